@@ -1,0 +1,1 @@
+"""cestab: a numerical stability auditor for cross-entropy loss and its backpropagation."""

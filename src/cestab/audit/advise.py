@@ -1,0 +1,87 @@
+"""Advice from results: why a formulation fails, and which one to use in each dtype."""
+
+from collections.abc import Sequence
+
+from cestab.formulations import find_formulation
+from cestab.results import Finding, FindingKind, Recommendation, SettingResult, Severity, Verdict
+
+_JUDGED = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+
+
+def explain_failures(results: Sequence[SettingResult]) -> tuple[tuple[str, str], ...]:
+    """Return (formulation, sentence) for every formulation that fails: its commonest failure, its cause, where it begins."""
+    sentences = []
+    for name in dict.fromkeys(result.setting.formulation for result in results):
+        own = [result for result in results if result.setting.formulation == name]
+        kind = _commonest_failure(own)
+        if kind is not None:
+            cause = find_formulation(name).causes.get(kind, kind.summary)
+            sentences.append((name, f"{cause}: {kind.label} {_beginnings(own, kind)}"))
+    return tuple(sentences)
+
+
+def _commonest_failure(results: Sequence[SettingResult]) -> FindingKind | None:
+    """Return the kind of failure that most dtypes have; of several the one in most settings."""
+    failures = [(f.kind, r.setting.dtype) for r in results for f in r.findings if f.kind.severity is Severity.FAIL]
+    kinds = [kind for kind in FindingKind if any(kind is found for found, _ in failures)]
+    return max(kinds, key=lambda k: (len({d for f, d in failures if f is k}), sum(f is k for f, _ in failures)), default=None)
+
+
+def _beginnings(results: Sequence[SettingResult], kind: FindingKind) -> str:
+    """Return where a kind begins in each dtype, e.g. `from |t| = 11.09 (float16), 88.72 (float32)`."""
+    starts: dict[str, list[str]] = {}
+    rows = results[0].setting.pattern is None
+    for dtype in dict.fromkeys(result.setting.dtype for result in results):
+        found = [f for r in results if r.setting.dtype == dtype for f in r.findings if f.kind is kind]
+        if rows and found:
+            starts.setdefault(f"{max(f.cases for f in found)} rows", []).append(dtype)
+        elif found:
+            starts.setdefault(f"{min(abs(f.first.value) for f in found):.4g}", []).append(dtype)
+    listed = ", ".join(f"{start} ({', '.join(dtypes)})" for start, dtypes in starts.items())
+    return f"in {listed}" if rows else f"from |t| = {listed}"
+
+
+def recommend(results: Sequence[SettingResult]) -> tuple[Recommendation, ...]:
+    """Return the best audited formulation of each dtype: no failures, then fewest warnings, then smallest error."""
+    dtypes = dict.fromkeys(r.setting.dtype for r in results if r.verdict in _JUDGED)
+    return tuple(_recommend_one(dtype, [r for r in results if r.setting.dtype == dtype]) for dtype in dtypes)
+
+
+def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendation:
+    names = dict.fromkeys(r.setting.formulation for r in results)
+    ranked = {name: _rank([r for r in results if r.setting.formulation == name]) for name in names}
+    best = min(ranked, key=lambda name: ranked[name])
+    own = [r for r in results if r.setting.formulation == best]
+    unjudged, fails, warns, _ = ranked[best]
+    if fails or unjudged:
+        why = f"every audited formulation fails somewhere; {best} fails least, in {fails} of {len(own)} settings"
+        return Recommendation(dtype, None, why if fails else f"{best} could not be judged in {unjudged} of {len(own)} settings")
+    if warns:
+        kinds = sorted({f.kind.label for r in own for f in r.findings if f.kind.severity is Severity.WARN})
+        return Recommendation(dtype, best, f"nothing worse than {' and '.join(kinds)}, in {warns} of {len(own)} settings")
+    return Recommendation(dtype, best, f"passes in all {len(own)} settings{_largest(own)}")
+
+
+def _rank(results: Sequence[SettingResult]) -> tuple[int, int, int, float]:
+    """Return the settings that were not judged, failed and warned, and the largest gradient error: smaller is better."""
+    unjudged = sum(r.verdict not in _JUDGED for r in results)
+    fails, warns = (sum(r.verdict is v for r in results) for v in (Verdict.FAIL, Verdict.WARN))
+    return unjudged, fails, warns, max((e for r in results for e in _errors(r)), default=0.0)
+
+
+def _errors(result: SettingResult) -> list[float]:
+    places = (result.largest_error.loss, result.largest_error.gradient)
+    return [place.ulps for place in places if place is not None and place.ulps is not None]
+
+
+def _largest(results: Sequence[SettingResult]) -> str:
+    errors = [error for result in results for error in _errors(result)]
+    return f"; largest error {max(errors):.2g} ulps" if errors else ""
+
+
+def worst_of(results: Sequence[SettingResult]) -> Finding | None:
+    """Return the worst finding of several settings: worst severity first, then smallest |t|."""
+    order = [Severity.FAIL, Severity.WARN]
+    found = [r.worst_finding for r in results]
+    graded = [f for f in found if f is not None]
+    return min(graded, key=lambda f: (order.index(f.kind.severity), abs(f.first.value)), default=None)

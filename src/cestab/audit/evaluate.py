@@ -1,0 +1,177 @@
+"""Evaluate blocks of cases: logits and targets through formulations, judged against their truth, summed up."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cestab.audit.exact import decide_exactly
+from cestab.audit.judge import Judgement, Limits, judge_block, judge_hard_outcomes
+from cestab.audit.summary import Summary, summarize
+from cestab.cases.patterns import find_pattern, has_truth, make_logits
+from cestab.cases.targets import make_target
+from cestab.formulations import Formulation, find_formulation
+from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.ball import ExactCase
+from cestab.numerics.formats import Format
+from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal, round_number
+from cestab.numerics.target import DenseTarget, IndexTarget, Target
+from cestab.numerics.truth import Truth, evaluate_truth
+from cestab.results import Fp8Overflow, Objective, Summation
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All that is fixed while t moves, but for the formulation: plain and picklable.
+
+    `fmt` is the dtype of logits, loss and gradient, `compute` the format of the arithmetic between.
+    """
+
+    objective: Objective
+    fmt: Format
+    compute: Format
+    summation: Summation
+    classes: int
+    loss_scale: float
+    rtol: float
+    atol: float
+    fp8_overflow: Fp8Overflow
+    flush: bool
+    pattern: str = ""
+    target: str = ""
+    seed: int = 0
+
+    @property
+    def upstream(self) -> float:
+        """The loss scale rounded once to the format."""
+        return round_number(self.loss_scale, self.fmt)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.fmt, self.rtol, self.atol, self.upstream, self.classes)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Conditions and a slice of t, as ordinals of the format, to be tried with some formulations.
+
+    precise: truth good enough for ulps of float64, else for judgement alone.
+    """
+
+    conditions: Conditions
+    formulations: tuple[str, ...]
+    ordinals: IntArray
+    precise: bool = True
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Logits (classes, cases), numbers of the format, with their target and positions in ascending order."""
+
+    positions: IntArray
+    logits: FloatArray
+    target: Target
+
+    def select(self, chosen: npt.NDArray[np.bool_]) -> "Cases":
+        """Return a subset; itself where all are chosen."""
+        if chosen.all():
+            return self
+        return Cases(self.positions[chosen], np.ascontiguousarray(self.logits[:, chosen]), self.target.select(chosen))
+
+
+def evaluate_block(block: Block) -> dict[str, Summary]:
+    """Return a summary per formulation."""
+    conditions = block.conditions
+    cases = make_cases(conditions, block.ordinals)
+    truth = find_truth(conditions, cases, precise=block.precise)
+    return {
+        name: judge_cases(conditions, find_formulation(name), cases, truth, has_map=True)[1] for name in block.formulations
+    }
+
+
+def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:
+    """Return the generated cases at magnitudes t; those with a logit that is not finite (but for masks) are dropped."""
+    pattern = find_pattern(conditions.pattern)
+    t = from_ordinal(ordinals, conditions.fmt)
+    logits = make_logits(pattern, t, conditions.classes, conditions.seed, conditions.fmt)
+    is_kept = has_truth(logits, masks=pattern.is_masking)
+    logits = logits if is_kept.all() else np.ascontiguousarray(logits[:, is_kept])
+    return Cases(ordinals[is_kept], logits, make_target(conditions.target, logits, conditions.fmt, conditions.objective))
+
+
+def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
+    """Return the truth of cases, in quadruple precision where float64 itself is audited and `precise` is asked for."""
+    needs_quad = precise and not conditions.fmt.is_narrow and conditions.fmt.bits > 32
+    return evaluate_truth(conditions.objective, cases.logits, cases.target, conditions.upstream, precise=needs_quad)
+
+
+def judge_cases(
+    conditions: Conditions, formulation: Formulation, cases: Cases, truth: Truth, *, has_map: bool, undefined: int = 0
+) -> tuple[Judgement, Summary]:
+    """Evaluate one formulation on cases and judge it, doubtful cases exactly."""
+    loss, gradient = compute(conditions, formulation, cases)
+    judgement = judge_block(loss, gradient, truth, conditions.limits)
+    escalated, ties = settle(conditions, cases, loss, gradient, judgement)
+    return judgement, summarize(cases.positions, judgement, undefined=undefined, escalated=escalated, ties=ties, has_map=has_map)
+
+
+def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> tuple[FloatArray, FloatArray]:
+    """Return loss and upstream·gradient as the formulation computes them, rounded back to the format."""
+    fmt, wide = conditions.fmt, conditions.compute
+    arithmetic = Arithmetic(wide, conditions.summation, conditions.fp8_overflow, conditions.flush)
+    logits, target = cases.logits, cases.target
+    if wide.storage != fmt.storage:
+        logits = logits.astype(wide.storage)
+        target = DenseTarget(target.weights.astype(wide.storage)) if isinstance(target, DenseTarget) else target
+    with np.errstate(all="ignore"):
+        loss, gradient = formulation.evaluate(logits, target, arithmetic, conditions.upstream)
+        if wide == fmt:
+            return loss, gradient
+        back = Arithmetic(fmt, conditions.summation, conditions.fp8_overflow, conditions.flush)
+        return back.round(loss), back.round(gradient)
+
+
+def settle(
+    conditions: Conditions, cases: Cases, loss: FloatArray, gradient: FloatArray, judgement: Judgement
+) -> tuple[int, int]:
+    """Decide the doubtful cases in ball arithmetic, in place; return how many they were and how many stayed ties."""
+    doubtful = np.flatnonzero(judgement.doubtful).tolist()
+    ties = 0
+    for case in doubtful:
+        weights = _weights(cases.target, case, len(cases.logits))
+        exact = ExactCase(conditions.objective, cases.logits[:, case].tolist(), weights, conditions.upstream)
+        decision = decide_exactly(exact, float(loss[case]), gradient[:, case], conditions.limits)
+        judgement.loss_codes[case], judgement.gradient_codes[case] = decision.loss_code, decision.gradient_code
+        ties += decision.is_tie
+    return len(doubtful), ties
+
+
+def judge_hard_cases(conditions: Conditions, formulation: Formulation, cases: Cases) -> Judgement:
+    """Evaluate one formulation on cases and judge hard outcomes alone, doubtful cases by ever better truth."""
+    loss, gradient = compute(conditions, formulation, cases)
+    limits = conditions.limits
+    judgement = judge_hard_outcomes(loss, gradient, find_truth(conditions, cases, precise=False), limits)
+    doubtful = judgement.doubtful.copy()
+    if doubtful.any():
+        fewer, loss, gradient = cases.select(doubtful), loss[doubtful], gradient[:, doubtful]
+        better = judge_hard_outcomes(loss, gradient, find_truth(conditions, fewer, precise=True), limits)
+        settle(conditions, fewer, loss, gradient, better)
+        judgement.loss_codes[doubtful], judgement.gradient_codes[doubtful] = better.loss_codes, better.gradient_codes
+    return judgement
+
+
+def _weights(target: Target, case: int, classes: int) -> list[float]:
+    if isinstance(target, IndexTarget):
+        return [float(j == target.index[case]) for j in range(classes)]
+    weights: list[float] = target.weights[:, case].tolist()
+    return weights
+
+
+def merge_results(results: Iterable[Mapping[str, Summary]]) -> dict[str, Summary]:
+    """Merge the summaries of many blocks by formulation."""
+    merged: dict[str, Summary] = {}
+    for result in results:
+        for name, summary in result.items():
+            merged[name] = merged[name].merge(summary) if name in merged else summary
+    return merged

@@ -1,0 +1,114 @@
+"""The plan: from a request to conditions, to blocks that stay in cache."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from cestab.audit.evaluate import Block, Conditions
+from cestab.cases.patterns import find_pattern
+from cestab.cases.ranges import is_exhaustive, resolve_range, sample_ordinals
+from cestab.cases.targets import expand_target
+from cestab.errors import UsageError
+from cestab.formulations import find_formulation
+from cestab.numerics.formats import Format, find_format
+from cestab.numerics.rounding import IntArray, round_number
+from cestab.results import Arithmetics, Coverage, LogitRange, Objective, SweepRequest
+
+NUMBERS_PER_BLOCK = 2**15
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One group of settings that differ in the formulation only, and how its range is covered."""
+
+    conditions: Conditions
+    formulations: tuple[str, ...]
+    logits: LogitRange
+    coverage: Coverage
+    unsupported: str | None = None
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks of the range, ascending in t."""
+        size = max(1, NUMBERS_PER_BLOCK // self.conditions.classes)
+        if self.coverage is Coverage.SAMPLED:
+            ordinals = self.sampled()
+            for start in range(0, ordinals.size, size):
+                yield Block(self.conditions, self.formulations, ordinals[start : start + size])
+        else:
+            first, last = resolve_range(self.logits, self.conditions.fmt)
+            for start in range(first, last + 1, size):
+                yield Block(self.conditions, self.formulations, np.arange(start, min(start + size, last + 1)))
+
+    def sampled(self) -> IntArray:
+        """Return the ordinals of a sampled range."""
+        return sample_ordinals(self.logits, self.conditions.fmt)
+
+
+def plan_sweep(request: SweepRequest) -> list[Plan]:
+    """Return the groups of a request, checked: names, ranges, classes and formats that cannot go together."""
+    for name in request.formulations:
+        check_objective(name, request.objective)
+    plans = []
+    targets = [target for text in request.targets for target in expand_target(text, request.objective)]
+    for conditions in plan_arithmetics(request.arithmetics, request.objective):
+        resolve_range(request.logits, conditions.fmt)
+        for pattern, classes, target in product(request.patterns, request.classes, targets):
+            _check_cases(request.objective, pattern, classes)
+            exhaustive = is_exhaustive(request.logits, conditions.fmt, classes)
+            needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity
+            plans.append(
+                Plan(
+                    replace(conditions, pattern=pattern, classes=classes, target=target, seed=request.seed),
+                    request.formulations,
+                    request.logits,
+                    Coverage.EXHAUSTIVE if exhaustive else Coverage.SAMPLED,
+                    f"{conditions.fmt.name} has no infinity to mask with" if needs_infinity else None,
+                )
+            )
+    return plans
+
+
+def plan_arithmetics(arithmetics: Arithmetics, objective: Objective) -> Iterator[Conditions]:
+    """Yield conditions without cases for every dtype, summation order and loss scale."""
+    for dtype, summation, loss_scale in product(arithmetics.dtypes, arithmetics.summations, arithmetics.loss_scales):
+        fmt = find_format(dtype)
+        compute = fmt if arithmetics.compute is None else find_format(arithmetics.compute)
+        if not compute.holds(fmt):
+            raise UsageError(f"compute format {compute.name} cannot hold every {fmt.name}; it must be as wide or wider")
+        upstream = round_number(loss_scale, fmt)
+        if not 0 < upstream <= fmt.max:
+            raise UsageError(f"loss scale {loss_scale!r} rounds to {upstream!r} in {fmt.name}; it must be from {fmt.smallest_subnormal!r} to {fmt.max!r}")
+        yield Conditions(
+            objective,
+            fmt,
+            compute,
+            summation,
+            classes=0,
+            loss_scale=loss_scale,
+            rtol=fmt.rtol if arithmetics.rtol is None else arithmetics.rtol,
+            atol=fmt.atol if arithmetics.atol is None else arithmetics.atol,
+            fp8_overflow=arithmetics.fp8_overflow,
+            flush=arithmetics.flush_subnormals,
+        )
+
+
+def check_objective(formulation: str, objective: Objective) -> None:
+    """Refuse a formulation of another objective."""
+    found = find_formulation(formulation)
+    if found.objective is not objective:
+        raise UsageError(f"formulation '{formulation}' computes {found.objective}, not {objective}; sweep them apart")
+
+
+def _check_cases(objective: Objective, pattern: str, classes: int) -> None:
+    if objective is Objective.BINARY_CROSS_ENTROPY:
+        if (pattern, classes) != ("margin", 1):
+            raise UsageError(f"{objective} has one logit: its only pattern is margin and its only number of classes 1")
+    elif classes < 2:
+        raise UsageError(f"{objective} needs at least 2 classes, not {classes}")
+
+
+def widest(formats: list[Format]) -> Format:
+    """Return the format of most digits."""
+    return max(formats, key=lambda fmt: fmt.precision)

@@ -1,0 +1,81 @@
+"""Run a sweep: evaluate every block, find the boundaries, assemble the report."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from cestab.audit.advise import explain_failures, recommend
+from cestab.audit.assemble import assemble_sweep, make_setting
+from cestab.audit.boundaries import Search, find_boundaries
+from cestab.audit.environment import describe_environment, version
+from cestab.audit.evaluate import evaluate_block, merge_results
+from cestab.audit.plan import Plan, plan_sweep
+from cestab.audit.summary import Summary, join_runs
+from cestab.errors import UsageError
+from cestab.results import Coverage, LargestError, Report, SettingResult, SweepRequest, Verdict
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """One group's settings, and how many of its cases were decided in ball arithmetic."""
+
+    results: dict[str, SettingResult]
+    escalated: int
+
+
+Map = Callable[[Callable[[Plan], GroupResult], Iterable[Plan]], Iterable[GroupResult]]
+
+
+def run_sweep(request: SweepRequest, *, execute: Map = map, progress: Callable[[int, int], Any] = lambda done, total: None) -> Report:
+    """Return the report of a request; `execute` maps the work over its groups, `progress` hears of each finished one."""
+    plans = plan_sweep(request)
+    if not plans or not request.formulations:
+        raise UsageError("the selection is empty: nothing to sweep")
+    groups = []
+    for group in execute(run_group, plans):
+        groups.append(group)
+        progress(len(groups), len(plans))
+    results = tuple(group.results[name] for name in request.formulations for group in groups)
+    return Report(
+        version(),
+        describe_environment(),
+        request,
+        results,
+        recommend(results),
+        explain_failures(results),
+        sum(group.escalated for group in groups),
+    )
+
+
+def run_group(plan: Plan) -> GroupResult:
+    """Evaluate one group of settings that share their cases."""
+    if plan.unsupported is not None:
+        return GroupResult({name: _unsupported(plan, name) for name in plan.formulations}, 0)
+    summaries = merge_results(evaluate_block(block) for block in plan.blocks())
+    results, escalated = {}, 0
+    for name in plan.formulations:
+        summary, unrefined = _complete(plan, name, summaries[name])
+        results[name] = assemble_sweep(plan.conditions, name, summary, plan.coverage, unrefined)
+        escalated += summary.escalated
+    return GroupResult(results, escalated)
+
+
+def _complete(plan: Plan, name: str, summary: Summary) -> tuple[Summary, int]:
+    """Return the summary with its map: exhaustive ones are complete, sampled ones need their boundaries."""
+    if plan.coverage is Coverage.SAMPLED:
+        return find_boundaries(Search(plan.conditions, name, plan.sampled(), summary))
+    return Summary(**{**vars(summary), "runs": join_runs(summary.runs)}), 0
+
+
+def _unsupported(plan: Plan, name: str) -> SettingResult:
+    return SettingResult(
+        make_setting(plan.conditions, name),
+        Verdict.UNSUPPORTED,
+        0,
+        0,
+        0,
+        plan.coverage,
+        (),
+        LargestError(None, None),
+        reason=plan.unsupported,
+    )

@@ -1,0 +1,110 @@
+"""The magnitudes t that are tried: ranges, grids and the format's edge values, as ordinals of the format's floats."""
+
+import math
+
+import numpy as np
+
+from cestab.errors import UsageError, unknown_name
+from cestab.numerics.formats import Format
+from cestab.numerics.rounding import IntArray, from_ordinal, round_to_format, to_ordinal
+from cestab.results import LogitRange
+
+DEFAULT_COUNT = 129
+EXHAUSTIVE_BITS = 16
+EXHAUSTIVE_CLASSES = 16
+
+
+def parse_range(text: str) -> LogitRange:
+    """Return the range that `LO:HI[:N][:log|linear]` names; `all` and empty ends mean the whole finite range."""
+    if text == "all":
+        return LogitRange()
+    ends, *options = _split(text)
+    low, high = ends
+    count, spacing = None, "log"
+    for option in options:
+        if option[0].lstrip("+").isdigit():
+            count = int(option[0])
+        elif option[0] in ("log", "linear"):
+            spacing = option[0]
+        else:
+            raise unknown_name("spacing", option[0], ("log", "linear"))
+    parsed = LogitRange(_number(low, text), _number(high, text), count, spacing)
+    if parsed.low is not None and parsed.high is not None and parsed.low > parsed.high:
+        raise UsageError(f"the range '{text}' is empty: {low} is above {high}; did you mean {high}:{low}?")
+    if count is not None and count < 2 and parsed.low != parsed.high:
+        raise UsageError(f"the range '{text}' asks for {count} magnitudes; at least 2 are needed")
+    return parsed
+
+
+def _split(text: str) -> list[tuple[str, ...]]:
+    """Return [(LO, HI), (N,), (spacing,)] as far as they are given."""
+    parts = [part.strip() for part in text.split(":")]
+    if not 2 <= len(parts) <= 4 or "" in parts[2:]:
+        raise UsageError(f"the range '{text}' is not LO:HI[:N][:log|linear], e.g. -100:100 or 0:20:1001:linear")
+    return [(parts[0], parts[1]), *((part,) for part in parts[2:])]
+
+
+def _number(text: str, whole: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"'{text}' in the range '{whole}' is not a finite number")
+    return value
+
+
+def resolve_range(logits: LogitRange, fmt: Format) -> tuple[int, int]:
+    """Return the ordinals of the smallest and largest float of the format within the range (rounded inwards)."""
+    low = -fmt.max if logits.low is None else min(max(logits.low, -fmt.max), fmt.max)
+    high = fmt.max if logits.high is None else min(max(logits.high, -fmt.max), fmt.max)
+    nearest = round_to_format(np.array([low, high]), fmt)
+    first, last = (int(k) for k in to_ordinal(nearest, fmt))
+    first += bool(nearest[0] < (low if logits.low is None else logits.low))
+    last -= bool(nearest[1] > (high if logits.high is None else logits.high))
+    if first > last:
+        raise UsageError(f"the range {logits} holds no finite {fmt.name} number")
+    return first, last
+
+
+def is_exhaustive(logits: LogitRange, fmt: Format, classes: int) -> bool:
+    """Whether every float of the range is to be tried."""
+    return logits.count is None and fmt.bits <= EXHAUSTIVE_BITS and classes <= EXHAUSTIVE_CLASSES
+
+
+def sample_ordinals(logits: LogitRange, fmt: Format) -> IntArray:
+    """Return the ordinals of the grid and of the format's edge values within the range, ascending."""
+    first, last = resolve_range(logits, fmt)
+    low, high = (float(x) for x in from_ordinal(np.array([first, last]), fmt))
+    count = DEFAULT_COUNT if logits.count is None else logits.count
+    grid = np.linspace(low, high, count) if logits.spacing == "linear" else _log_grid(low, high, count, fmt)
+    points = np.concatenate((to_ordinal(round_to_format(grid, fmt), fmt), _edge_ordinals(fmt), [first, last]))
+    return np.unique(points[(points >= first) & (points <= last)])
+
+
+def _log_grid(low: float, high: float, count: int, fmt: Format) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return a geometric grid; over 0 one for each sign and 0, from the unit roundoff up.
+
+    Below the unit roundoff exp(t) rounds to 1, and the edge values lie there.
+    """
+    if low > 0 or high < 0:
+        return np.copysign(np.geomspace(abs(low), abs(high), count), high)
+    sides = [end for end in (low, high) if end != 0]
+    share = max(2, (count - 1) // max(1, len(sides)))
+    grids = [np.copysign(np.geomspace(min(fmt.unit_roundoff, abs(end)), abs(end), share), end) for end in sides]
+    return np.concatenate([*grids, [0.0]])
+
+
+def _edge_ordinals(fmt: Format) -> IntArray:
+    """Return the format's edge values of both signs: where exp over- and underflows and 1/exp overflows (with both
+    neighbours), where it becomes subnormal, powers of two up to beyond the exact integers, max, smallest (sub)normal, 0.
+    """
+    tiny = math.log(fmt.smallest_subnormal)
+    logarithms = [math.log(fmt.max), math.log(fmt.smallest_normal), tiny, tiny - math.log(2)]
+    edges = to_ordinal(round_to_format(np.clip(logarithms, -fmt.max, fmt.max), fmt), fmt)
+    powers = np.clip(2.0 ** np.arange(-3, fmt.precision + 3), 0, fmt.max)
+    plain = to_ordinal(round_to_format(np.array([*powers, fmt.max, fmt.smallest_normal, fmt.smallest_subnormal, 0.0]), fmt), fmt)
+    one_sign = np.concatenate((edges - 1, edges, edges + 1, plain))
+    return np.concatenate((one_sign, -one_sign))

@@ -1,0 +1,127 @@
+"""The registry of formulations, and how a name with parameters finds its entry."""
+
+import inspect
+import math
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from cestab.errors import UsageError, unknown_name
+from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.rounding import FloatArray
+from cestab.numerics.tape import Array, Tape
+from cestab.numerics.target import Target
+from cestab.results import FindingKind, Objective
+
+
+class Fused(NamedTuple):
+    """A loss with a gradient that the formulation writes out itself, before the upstream factor."""
+
+    loss: Array
+    gradient: Array
+
+
+Recipe = Callable[..., Array | Fused]
+
+
+@dataclass(frozen=True)
+class Formulation:
+    """One way to compute an objective and its gradient.
+
+    `name` is as the user wrote it, parameters included; `causes` says in words why the recipe gets a kind of finding.
+    """
+
+    name: str
+    objective: Objective
+    recipe: Recipe
+    source: str
+    causes: Mapping[FindingKind, str]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """First line of the recipe's docstring."""
+        return (inspect.getdoc(self.recipe) or "").splitlines()[0]
+
+    def defaults(self) -> dict[str, inspect.Parameter]:
+        """Its parameters by name, with their defaults and annotations."""
+        declared = inspect.signature(self.recipe).parameters.values()
+        return {p.name: p for p in declared if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    def evaluate(
+        self, logits: FloatArray, target: Target, arithmetic: Arithmetic, upstream: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return loss (cases,) and upstream·gradient (classes, cases) as computed in `arithmetic`.
+
+        `upstream` must be a number of the compute format. Logits are numbers of the compute format in its storage type.
+        """
+        tape = Tape(arithmetic)
+        z = tape.variable(logits)
+        result = self.recipe(z, target, **self.parameters)
+        seed = arithmetic.constant(upstream)
+        if isinstance(result, Fused):
+            return result.loss.value.reshape(-1), arithmetic.round(result.gradient.value * seed)
+        return result.value.reshape(-1), tape.gradient(result, z, seed)
+
+
+FORMULATIONS: dict[str, Formulation] = {}
+
+
+def formulation(
+    objective: Objective, *, source: str, causes: Mapping[FindingKind, str] | None = None
+) -> Callable[[Recipe], Recipe]:
+    """Register the decorated recipe under its own name, underscores as dashes."""
+
+    def register(recipe: Recipe) -> Recipe:
+        name = recipe.__name__.replace("_", "-")
+        FORMULATIONS[name] = Formulation(name, objective, recipe, source, causes or {})
+        return recipe
+
+    return register
+
+
+def families() -> dict[Objective, tuple[str, ...]]:
+    """Names of the registered formulations by objective, in the order of registration."""
+    return {o: tuple(f.name for f in FORMULATIONS.values() if f.objective is o) for o in Objective}
+
+
+def find_formulation(text: str) -> Formulation:
+    """Return the formulation that `NAME[:key=value,…]` names, with those parameters."""
+    name, _, options = text.partition(":")
+    if "," in name:
+        raise UsageError(f"'{text}' looks like a list; repeat the option: {' '.join(f'-f {part}' for part in text.split(','))}")
+    if name not in FORMULATIONS:
+        raise unknown_name("formulation", name, FORMULATIONS)
+    found = FORMULATIONS[name]
+    declared = found.defaults()
+    parameters = {}
+    for option in options.split(",") if options else []:
+        key, equals, value = option.partition("=")
+        if not equals and key in FORMULATIONS:
+            raise UsageError(f"'{text}' holds a second formulation; repeat the option: -f {text.split(',')[0]} -f {key}")
+        if not declared:
+            raise UsageError(f"formulation '{name}' has no parameters, so '{option}' means nothing")
+        if key not in declared:
+            raise unknown_name(f"parameter of {name}", key, declared)
+        parameters[key] = _parse_parameter(found.recipe, declared[key], value)
+    return replace(found, name=text, parameters=parameters)
+
+
+def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str) -> Any:
+    """Return the value of a parameter: a choice, a positive integer, or a finite non-negative number."""
+    annotation = typing.get_type_hints(recipe)[declared.name]
+    choices = typing.get_args(annotation)
+    if choices:
+        if text not in choices:
+            raise unknown_name(f"value of {declared.name}", text, choices)
+        return text
+    try:
+        value = annotation(text)
+    except ValueError:
+        value = math.nan
+    if annotation is int and not value >= 1:
+        raise UsageError(f"{declared.name}={text} is not a whole number of at least 1")
+    if annotation is float and not 0 <= value < 0.5:
+        raise UsageError(f"{declared.name}={text} is not a number from 0 up to 0.5")
+    return value

@@ -1,0 +1,103 @@
+"""The family of binary cross-entropy: one logit x and a label y in [0, 1], shapes (1, cases); p = sigmoid(x)."""
+
+import numpy as np
+
+from cestab.formulations.registry import Fused, formulation
+from cestab.numerics.rounding import FloatArray
+from cestab.numerics.tape import Array, clip, exp, log, log1p, maximum, sigmoid, where
+from cestab.numerics.target import DenseTarget
+from cestab.results import FindingKind, Objective
+
+BINARY = Objective.BINARY_CROSS_ENTROPY
+K = FindingKind
+
+LOG_OF_ZERO = "p rounds to 0 or 1, and both products are formed: 0·(−inf) is NaN"
+CLIPPED = "the clip holds p, so no gradient passes"
+EPS_LOST = "eps rounds to 0 in the format (or 1 − eps to 1), so log 0 is reached all the same"
+
+
+def _label(x: Array, target: DenseTarget) -> Array:
+    return x.tape.variable(target.weights)
+
+
+def _entropy(p: Array, y: Array) -> Array:
+    return -(y * log(p) + (1.0 - y) * log(1.0 - p))
+
+
+@formulation(
+    BINARY,
+    source="the textbook definition",
+    causes={K.NAN_LOSS: LOG_OF_ZERO, K.NAN_GRADIENT: LOG_OF_ZERO, K.INF_LOSS: LOG_OF_ZERO, K.INF_GRADIENT: LOG_OF_ZERO},
+)
+def sigmoid_naive(x: Array, target: DenseTarget) -> Array:
+    """−(y·log p + (1 − y)·log(1 − p)), both products formed, chain rule."""
+    return _entropy(sigmoid(x), _label(x, target))
+
+
+@formulation(
+    BINARY,
+    source="Keras binary_crossentropy on probabilities (eps 1e-7)",
+    causes={
+        K.VANISHING_GRADIENT: CLIPPED,
+        K.WRONG_GRADIENT: CLIPPED,
+        K.WRONG_LOSS: "the clip caps the loss at −log(eps)",
+        K.NAN_LOSS: EPS_LOST,
+        K.NAN_GRADIENT: EPS_LOST,
+        K.INF_LOSS: EPS_LOST,
+    },
+)
+def sigmoid_clipped(x: Array, target: DenseTarget, *, eps: float = 1e-7) -> Array:
+    """The same on clip(p, eps, 1 − eps), chain rule: 0 where clipped."""
+    return _entropy(clip(sigmoid(x), eps, 1.0 - eps), _label(x, target))
+
+
+@formulation(
+    BINARY,
+    source="torch.nn.functional.binary_cross_entropy after sigmoid (aten binary_cross_entropy_backward)",
+    causes={
+        K.NAN_GRADIENT: "the backward's 1e-12 rounds to 0 in the format, so 0/0 is formed",
+        K.VANISHING_GRADIENT: "the backward divides by max((1 − p)·p, 1e-12) and then multiplies by p(1 − p)",
+        K.WRONG_GRADIENT: "the backward divides by max((1 − p)·p, 1e-12) and then multiplies by p(1 − p)",
+        K.WRONG_LOSS: "log is clamped at −100",
+    },
+)
+def sigmoid_clamped_log(x: Array, target: DenseTarget) -> Array:
+    """−(y·max(log p, −100) + (1 − y)·max(log1p(−p), −100)); backward (p − y)/max((1 − p)·p, 1e-12), then sigmoid's."""
+    p, y = sigmoid(x), _label(x, target)
+    loss = -(y * maximum(log(p), -100.0) + (1.0 - y) * maximum(log1p(-p), -100.0))
+    rnd, floor = x.tape.arithmetic.round, x.tape.arithmetic.constant(1e-12)
+
+    def pull_back(g: FloatArray) -> tuple[FloatArray]:
+        variance = rnd(rnd(1 - p.value) * p.value)
+        return (rnd(rnd(g * rnd(p.value - y.value)) / np.maximum(variance, floor)),)
+
+    return x.tape.record("clamped_entropy", loss.value, (p,), pull_back)
+
+
+@formulation(
+    BINARY,
+    source="tf.nn.sigmoid_cross_entropy_with_logits; torch.nn.functional.binary_cross_entropy_with_logits",
+    causes={
+        K.ZEROED_GRADIENT: "p − 1 cancels: p rounds to 1 when the label is right",
+        K.VANISHING_GRADIENT: "p − 1 cancels: p rounds to 1 when the label is right",
+        K.WRONG_LOSS: "max(x, 0) − x·y is rounded at the size of x",
+    },
+)
+def bce_with_logits(x: Array, target: DenseTarget) -> Fused:
+    """max(x, 0) − x·y + log1p(exp(−|x|)); fused gradient p − y."""
+    y = _label(x, target)
+    loss = maximum(x, 0.0) - x * y + log1p(exp(-abs(x)))
+    return Fused(loss, sigmoid(x) - y)
+
+
+@formulation(BINARY, source="softplus by log1p, Mächler 2012, Accurately computing log(1 − exp(−|a|))")
+def sigmoid_compensated(x: Array, target: DenseTarget) -> Fused:
+    """y·softplus(−x) + (1 − y)·softplus(x); gradient (1 − y)·sigmoid(x) − y·sigmoid(−x), so nothing cancels for a hard label."""
+    y = _label(x, target)
+    not_y = 1.0 - y
+    tail = exp(-abs(x))
+    log_tail, scale = log1p(tail), tail + 1.0
+    is_positive = x.value >= 0
+    larger, smaller = where(is_positive, 1.0, tail) / scale, where(is_positive, tail, 1.0) / scale
+    loss = y * (maximum(-x, 0.0) + log_tail) + not_y * (maximum(x, 0.0) + log_tail)
+    return Fused(loss, not_y * larger - y * smaller)

@@ -1,0 +1,181 @@
+"""The family of softmax cross-entropy: z logits (classes, cases), y the target, m = max z, lse = log Σ exp z."""
+
+from typing import Literal
+
+import numpy as np
+
+from cestab.formulations.registry import Fused, formulation
+from cestab.numerics.tape import (
+    Array,
+    clip,
+    exp,
+    log,
+    log1p,
+    max_over_classes,
+    maximum,
+    pick,
+    softmax,
+    subtract_target,
+    sum_over_classes,
+    where,
+    with_entry,
+)
+from cestab.numerics.target import DenseTarget, IndexTarget, Target, first_maximum
+from cestab.results import FindingKind, Objective
+
+SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+K = FindingKind
+
+EXP_OVERFLOWS = "exp(z) overflows and inf/inf is NaN"
+LOG_OF_ZERO = "a probability underflows to 0, whose log is −inf and whose derivative divides 0 by 0"
+CLIPPED = "the clip holds p, so no gradient passes"
+OFFSET_CANCELS = "lse is rounded at the size of the logits before z_y is taken from it"
+P_MINUS_ONE = "p − 1 cancels: p rounds to 1 when the true class wins"
+
+
+@formulation(
+    SOFTMAX,
+    source="the textbook definition; exp, divide, sum and log differentiated one by one",
+    causes={K.NAN_LOSS: EXP_OVERFLOWS, K.NAN_GRADIENT: EXP_OVERFLOWS, K.INF_LOSS: LOG_OF_ZERO, K.INF_GRADIENT: LOG_OF_ZERO},
+)
+def naive(z: Array, target: Target) -> Array:
+    """−pick(log p), p = exp z / Σ exp z, chain rule through every step."""
+    exponentials = exp(z)
+    return -pick(log(exponentials / sum_over_classes(exponentials)), target)
+
+
+@formulation(
+    SOFTMAX,
+    source="log(softmax(x)) as written in PyTorch; softmax is one primitive",
+    causes={K.NAN_LOSS: LOG_OF_ZERO, K.NAN_GRADIENT: LOG_OF_ZERO, K.INF_LOSS: LOG_OF_ZERO, K.INF_GRADIENT: "1/p overflows"},
+)
+def softmax_log(z: Array, target: Target) -> Array:
+    """−pick(log p), p = softmax(z) shifted by its maximum, chain rule."""
+    return -pick(log(softmax(z)), target)
+
+
+@formulation(
+    SOFTMAX,
+    source="Keras categorical_crossentropy on probabilities (eps 1e-7); clamp's derivative as PyTorch's",
+    causes={
+        K.VANISHING_GRADIENT: CLIPPED,
+        K.WRONG_LOSS: "the clip caps the loss at −log(eps)",
+        K.WRONG_GRADIENT: CLIPPED,
+        K.NAN_GRADIENT: "eps rounds to 0 in the format, so log 0 is reached all the same",
+        K.INF_LOSS: "eps rounds to 0 in the format, so log 0 is reached all the same",
+    },
+)
+def clipped(z: Array, target: Target, *, eps: float = 1e-7, bounds: Literal["open", "closed"] = "open") -> Array:
+    """−pick(log clip(p, eps, 1 − eps)), p = softmax(z), chain rule: 0 where clipped."""
+    return -pick(log(clip(softmax(z), eps, 1.0 - eps, closed=bounds == "closed")), target)
+
+
+@formulation(
+    SOFTMAX,
+    source="the −log(p + eps) of many training scripts",
+    causes={
+        K.VANISHING_GRADIENT: "the gradient p/(p + eps) fades with p",
+        K.WRONG_GRADIENT: "the gradient p/(p + eps) fades with p",
+        K.WRONG_LOSS: "eps caps the loss at −log(eps)",
+        K.NAN_GRADIENT: "eps rounds to 0 in the format, so log 0 is reached all the same",
+        K.INF_LOSS: "eps rounds to 0 in the format, so log 0 is reached all the same",
+    },
+)
+def log_eps(z: Array, target: Target, *, eps: float = 1e-7) -> Array:
+    """−pick(log(p + eps)), p = softmax(z), chain rule."""
+    return -pick(log(softmax(z) + eps), target)
+
+
+@formulation(
+    SOFTMAX,
+    source="log Σ exp z − z_y without the shift by the maximum",
+    causes={
+        K.NAN_GRADIENT: "exp(z) overflows and inf/inf is NaN",
+        K.INF_LOSS: "exp(z) overflows, or underflows for every class",
+        K.NAN_LOSS: "exp(z) overflows and inf − inf is NaN",
+        K.INF_GRADIENT: "1/Σ exp z overflows",
+    },
+)
+def unshifted_lse(z: Array, target: Target) -> Array:
+    """log Σ exp z − pick z, chain rule."""
+    return log(sum_over_classes(exp(z))) - pick(z, target)
+
+
+@formulation(
+    SOFTMAX,
+    source="optax.softmax_cross_entropy_with_integer_labels; MLX cross_entropy",
+    causes={K.WRONG_LOSS: OFFSET_CANCELS, K.WRONG_GRADIENT: OFFSET_CANCELS, K.INACCURATE_GRADIENT: OFFSET_CANCELS, K.ZEROED_GRADIENT: P_MINUS_ONE},
+)
+def log_sum_exp(z: Array, target: Target) -> Fused:
+    """m + log Σ exp(z − m) − pick z; fused gradient exp(z − lse) − y."""
+    peak = max_over_classes(z)
+    lse = peak + log(sum_over_classes(exp(z - peak)))
+    return Fused(lse - pick(z, target), subtract_target(exp(z - lse), target))
+
+
+@formulation(
+    SOFTMAX,
+    source="torch.nn.functional.cross_entropy = nll_loss(log_softmax)",
+    causes={K.ZEROED_GRADIENT: P_MINUS_ONE, K.ZEROED_LOSS: "Σ exp(z − m) rounds to 1 when the true class wins"},
+)
+def log_softmax(z: Array, target: Target) -> Fused:
+    """−pick((z − m) − log Σ exp(z − m)); fused gradient exp(log p) − y."""
+    shifted = z - max_over_classes(z)
+    log_p = shifted - log(sum_over_classes(exp(shifted)))
+    return Fused(-pick(log_p, target), subtract_target(exp(log_p), target))
+
+
+@formulation(
+    SOFTMAX,
+    source="Milakov & Gimelshein 2018, Online normalizer calculation for softmax; chunked as Liger's kernel",
+    causes={K.WRONG_LOSS: OFFSET_CANCELS, K.WRONG_GRADIENT: OFFSET_CANCELS, K.INACCURATE_GRADIENT: OFFSET_CANCELS, K.ZEROED_GRADIENT: P_MINUS_ONE},
+)
+def online(z: Array, target: Target, *, chunk: int = 128) -> Fused:
+    """lse − pick z, lse in one pass with a running maximum and a rescaled running sum; fused gradient."""
+    tape = z.tape
+    peak: Array | None = None
+    total: Array | None = None
+    for start in range(0, len(z.value), chunk):
+        part = tape.variable(z.value[start : start + chunk])
+        part_peak = max_over_classes(part)
+        new_peak = part_peak if peak is None else maximum(peak, part_peak)
+        is_masked = np.isneginf(new_peak.value)
+        part_sum = where(is_masked, 0.0, sum_over_classes(exp(part - new_peak)))
+        if peak is None or total is None:
+            peak, total = new_peak, part_sum
+        else:
+            rescale = where(np.isneginf(peak.value), 0.0, exp(peak - new_peak))
+            peak, total = new_peak, total * rescale + part_sum
+    assert peak is not None and total is not None, "no classes"
+    lse = peak + log(total)
+    return Fused(lse - pick(z, target), subtract_target(exp(z - lse), target))
+
+
+@formulation(
+    SOFTMAX,
+    source="Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions, eq. (3.8)",
+)
+def compensated(z: Array, target: Target) -> Fused:
+    """(m − z_target) + log1p(Σ over all but one maximum of exp(z − m)); target entry = −Σ of the others."""
+    peak = max_over_classes(z)
+    exponentials = exp(z - peak)
+    rest = sum_over_classes(with_entry(exponentials, first_maximum(z.value), 0.0))
+    log_rest = log1p(rest)
+    p = exponentials / (rest + 1.0)
+    if isinstance(target, IndexTarget):
+        loss = (peak - pick(z, target)) + log_rest
+        return Fused(loss, _balance(p, target))
+    return Fused(_gap_from_peak(z, peak, target) + log_rest, _balance(subtract_target(p, target), first_maximum(target.weights)))
+
+
+def _balance(gradient: Array, place: IndexTarget) -> Array:
+    """The gradient with one entry of every case replaced by −Σ of the others, as all of them sum to 0."""
+    others = with_entry(gradient, place, 0.0)
+    return with_entry(others, place, -sum_over_classes(others))
+
+
+def _gap_from_peak(z: Array, peak: Array, target: DenseTarget) -> Array:
+    """2·Σ y_j·(m/2 − z_j/2) over y_j ≠ 0: halves, so that no difference overflows; masked classes have y_j = 0."""
+    weights = z.tape.variable(target.weights)
+    gaps = where(target.weights == 0, 0.0, (peak * 0.5 - z * 0.5) * weights)
+    return sum_over_classes(gaps) * 2.0

@@ -1,0 +1,1 @@
+"""Formats, rounding, the tape and truth: everything that knows how numbers behave and nothing about reports."""

@@ -1,0 +1,127 @@
+"""Floating-point formats as rows of data; everything else about them is derived. Rounding is in rounding.py."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from cestab.errors import UsageError, unknown_name
+
+
+@dataclass(frozen=True)
+class Format:
+    """A binary floating-point format with subnormals.
+
+    `precision` counts the significant digits p, the implicit one included; a normal number is m·2^(e − p + 1) with
+    p-digit m and min_exponent ≤ e ≤ max_exponent. `top_code_is_nan`: the largest significand of the top binade is
+    taken by NaN (the OCP e4m3fn). `rtol` and `atol` are the default tolerances of DESIGN section 6.
+    """
+
+    name: str
+    bits: int
+    precision: int
+    min_exponent: int
+    max_exponent: int
+    rtol: float
+    atol: float
+    has_infinity: bool = True
+    top_code_is_nan: bool = False
+    missing: str = ""
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy or ml_dtypes scalar type of the same name."""
+        return np.dtype(getattr(np, self.name, None) or getattr(ml_dtypes, self.name))
+
+    @cached_property
+    def storage(self) -> np.dtype[Any]:
+        """The native type that holds its values in arrays: float64 for itself, else float32."""
+        return np.dtype(np.float64 if self.bits > 32 else np.float32)
+
+    @cached_property
+    def max(self) -> float:
+        """Largest finite number: (2 − 2^(1−p))·2^emax, one step less where the top code is NaN."""
+        steps = 2 if self.top_code_is_nan else 1
+        return math.ldexp(2.0 - steps * 2.0 ** (1 - self.precision), self.max_exponent)
+
+    @cached_property
+    def smallest_normal(self) -> float:
+        """2^emin."""
+        return math.ldexp(1.0, self.min_exponent)
+
+    @cached_property
+    def smallest_subnormal(self) -> float:
+        """2^(emin − p + 1)."""
+        return math.ldexp(1.0, self.min_exponent - self.precision + 1)
+
+    @cached_property
+    def unit_roundoff(self) -> float:
+        """u = 2^−p, half the spacing at 1."""
+        return math.ldexp(1.0, -self.precision)
+
+    @cached_property
+    def overflow_threshold(self) -> Fraction:
+        """Magnitudes from here on round beyond max: max plus half an ulp, exactly.
+
+        That midpoint itself overflows (ties to even) unless max has an even significand: then it is the next float64.
+        """
+        if self.top_code_is_nan:
+            return Fraction(math.nextafter(self.max + math.ldexp(1.0, self.max_exponent - self.precision), math.inf))
+        return Fraction(self.max) + Fraction(2) ** (self.max_exponent - self.precision)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether its values live in float32 and are rounded after every primitive."""
+        return self.bits < 32
+
+    def holds(self, other: "Format") -> bool:
+        """Whether every number of `other` is one of this format."""
+        return (
+            self.precision >= other.precision
+            and self.smallest_subnormal <= other.smallest_subnormal
+            and self.max >= other.max
+            and self.has_infinity >= other.has_infinity
+        )
+
+
+def _row(name: str, precision: int, exponents: tuple[int, int], *, missing: str = "", **flags: bool) -> Format:
+    """Return an 8-bit or smaller format of ml_dtypes with the tolerances 4u and 1e-2."""
+    bits = int(name.split("_")[0].removeprefix("float"))
+    return Format(name, bits, precision, *exponents, rtol=4 * 2.0**-precision, atol=1e-2, missing=missing, **flags)
+
+
+# Exponent ranges: IEEE 754-2019 table 3.5, the OCP 8-bit and MX specifications, ml_dtypes' README for the others.
+# Tolerances of the 16-bit and wider ones are those of torch.testing.assert_close.
+_ALL = (
+    Format("float64", 64, 53, -1022, 1023, rtol=1e-7, atol=1e-7),
+    Format("float32", 32, 24, -126, 127, rtol=1.3e-6, atol=1e-5),
+    Format("float16", 16, 11, -14, 15, rtol=1e-3, atol=1e-5),
+    Format("bfloat16", 16, 8, -126, 127, rtol=1.6e-2, atol=1e-5),
+    Format("float8_e4m3fn", 8, 4, -6, 8, rtol=2**-2, atol=1e-2, has_infinity=False, top_code_is_nan=True),
+    Format("float8_e5m2", 8, 3, -14, 15, rtol=2**-1, atol=1e-2),
+    _row("float8_e3m4", 5, (-2, 3)),
+    _row("float8_e4m3", 4, (-6, 7)),
+    _row("float8_e4m3b11fnuz", 4, (-10, 4), has_infinity=False),
+    _row("float8_e4m3fnuz", 4, (-7, 7), has_infinity=False),
+    _row("float8_e5m2fnuz", 3, (-15, 15), has_infinity=False),
+    _row("float8_e8m0fnu", 1, (-127, 127), has_infinity=False, missing="sign and zero"),
+    _row("float6_e2m3fn", 4, (0, 2), has_infinity=False, missing="NaN"),
+    _row("float6_e3m2fn", 3, (-2, 4), has_infinity=False, missing="NaN"),
+    _row("float4_e2m1fn", 2, (0, 2), has_infinity=False, missing="NaN"),
+)
+
+FORMATS = {fmt.name: fmt for fmt in _ALL if not fmt.missing}
+REFUSED_FORMATS = {fmt.name: fmt for fmt in _ALL if fmt.missing}
+
+
+def find_format(name: str) -> Format:
+    """Return the format called `name`; a UsageError names the nearest, or says why it cannot be swept."""
+    if name in FORMATS:
+        return FORMATS[name]
+    if name in REFUSED_FORMATS:
+        raise UsageError(f"dtype '{name}' cannot be swept: it has no {REFUSED_FORMATS[name].missing}")
+    raise unknown_name("dtype", name, FORMATS)

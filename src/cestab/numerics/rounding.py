@@ -1,0 +1,78 @@
+"""Rounding to a format, once, to nearest even; and the integer order of a format's floats."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from cestab.numerics.formats import Format
+
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+def round_to_odd_float32(x: FloatArray) -> npt.NDArray[np.float32]:
+    """Return float32 neighbours of x whose last digit is odd wherever x is not a float32.
+
+    Rounding the result to any format of at most 22 digits then equals rounding x itself (Boldo & Melquiond 2008).
+    """
+    nearest = x.astype(np.float32)
+    is_even = (nearest.view(np.uint32) & 1) == 0
+    inexact = is_even & (nearest.astype(np.float64) != x) & ~np.isnan(x)
+    toward = np.where(nearest < x, np.float32(np.inf), np.float32(-np.inf))
+    return np.where(inexact, np.nextafter(nearest, toward), nearest)
+
+
+def round_to_format(x: npt.ArrayLike, fmt: Format) -> FloatArray:
+    """Return RN(x) for float64 (or narrower) x, in the format's storage type.
+
+    Overflow gives inf, or NaN in a format without infinity. A cast of ml_dtypes from float64 would round twice.
+    """
+    x = np.asarray(x)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if not fmt.is_narrow:
+            return x.astype(fmt.storage)
+        single = x if x.dtype == np.float32 else round_to_odd_float32(x.astype(np.float64))
+        return single.astype(fmt.dtype).astype(np.float32)
+
+
+def round_number(x: float, fmt: Format) -> float:
+    """Return RN(x) of one number."""
+    return float(round_to_format(np.float64(x).reshape(1), fmt)[0])
+
+
+def flush_subnormals(x: FloatArray, fmt: Format) -> FloatArray:
+    """Return x with every subnormal number of the format replaced by 0, as flush-to-zero modes do."""
+    return np.where(np.abs(x) < fmt.smallest_normal, x.dtype.type(0), x)
+
+
+def to_ordinal(x: npt.ArrayLike, fmt: Format) -> IntArray:
+    """Return the place of each float of the format in their order: 0 for 0, ±1 for ± the smallest subnormal, …"""
+    values = np.asarray(x, dtype=fmt.storage)
+    codes = np.abs(values).astype(fmt.dtype).view(f"u{fmt.dtype.itemsize}").astype(np.int64)
+    return np.where(values < 0, -codes, codes)
+
+
+def from_ordinal(ordinal: npt.ArrayLike, fmt: Format) -> FloatArray:
+    """Return the float of the format at each place; the inverse of to_ordinal."""
+    ordinals = np.asarray(ordinal, dtype=np.int64)
+    magnitudes = np.abs(ordinals).astype(f"u{fmt.dtype.itemsize}").view(fmt.dtype).astype(fmt.storage)
+    return np.where(ordinals < 0, -magnitudes, magnitudes)
+
+
+def shortest_decimal(x: float, fmt: Format) -> str:
+    """Return the shortest decimal that reads back to x in the format; "inf", "-inf" or "nan" for those."""
+    for digits in range(1, 18):
+        text = f"{x:.{digits}g}"
+        if round_number(float(text), fmt) == x or x != x:
+            return repr(float(text))
+    return repr(x)
+
+
+def hexadecimal(x: float) -> str:
+    """Return x as a C99 hexadecimal float without trailing zeros, e.g. 0x1.62e43p+6."""
+    text = float(x).hex()
+    if "." not in text:
+        return text
+    digits, exponent = text.split("p")
+    return f"{digits.rstrip('0').rstrip('.')}p{exponent}"
