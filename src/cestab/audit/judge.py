@@ -27,8 +27,8 @@ K = FindingKind
 KINDS = tuple(FindingKind)
 CODES: Mapping[FindingKind, int] = {kind: code for code, kind in enumerate(KINDS, start=1)}
 NO_FINDING = 0
-# Rounding of the comparisons themselves: a handful of float64 operations, each 2^-53.
-COMPARISON_SLACK = 2.0**-48
+# Rounding of the comparisons themselves: three float64 operations on either side, each 2^-53, and their difference.
+COMPARISON_SLACK = 2.0**-50
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _decide_suspects(
 
 def _exceeds(q: Doubles, c: Doubles | float, bound: Doubles) -> tuple[Bools, Bools]:
     """Return whether q > c, and whether the error bound of q − c leaves that open."""
-    slack = bound + COMPARISON_SLACK * (np.abs(q) + np.abs(c))
+    slack = bound + COMPARISON_SLACK * np.abs(q) + COMPARISON_SLACK * np.abs(c)  # apart, as the sum may overflow
     return q > c, np.abs(q - c) < slack
 
 

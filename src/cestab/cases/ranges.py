@@ -104,7 +104,7 @@ def _edge_ordinals(fmt: Format) -> IntArray:
     tiny = math.log(fmt.smallest_subnormal)
     logarithms = [math.log(fmt.max), math.log(fmt.smallest_normal), tiny, tiny - math.log(2)]
     edges = to_ordinal(round_to_format(np.clip(logarithms, -fmt.max, fmt.max), fmt), fmt)
-    powers = np.clip(2.0 ** np.arange(-3, fmt.precision + 3), 0, fmt.max)
+    powers = 2.0 ** np.arange(-3, min(fmt.precision + 3, fmt.max_exponent + 1))
     plain = to_ordinal(round_to_format(np.array([*powers, fmt.max, fmt.smallest_normal, fmt.smallest_subnormal, 0.0]), fmt), fmt)
     one_sign = np.concatenate((edges - 1, edges, edges + 1, plain))
     return np.concatenate((one_sign, -one_sign))
