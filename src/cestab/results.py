@@ -1,7 +1,10 @@
 """The frozen values that every layer passes around: kinds of findings, requests and reports. No computation."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+
+from cestab.errors import ExitStatus
 
 
 class Severity(StrEnum):
@@ -173,12 +176,13 @@ class SettingResult:
     rounding_cost: RoundingCost | None = None
     reason: str | None = None
 
-    @property
-    def worst_finding(self) -> Finding | None:
-        """The finding of worst severity that begins at the smallest |t|; None without findings above a note."""
-        order = [Severity.FAIL, Severity.WARN]
-        graded = [finding for finding in self.findings if finding.kind.severity in order]
-        return min(graded, key=lambda f: (order.index(f.kind.severity), abs(f.first.value)), default=None)
+
+
+def find_worst(results: Iterable[SettingResult]) -> Finding | None:
+    """Return the finding of worst severity that begins at the smallest |t|; None without findings above a note."""
+    order = [Severity.FAIL, Severity.WARN]
+    graded = [finding for result in results for finding in result.findings if finding.kind.severity in order]
+    return min(graded, key=lambda f: (order.index(f.kind.severity), abs(f.first.value)), default=None)
 
 
 @dataclass(frozen=True)
@@ -261,7 +265,10 @@ class Environment:
 
 @dataclass(frozen=True)
 class Report:
-    """What sweep (request: SweepRequest) and audit (request: AuditRequest) return and print."""
+    """What sweep (request: SweepRequest) and audit (request: AuditRequest) return and print.
+
+    `causes` holds a sentence per failing formulation; `escalated` counts cases decided in ball arithmetic.
+    """
 
     version: str
     environment: Environment
@@ -270,9 +277,26 @@ class Report:
     recommendations: tuple[Recommendation, ...]
     causes: tuple[tuple[str, str], ...]
     escalated: int
-    skipped: tuple[str, ...] = ()
+    rows: int = 0
     ignored_rows: int = 0
 
     def verdict_counts(self) -> dict[Verdict, int]:
         """Settings by verdict, in the order of Verdict."""
         return {verdict: sum(s.verdict is verdict for s in self.settings) for verdict in Verdict}
+
+    def gated(self) -> list[tuple[SettingResult, Finding]]:
+        """Findings that the request's `fail_on` gates: named kinds; `fail` any failure; `warn` any warning or worse."""
+        severities = {"fail": {Severity.FAIL}, "warn": {Severity.WARN, Severity.FAIL}}
+        words = set(self.request.fail_on)
+        gated = {severity for word in words for severity in severities.get(word, set())}
+        found = [(result, finding) for result in self.settings for finding in result.findings]
+        return [(r, f) for r, f in found if f.kind.label in words or f.kind.severity in gated]
+
+    def exit_status(self) -> ExitStatus:
+        """What a shell is told: the gate first, then whether anything was judged, then whether something crashed."""
+        counts = self.verdict_counts()
+        if self.gated():
+            return ExitStatus.GATE_FAILED
+        if not any(counts[verdict] for verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)):
+            return ExitStatus.USAGE
+        return ExitStatus.NOT_AUDITED if counts[Verdict.ERROR] else ExitStatus.DONE

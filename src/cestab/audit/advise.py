@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cestab.formulations import find_formulation
-from cestab.results import Finding, FindingKind, Recommendation, SettingResult, Severity, Verdict
+from cestab.results import FindingKind, Recommendation, SettingResult, Severity, Verdict
 
 _JUDGED = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
 
@@ -28,17 +28,20 @@ def _commonest_failure(results: Sequence[SettingResult]) -> FindingKind | None:
 
 
 def _beginnings(results: Sequence[SettingResult], kind: FindingKind) -> str:
-    """Return where a kind begins in each dtype, e.g. `from |t| = 11.09 (float16), 88.72 (float32)`."""
+    """Return where a kind begins in each dtype, in the first pattern and number of classes that has it.
+
+    E.g. `from |t| = 11.09 (float16), 88.72 (float32) in margin, 2 classes`; of recorded logits, in how many rows.
+    """
+    found = [(r.setting, f) for r in results for f in r.findings if f.kind is kind]
+    pattern, classes = found[0][0].pattern, found[0][0].classes
     starts: dict[str, list[str]] = {}
-    rows = results[0].setting.pattern is None
-    for dtype in dict.fromkeys(result.setting.dtype for result in results):
-        found = [f for r in results if r.setting.dtype == dtype for f in r.findings if f.kind is kind]
-        if rows and found:
-            starts.setdefault(f"{max(f.cases for f in found)} rows", []).append(dtype)
-        elif found:
-            starts.setdefault(f"{min(abs(f.first.value) for f in found):.4g}", []).append(dtype)
+    for dtype in dict.fromkeys(setting.dtype for setting, _ in found):
+        own = [f for s, f in found if (s.dtype, s.pattern, s.classes) == (dtype, pattern, classes)]
+        if own:
+            start = f"{min(abs(f.first.value) for f in own):.4g}" if pattern else f"{max(f.cases for f in own)} rows"
+            starts.setdefault(start, []).append(dtype)
     listed = ", ".join(f"{start} ({', '.join(dtypes)})" for start, dtypes in starts.items())
-    return f"in {listed}" if rows else f"from |t| = {listed}"
+    return f"from |t| = {listed} in {pattern}, {classes} classes" if pattern else f"in {listed}"
 
 
 def recommend(results: Sequence[SettingResult]) -> tuple[Recommendation, ...]:
@@ -77,11 +80,3 @@ def _errors(result: SettingResult) -> list[float]:
 def _largest(results: Sequence[SettingResult]) -> str:
     errors = [error for result in results for error in _errors(result)]
     return f"; largest error {max(errors):.2g} ulps" if errors else ""
-
-
-def worst_of(results: Sequence[SettingResult]) -> Finding | None:
-    """Return the worst finding of several settings: worst severity first, then smallest |t|."""
-    order = [Severity.FAIL, Severity.WARN]
-    found = [r.worst_finding for r in results]
-    graded = [f for f in found if f is not None]
-    return min(graded, key=lambda f: (order.index(f.kind.severity), abs(f.first.value)), default=None)

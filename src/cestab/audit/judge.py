@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
-from cestab.numerics.truth import SMALLEST, Truth
+from cestab.numerics.truth import Truth
 from cestab.results import FindingKind
 
 Bools = npt.NDArray[np.bool_]
@@ -117,7 +117,7 @@ def judge_block(loss: FloatArray, gradient: FloatArray, truth: Truth, limits: Li
             np.zeros(loss.shape, dtype=np.int8),
             np.zeros(loss.shape, dtype=np.int8),
             _to_ulps(loss_error, truth.loss, limits.fmt),
-            _worst_entry(_to_ulps(gradient_error, truth.gradient, limits.fmt)),
+            measure_ulps(gradient_error, truth.gradient, limits.fmt),
             np.zeros(loss.shape, dtype=np.bool_),
         )
         suspects = np.flatnonzero(
@@ -165,9 +165,9 @@ def _to_ulps(error: Doubles, true: Doubles, fmt: Format) -> Doubles:
     return ulps
 
 
-def _worst_entry(ulps: Doubles) -> Doubles:
-    """Largest over the classes, NaN (no pair) only where every entry is."""
-    worst: Doubles = ulps[0] if len(ulps) == 1 else np.fmax.reduce(ulps, axis=0)
+def measure_ulps(error: Doubles, true: Doubles, fmt: Format) -> Doubles:
+    """Return the largest error / ulp(true) over the classes, (classes, cases) → (cases,); NaN where no pair is finite."""
+    worst: Doubles = np.fmax.reduce(_to_ulps(error, true, fmt), axis=0)
     return worst
 
 

@@ -9,10 +9,8 @@ import numpy as np
 from cestab.audit.evaluate import Block, Conditions
 from cestab.cases.patterns import find_pattern
 from cestab.cases.ranges import is_exhaustive, resolve_range, sample_ordinals
-from cestab.cases.targets import expand_target
 from cestab.errors import UsageError
-from cestab.formulations import find_formulation
-from cestab.numerics.formats import Format, find_format
+from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import IntArray, round_number
 from cestab.results import Arithmetics, Coverage, LogitRange, Objective, SweepRequest
 
@@ -48,13 +46,10 @@ class Plan:
 
 def plan_sweep(request: SweepRequest) -> list[Plan]:
     """Return the groups of a request, checked: names, ranges, classes and formats that cannot go together."""
-    for name in request.formulations:
-        check_objective(name, request.objective)
     plans = []
-    targets = [target for text in request.targets for target in expand_target(text, request.objective)]
     for conditions in plan_arithmetics(request.arithmetics, request.objective):
         resolve_range(request.logits, conditions.fmt)
-        for pattern, classes, target in product(request.patterns, request.classes, targets):
+        for pattern, classes, target in product(request.patterns, request.classes, request.targets):
             _check_cases(request.objective, pattern, classes)
             exhaustive = is_exhaustive(request.logits, conditions.fmt, classes)
             needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity
@@ -94,13 +89,6 @@ def plan_arithmetics(arithmetics: Arithmetics, objective: Objective) -> Iterator
         )
 
 
-def check_objective(formulation: str, objective: Objective) -> None:
-    """Refuse a formulation of another objective."""
-    found = find_formulation(formulation)
-    if found.objective is not objective:
-        raise UsageError(f"formulation '{formulation}' computes {found.objective}, not {objective}; sweep them apart")
-
-
 def _check_cases(objective: Objective, pattern: str, classes: int) -> None:
     if objective is Objective.BINARY_CROSS_ENTROPY:
         if (pattern, classes) != ("margin", 1):
@@ -108,7 +96,3 @@ def _check_cases(objective: Objective, pattern: str, classes: int) -> None:
     elif classes < 2:
         raise UsageError(f"{objective} needs at least 2 classes, not {classes}")
 
-
-def widest(formats: list[Format]) -> Format:
-    """Return the format of most digits."""
-    return max(formats, key=lambda fmt: fmt.precision)

@@ -147,8 +147,8 @@ def summarize(positions: IntArray, judgement: Judgement, *, undefined: int, esca
         ties,
         tallies,
         find_runs(positions, hard_outcomes(judgement)) if has_map else (),
-        _largest(positions, judgement.loss_ulps),
-        _largest(positions, judgement.gradient_ulps),
+        largest_error(positions, judgement.loss_ulps),
+        largest_error(positions, judgement.gradient_ulps),
     )
 
 
@@ -160,12 +160,12 @@ def _tally(positions: IntArray, codes: Codes, ulps: Doubles) -> dict[FindingKind
             places = positions[chosen]
             first = places[np.lexsort((places < 0, np.abs(places)))[0]] if places[0] < 0 else places[0]
             tallies[KINDS[code - 1]] = Tally(
-                chosen.size, int(first), int(places[0]), int(places[-1]), _largest(places, ulps[chosen])
+                chosen.size, int(first), int(places[0]), int(places[-1]), largest_error(places, ulps[chosen])
             )
     return tallies
 
 
-def _largest(positions: IntArray, ulps: Doubles) -> Error:
+def largest_error(positions: IntArray, ulps: Doubles) -> Error:
     """Return the largest error; where none exists, none at the position nearest to 0."""
     if not positions.size:
         return NO_ERROR

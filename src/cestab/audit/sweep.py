@@ -11,7 +11,6 @@ from cestab.audit.environment import describe_environment, version
 from cestab.audit.evaluate import evaluate_block, merge_results
 from cestab.audit.plan import Plan, plan_sweep
 from cestab.audit.summary import Summary, join_runs
-from cestab.errors import UsageError
 from cestab.results import Coverage, LargestError, Report, SettingResult, SweepRequest, Verdict
 
 
@@ -29,8 +28,6 @@ Map = Callable[[Callable[[Plan], GroupResult], Iterable[Plan]], Iterable[GroupRe
 def run_sweep(request: SweepRequest, *, execute: Map = map, progress: Callable[[int, int], Any] = lambda done, total: None) -> Report:
     """Return the report of a request; `execute` maps the work over its groups, `progress` hears of each finished one."""
     plans = plan_sweep(request)
-    if not plans or not request.formulations:
-        raise UsageError("the selection is empty: nothing to sweep")
     groups = []
     for group in execute(run_group, plans):
         groups.append(group)

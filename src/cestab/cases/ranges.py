@@ -3,11 +3,14 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from cestab.errors import UsageError, unknown_name
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import IntArray, from_ordinal, round_to_format, to_ordinal
 from cestab.results import LogitRange
+
+Doubles = npt.NDArray[np.float64]
 
 DEFAULT_COUNT = 129
 EXHAUSTIVE_BITS = 16
@@ -84,17 +87,23 @@ def sample_ordinals(logits: LogitRange, fmt: Format) -> IntArray:
     return np.unique(points[(points >= first) & (points <= last)])
 
 
-def _log_grid(low: float, high: float, count: int, fmt: Format) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _log_grid(low: float, high: float, count: int, fmt: Format) -> Doubles:
     """Return a geometric grid; over 0 one for each sign and 0, from the unit roundoff up.
 
     Below the unit roundoff exp(t) rounds to 1, and the edge values lie there.
     """
     if low > 0 or high < 0:
-        return np.copysign(np.geomspace(abs(low), abs(high), count), high)
+        return np.copysign(_geometric(abs(low), abs(high), count), high)
     sides = [end for end in (low, high) if end != 0]
     share = max(2, (count - 1) // max(1, len(sides)))
-    grids = [np.copysign(np.geomspace(min(fmt.unit_roundoff, abs(end)), abs(end), share), end) for end in sides]
+    grids = [np.copysign(_geometric(min(fmt.unit_roundoff, abs(end)), abs(end), share), end) for end in sides]
     return np.concatenate([*grids, [0.0]])
+
+
+def _geometric(start: float, stop: float, count: int) -> Doubles:
+    """Return `count` points from start to stop in geometric progression; np.geomspace overflows at the largest float64."""
+    between = np.exp2(np.linspace(math.log2(start), math.log2(stop), count)[1:-1])
+    return np.concatenate(([start], between, [stop]))
 
 
 def _edge_ordinals(fmt: Format) -> IntArray:

@@ -1,1 +1,1 @@
-"""."""
+"""Reports: one file per form in which results are shown. They see results only."""

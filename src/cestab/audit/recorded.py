@@ -1,0 +1,181 @@
+"""Run an audit of recorded logits: the same judgement as a sweep, row by row of a file."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cestab.audit.advise import explain_failures, recommend
+from cestab.audit.assemble import find_verdict, make_findings, make_largest, make_setting, place_row
+from cestab.audit.environment import describe_environment, version
+from cestab.audit.evaluate import Cases, Conditions, find_truth, judge_cases
+from cestab.audit.judge import KINDS, Judgement, measure_ulps
+from cestab.audit.plan import NUMBERS_PER_BLOCK, plan_arithmetics
+from cestab.audit.reproduce import row_command
+from cestab.audit.summary import NO_ERROR, Error, Summary, largest_error
+from cestab.cases.patterns import has_truth
+from cestab.cases.recorded import Recording, open_recording
+from cestab.formulations import find_formulation
+from cestab.numerics.rounding import FloatArray, round_to_format
+from cestab.numerics.target import DenseTarget, IndexTarget, Target
+from cestab.numerics.truth import Truth, evaluate_truth
+from cestab.results import AuditRequest, Coverage, Objective, Place, Report, RoundingCost, SettingResult, Severity
+
+WORST_ROWS = 5
+Doubles = npt.NDArray[np.float64]
+_SEVERITY_RANK = np.array([0, *({Severity.NOTE: 0, Severity.WARN: 1, Severity.FAIL: 2}[kind.severity] for kind in KINDS)])
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Largest change of loss and gradient by rounding the logits: in ulps with the row, and as such."""
+
+    loss: Error = NO_ERROR
+    loss_change: float = 0.0
+    gradient: Error = NO_ERROR
+    gradient_change: float = 0.0
+
+    def merge(self, other: "Cost") -> "Cost":
+        return Cost(
+            other.loss if other.loss.is_worse_than(self.loss) else self.loss,
+            max(self.loss_change, other.loss_change),
+            other.gradient if other.gradient.is_worse_than(self.gradient) else self.gradient,
+            max(self.gradient_change, other.gradient_change),
+        )
+
+
+@dataclass(frozen=True)
+class RankedRow:
+    """A row with a finding: severity rank, error, row."""
+
+    rank: int
+    error: Error
+
+    @property
+    def key(self) -> tuple[int, float, int]:
+        return -self.rank, -self.error.ulps, self.error.position
+
+
+@dataclass
+class RowTotals:
+    """What is kept of one formulation under one set of conditions."""
+
+    summary: Summary
+    worst: list[RankedRow]
+
+    def add(self, summary: Summary, rows: list[RankedRow]) -> None:
+        self.summary = self.summary.merge(summary)
+        self.worst = sorted(self.worst + rows, key=lambda row: row.key)[:WORST_ROWS]
+
+
+def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = lambda done, total: None) -> Report:
+    """Return the report of recorded logits; `progress` hears of rows done."""
+    source = (request.file, request.labels, request.objective, request.class_axis, request.ignore_index)
+    with open_recording(*source) as recording:
+        groups = [replace(c, classes=recording.classes) for c in plan_arithmetics(request.arithmetics, request.objective)]
+        totals = [{name: RowTotals(Summary(), []) for name in request.formulations} for _ in groups]
+        costs = [Cost() for _ in groups]
+        ignored = 0
+        for start, kept, logits, target in _blocks(recording, request.ignore_index):
+            ignored += logits.shape[1] - np.count_nonzero(kept)
+            rows, originals = start + np.flatnonzero(kept), np.ascontiguousarray(logits[:, kept])
+            for index, conditions in enumerate(groups):
+                cost = _audit_block(conditions, rows, originals, target, totals[index])
+                costs[index] = costs[index].merge(cost)
+            progress(min(start + logits.shape[1], recording.rows), recording.rows)
+        row_count = recording.rows
+    results = tuple(
+        _assemble(request, conditions, name, totals[index][name], costs[index])
+        for name in request.formulations
+        for index, conditions in enumerate(groups)
+    )
+    escalated = sum(own.summary.escalated for group in totals for own in group.values())
+    advice = recommend(results), explain_failures(results)
+    return Report(version(), describe_environment(), request, results, *advice, escalated, row_count, ignored)
+
+
+def _blocks(
+    recording: Recording, ignore_index: int
+) -> Iterator[tuple[int, npt.NDArray[np.bool_], Doubles, npt.NDArray[Any]]]:
+    """Yield (first row, which rows count, logits (classes, rows), labels of the rows that count)."""
+    size = max(1, NUMBERS_PER_BLOCK // recording.classes)
+    for start in range(0, recording.rows, size):
+        logits, labels = recording.read(start, min(start + size, recording.rows))
+        is_binary = recording.objective is Objective.BINARY_CROSS_ENTROPY
+        kept = np.ones(labels.shape, dtype=np.bool_) if is_binary else labels != ignore_index
+        yield start, kept, logits, labels[kept]
+
+
+def _audit_block(
+    conditions: Conditions, rows: npt.NDArray[Any], originals: Doubles, labels: npt.NDArray[Any], totals: dict[str, RowTotals]
+) -> Cost:
+    """Judge one block under one set of conditions; return what the rounding of its logits cost."""
+    rounded = round_to_format(originals, conditions.fmt)
+    is_kept = has_truth(originals, masks=True) & has_truth(rounded, masks=True)
+    is_kept &= ~np.logical_or.reduce(np.isinf(rounded) & np.isfinite(originals), axis=0)
+    undefined = rows.size - np.count_nonzero(is_kept)
+    cases = Cases(rows, rounded, _make_target(conditions, labels)).select(is_kept)
+    truth = find_truth(conditions, cases, precise=True)
+    for name, own in totals.items():
+        judgement, summary = judge_cases(conditions, find_formulation(name), cases, truth, has_map=False, undefined=undefined)
+        own.add(summary, _rank_rows(cases.positions, judgement))
+    return _measure_cost(conditions, cases, originals[:, is_kept], truth)
+
+
+def _make_target(conditions: Conditions, labels: npt.NDArray[Any]) -> Target:
+    if conditions.objective is Objective.BINARY_CROSS_ENTROPY:
+        return DenseTarget(round_to_format(labels.astype(np.float64), conditions.fmt)[np.newaxis])
+    return IndexTarget(labels.astype(np.intp))
+
+
+def _rank_rows(rows: npt.NDArray[Any], judgement: Judgement) -> list[RankedRow]:
+    """Return the worst rows of a block: by severity, then by error, then the first."""
+    rank = np.maximum(_SEVERITY_RANK[judgement.loss_codes], _SEVERITY_RANK[judgement.gradient_codes])
+    ulps = np.nan_to_num(np.fmax(judgement.loss_ulps, judgement.gradient_ulps), nan=-1.0, posinf=np.inf)
+    chosen = np.lexsort((rows, -ulps, -rank))[:WORST_ROWS]
+    return [RankedRow(int(rank[i]), Error(float(ulps[i]), int(rows[i]))) for i in chosen if rank[i]]
+
+
+def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, truth: Truth) -> Cost:
+    """Compare the truth at the rounded logits with the truth at the logits as recorded."""
+    if not cases.positions.size:
+        return Cost()
+    exact = evaluate_truth(conditions.objective, np.ascontiguousarray(originals), cases.target, conditions.upstream, precise=False)
+    plain = find_truth(conditions, cases, precise=False) if truth.loss_low is not None else truth
+    with np.errstate(invalid="ignore"):
+        loss_change, gradient_change = np.abs(plain.loss - exact.loss), np.abs(plain.gradient - exact.gradient)
+    loss_ulps, gradient_ulps = measure_ulps(loss_change[np.newaxis], exact.loss[np.newaxis], conditions.fmt), measure_ulps(
+        gradient_change, exact.gradient, conditions.fmt
+    )
+    return Cost(
+        largest_error(cases.positions, loss_ulps),
+        float(np.fmax.reduce(loss_change, initial=0.0)),
+        largest_error(cases.positions, gradient_ulps),
+        float(np.max(gradient_change)),
+    )
+
+
+def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: RowTotals, cost: Cost) -> SettingResult:
+    summary = totals.summary
+
+    def reproduce(place: Place) -> str:
+        return row_command(conditions, name, request.file, request.labels, place.position, request.class_axis)
+
+    return SettingResult(
+        make_setting(conditions, name),
+        find_verdict(summary),
+        summary.cases,
+        summary.undefined,
+        summary.ties,
+        Coverage.RECORDED,
+        make_findings(summary, place_row, reproduce),
+        make_largest(summary, place_row),
+        worst_rows=tuple(_place_error(row.error) for row in totals.worst),
+        rounding_cost=RoundingCost(_place_error(cost.loss), cost.loss_change, _place_error(cost.gradient), cost.gradient_change),
+    )
+
+
+def _place_error(error: Error) -> Place:
+    return replace(place_row(error.position), ulps=error.ulps if error.ulps >= 0 else None)

@@ -1,0 +1,128 @@
+"""Requests: from what a caller names (strings, None for a default) to checked values with every default filled in."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TypeVar
+
+from cestab.cases.patterns import find_pattern
+from cestab.cases.ranges import parse_range
+from cestab.cases.targets import expand_target
+from cestab.errors import UsageError, unknown_name
+from cestab.formulations import families, find_formulation
+from cestab.numerics.formats import find_format
+from cestab.results import Arithmetics, AuditRequest, FindingKind, Fp8Overflow, Objective, Summation, SweepRequest
+
+DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def make_arithmetics(
+    dtypes: Sequence[str] | None = None,
+    compute: str | None = None,
+    summations: Sequence[str] | None = None,
+    loss_scales: Sequence[float] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    fp8_overflow: str = Fp8Overflow.NAN,
+    *,
+    flush_subnormals: bool = False,
+) -> Arithmetics:
+    """Return the options of format and judgement, checked."""
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value is not None and not 0 <= value < float("inf"):
+            raise UsageError(f"--{name} {value!r} is not a finite number from 0 on")
+    return Arithmetics(
+        tuple(find_format(name).name for name in _given("dtype", dtypes, DEFAULT_DTYPES)),
+        None if compute is None else find_format(compute).name,
+        tuple(_find_word(Summation, "summation", name) for name in _given("summation", summations, (Summation.WIDE,))),
+        _given("loss scale", loss_scales, (1.0,)),
+        rtol,
+        atol,
+        _find_word(Fp8Overflow, "fp8 overflow", fp8_overflow),
+        flush_subnormals,
+    )
+
+
+def make_sweep_request(
+    formulations: Sequence[str] | None,
+    objective: str | None,
+    arithmetics: Arithmetics,
+    logits: str = "all",
+    patterns: Sequence[str] | None = None,
+    classes: Sequence[int] | None = None,
+    targets: Sequence[str] | None = None,
+    seed: int = 0,
+    fail_on: Sequence[str] = (),
+) -> SweepRequest:
+    """Return the request of a sweep: by default the whole family, patterns margin and offset, 2 and 1000 classes."""
+    chosen = find_objective(formulations, objective)
+    is_binary = chosen is Objective.BINARY_CROSS_ENTROPY
+    if seed < 0:
+        raise UsageError(f"--seed {seed} is negative")
+    texts = _given("target", targets, ("correct", "wrong"))
+    return SweepRequest(
+        chosen,
+        _given("formulation", formulations, families()[chosen]),
+        arithmetics,
+        parse_range(logits),
+        tuple(find_pattern(name).name for name in _given("pattern", patterns, ("margin",) if is_binary else ("margin", "offset"))),
+        _given("classes", classes, (1,) if is_binary else (2, 1000)),
+        tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
+        seed,
+        find_gates(fail_on),
+    )
+
+
+def make_audit_request(
+    file: str,
+    labels: str | None,
+    formulations: Sequence[str] | None,
+    objective: str | None,
+    arithmetics: Arithmetics,
+    class_axis: int = 1,
+    ignore_index: int = -100,
+    fail_on: Sequence[str] = (),
+) -> AuditRequest:
+    """Return the request of an audit of recorded logits."""
+    chosen = find_objective(formulations, objective)
+    names = _given("formulation", formulations, families()[chosen])
+    if class_axis not in (0, 1):
+        raise UsageError(f"--axis {class_axis} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
+    return AuditRequest(chosen, names, arithmetics, file, labels, class_axis, ignore_index, find_gates(fail_on))
+
+
+def find_objective(formulations: Sequence[str] | None, objective: str | None) -> Objective:
+    """Return the one objective that is named, or that the formulations compute; softmax cross-entropy by default."""
+    named = None if objective is None else _find_word(Objective, "objective", objective)
+    for name in formulations or ():
+        own = find_formulation(name).objective
+        if named is not None and own is not named:
+            raise UsageError(f"formulation '{name}' computes {own}, not {named}; sweep them apart")
+        named = own
+    return named or Objective.SOFTMAX_CROSS_ENTROPY
+
+
+def find_gates(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of `--fail-on`, checked: finding names, `fail`, `warn`."""
+    allowed = ["fail", "warn", *(kind.label for kind in FindingKind)]
+    for word in words:
+        if word not in allowed:
+            raise unknown_name("finding", word, allowed)
+    return tuple(dict.fromkeys(words))
+
+
+Value = TypeVar("Value")
+
+
+def _given(what: str, values: Sequence[Value] | None, default: Sequence[Value]) -> tuple[Value, ...]:
+    """Return the given values without repetitions, or the default; an empty list selects nothing and is an error."""
+    chosen = tuple(dict.fromkeys(default if values is None else values))
+    if not chosen:
+        raise UsageError(f"the selection is empty: no {what} is named")
+    return chosen
+
+
+def _find_word(words: type[Word], what: str, text: str) -> Word:
+    if text not in [word.value for word in words]:
+        raise unknown_name(what, text, [word.value for word in words])
+    return words(text)

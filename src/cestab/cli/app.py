@@ -1,0 +1,75 @@
+"""The application: commands, and the one place where errors become sentences and exit statuses."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from cestab.cli.audit import audit
+from cestab.cli.list import list_registry
+from cestab.cli.sweep import sweep
+from cestab.errors import ExitStatus, UsageError
+
+app = typer.Typer(
+    name="cestab",
+    help="Numerical stability auditor for cross-entropy loss and its backpropagation.",
+    epilog="Exit status: 0 done, 1 the gate found something, 2 wrong usage or input, 3 a setting could not be audited, "
+    "70 a defect of cestab, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(sweep)
+app.command()(audit)
+app.command("list")(list_registry)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib import metadata
+
+        typer.echo(f"cestab {metadata.version('cestab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Numerical stability auditor for cross-entropy loss and its backpropagation."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; return its exit status."""
+    try:
+        status = app(arguments, standalone_mode=False)
+        return int(status or 0)
+    except UsageError as error:
+        return _refuse(str(error))
+    except TyperException as error:
+        return _refuse(error.format_message())
+    except BrokenPipeError:
+        # whoever reads has had enough: no message, and nothing left for the interpreter to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.DONE
+    except (KeyboardInterrupt, typer.Abort):
+        print("cestab: interrupted", file=sys.stderr)
+        return ExitStatus.INTERRUPTED
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        print(f"cestab: a defect of cestab itself, please report it: {type(error).__name__}: {error}", file=sys.stderr)
+        return ExitStatus.INTERNAL
+
+
+def _refuse(sentence: str) -> int:
+    """Tell a mistake of the caller's in one sentence."""
+    print(f"cestab: {sentence}", file=sys.stderr)
+    return ExitStatus.USAGE

@@ -1,0 +1,64 @@
+"""`cestab audit`: the same judgement on recorded logits."""
+
+from typing import Annotated
+
+import typer
+
+from cestab.cli import options
+from cestab.cli.output import exit_with, open_output, show_progress, write_report
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="Logits: .npz with `logits` and `labels`, or .npy with --labels.")]
+Labels = Annotated[str | None, typer.Option("--labels", metavar="FILE", help="Labels in a file of their own.", rich_help_panel=options.CASES)]
+Axis = Annotated[int, typer.Option("--axis", help="Axis of the classes: 1 for cases first, 0 for classes first.", rich_help_panel=options.CASES)]
+IgnoreIndex = Annotated[int, typer.Option("--ignore-index", help="Rows with this label are not judged.", rich_help_panel=options.CASES)]
+
+
+def audit(
+    file: File,
+    labels: Labels = None,
+    axis: Axis = 1,
+    ignore_index: IgnoreIndex = -100,
+    formulation: options.Formulations = None,
+    objective: options.ObjectiveName = None,
+    dtype: options.Dtypes = None,
+    compute: options.Compute = None,
+    summation: options.Summations = None,
+    loss_scale: options.LossScales = None,
+    rtol: options.Rtol = None,
+    atol: options.Atol = None,
+    fp8_overflow: options.Fp8Overflow = "nan",
+    flush_subnormals: options.FlushSubnormals = False,
+    fail_on: options.FailOn = None,
+    output_format: options.Format = options.OutputFormat.TABLE,
+    json: options.Json = False,
+    output: options.Output = None,
+    detail: options.Detail = False,
+) -> None:
+    """Judge formulations on recorded logits: how many rows get which finding, and what rounding the logits cost.
+
+    Examples:
+
+    cestab audit logits.npz
+
+    cestab audit logits.npy --labels labels.npy --dtype bfloat16 -f log-sum-exp --fail-on fail
+    """
+    from cestab.audit.recorded import run_audit
+    from cestab.audit.request import make_arithmetics, make_audit_request
+
+    arithmetics = make_arithmetics(
+        options.split_list(dtype),
+        compute,
+        options.split_list(summation),
+        options.split_floats(loss_scale, "--loss-scale"),
+        rtol,
+        atol,
+        fp8_overflow,
+        flush_subnormals=flush_subnormals,
+    )
+    gates = options.split_list(fail_on) or ()
+    request = make_audit_request(file, labels, formulation, objective, arithmetics, axis, ignore_index, gates)
+    with open_output(output) as stream:
+        with show_progress("auditing") as progress:
+            report = run_audit(request, progress=progress)
+        write_report(report, stream, options.OutputFormat.JSON if json else output_format, detail=detail)
+    exit_with(report)

@@ -1,0 +1,62 @@
+"""`cestab list`: the registries, one line an entry."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+class Registry(StrEnum):
+    FORMULATIONS = "formulations"
+    DTYPES = "dtypes"
+    PATTERNS = "patterns"
+    TARGETS = "targets"
+    FINDINGS = "findings"
+
+
+def list_registry(registry: Annotated[Registry, typer.Argument(help="What to list.")]) -> None:
+    """List the names that options take, with one line about each.
+
+    Example: cestab list formulations
+    """
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    for name, about in _entries(registry):
+        table.add_row(Text(name, no_wrap=True), Text(about))
+    Console(highlight=False).print(table)
+
+
+def _entries(registry: Registry) -> list[tuple[str, str]]:
+    from cestab.cases.patterns import PATTERNS
+    from cestab.cases.targets import TARGET_KINDS
+    from cestab.formulations import FORMULATIONS
+    from cestab.results import FindingKind
+
+    match registry:
+        case Registry.FORMULATIONS:
+            return [(_signature(f.name, {k: p.default for k, p in f.defaults().items()}), f"{f.objective}: {f.summary}") for f in FORMULATIONS.values()]
+        case Registry.DTYPES:
+            return _dtypes()
+        case Registry.PATTERNS:
+            return [(pattern.name, pattern.summary) for pattern in PATTERNS.values()]
+        case Registry.TARGETS:
+            return [(kind.name, kind.summary) for kind in TARGET_KINDS.values()]
+        case Registry.FINDINGS:
+            return [(kind.label, f"{kind.severity}: {kind.summary}") for kind in FindingKind]
+
+
+def _signature(name: str, defaults: dict[str, object]) -> str:
+    return name + (":" + ",".join(f"{key}={value}" for key, value in defaults.items()) if defaults else "")
+
+
+def _dtypes() -> list[tuple[str, str]]:
+    from cestab.numerics.formats import FORMATS, REFUSED_FORMATS
+
+    swept = [
+        (fmt.name, f"p = {fmt.precision}, max {fmt.max:.5g}, smallest normal {fmt.smallest_normal:.4g}, subnormal "
+         f"{fmt.smallest_subnormal:.4g}, u = {fmt.unit_roundoff:.3g}{'' if fmt.has_infinity else ', no infinity'}")
+        for fmt in FORMATS.values()
+    ]
+    return swept + [(fmt.name, f"cannot be swept: it has no {fmt.missing}") for fmt in REFUSED_FORMATS.values()]

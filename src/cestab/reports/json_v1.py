@@ -1,0 +1,155 @@
+"""The JSON reports cestab.sweep/1 and cestab.audit/1: strict RFC 8259, the same bytes for the same report.
+
+Within a version fields are only added. Numbers that JSON cannot hold are the strings "nan", "inf", "-inf".
+"""
+
+import json
+import math
+from typing import Any
+
+from cestab.results import AuditRequest, Finding, Interval, Place, Report, SettingResult, SweepRequest, Verdict
+
+Json = dict[str, Any]
+
+
+def render(report: Report) -> str:
+    """Return the report as JSON, with a newline at the end."""
+    return json.dumps(_strict(_report(report)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _strict(value: Any) -> Any:
+    """Return the value with every number that JSON cannot hold as a string."""
+    match value:
+        case float() if not math.isfinite(value):
+            return repr(value)
+        case dict():
+            return {key: _strict(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_strict(item) for item in value]
+        case _:
+            return value
+
+
+def _report(report: Report) -> Json:
+    is_sweep = isinstance(report.request, SweepRequest)
+    counts = report.verdict_counts()
+    always = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+    summary = {verdict.value: count for verdict, count in counts.items() if count or verdict in always}
+    rows = {} if is_sweep else {"rows": report.rows, "ignored": report.ignored_rows}
+    return {
+        "schema": "cestab.sweep/1" if is_sweep else "cestab.audit/1",
+        "version": report.version,
+        "environment": vars(report.environment),
+        "request": _request(report.request),
+        "settings": [_setting(result) for result in report.settings],
+        "summary": summary | {"cases": sum(r.cases for r in report.settings), "escalated": report.escalated} | rows,
+        "recommendation": [
+            {"dtype": advice.dtype, "formulation": advice.formulation, "why": advice.why} for advice in report.recommendations
+        ],
+        "causes": [{"formulation": name, "sentence": sentence} for name, sentence in report.causes],
+    }
+
+
+def _request(request: SweepRequest | AuditRequest) -> Json:
+    """The options as resolved, under the names of the command line."""
+    shared = request.arithmetics
+    options: Json = {
+        "objective": request.objective,
+        "formulation": request.formulations,
+        "dtype": shared.dtypes,
+        "compute": shared.compute,
+        "summation": shared.summations,
+        "loss_scale": shared.loss_scales,
+        "rtol": shared.rtol,
+        "atol": shared.atol,
+        "fp8_overflow": shared.fp8_overflow,
+        "flush_subnormals": shared.flush_subnormals,
+        "fail_on": request.fail_on,
+    }
+    if isinstance(request, SweepRequest):
+        cases = {"logits": str(request.logits), "pattern": request.patterns, "classes": request.classes}
+        return options | cases | {"target": request.targets, "seed": request.seed}
+    source = {"file": request.file, "labels": request.labels}
+    return options | source | {"axis": request.class_axis, "ignore_index": request.ignore_index}
+
+
+def _setting(result: SettingResult) -> Json:
+    setting = result.setting
+    is_sweep = setting.pattern is not None
+    case = {"pattern": setting.pattern, "classes": setting.classes, "target": setting.target}
+    shown: Json = {
+        "formulation": setting.formulation,
+        "objective": setting.objective,
+        "dtype": setting.dtype,
+        "compute": setting.compute,
+        "summation": setting.summation,
+        **(case if is_sweep else {"classes": setting.classes}),
+        "loss_scale": setting.loss_scale,
+        "cases": result.cases,
+        "undefined": result.undefined,
+        "ties": result.ties,
+        "coverage": result.coverage,
+        "verdict": result.verdict,
+    }
+    if result.reason is not None:
+        shown["reason"] = result.reason
+    shown["findings"] = [_finding(finding) for finding in result.findings]
+    if is_sweep:
+        shown["intervals"] = [_interval(interval) for interval in result.intervals]
+        shown["interval_count"] = result.interval_count
+        shown["unrefined_boundaries"] = result.unrefined_boundaries
+    shown["max_error"] = {
+        "loss_ulps": _ulps(result.largest_error.loss),
+        "loss_at": _number(result.largest_error.loss),
+        "gradient_ulps": _ulps(result.largest_error.gradient),
+        "gradient_at": _number(result.largest_error.gradient),
+    }
+    if result.rounding_cost is not None:
+        cost = result.rounding_cost
+        shown["worst_rows"] = [{"row": place.position, "ulps": place.ulps} for place in result.worst_rows]
+        shown["rounding_cost"] = {
+            "loss_ulps": _ulps(cost.loss),
+            "loss_row": _number(cost.loss),
+            "loss_change": cost.loss_change,
+            "gradient_ulps": _ulps(cost.gradient),
+            "gradient_row": _number(cost.gradient),
+            "gradient_change": cost.gradient_change,
+        }
+    return shown
+
+
+def _finding(finding: Finding) -> Json:
+    return {
+        "kind": finding.kind.label,
+        "severity": finding.kind.severity,
+        "cases": finding.cases,
+        "first": _place(finding.first) | {"reproduce": finding.first.reproduce},
+        "lowest": _place(finding.lowest),
+        "highest": _place(finding.highest),
+        "worst": _place(finding.worst) | {"ulps": finding.worst.ulps},
+    }
+
+
+def _interval(interval: Interval) -> Json:
+    return {
+        "from": _place(interval.start),
+        "to": _place(interval.stop),
+        "loss": None if interval.loss is None else interval.loss.label,
+        "gradient": None if interval.gradient is None else interval.gradient.label,
+    }
+
+
+def _place(place: Place) -> Json:
+    if place.hexadecimal is None:
+        return {"row": place.position}
+    return {"t": float(place.decimal), "hex": place.hexadecimal}
+
+
+def _number(place: Place | None) -> float | int | None:
+    if place is None:
+        return None
+    return place.position if place.hexadecimal is None else float(place.decimal)
+
+
+def _ulps(place: Place | None) -> float | None:
+    return None if place is None else place.ulps

@@ -1,0 +1,103 @@
+"""The table for people: 80 columns, one row per formulation, or with detail one per setting."""
+
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cestab.results import Finding, Report, SettingResult, SweepRequest, Verdict, find_worst
+
+STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
+RANKS = (Verdict.PASS, Verdict.UNDEFINED, Verdict.UNSUPPORTED, Verdict.WARN, Verdict.ERROR, Verdict.FAIL)
+FORMATS_WITHOUT_INFINITY = "fn", "fnuz"
+
+
+def write_table(report: Report, stream: TextIO, *, detail: bool = False) -> None:
+    """Write the report; colours only where the stream is a terminal and NO_COLOR is not set."""
+    console = Console(file=stream, highlight=False, emoji=False)
+    console.print(Text(_headline(report)))
+    console.print(_detail(report) if detail else _overview(report))
+    if report.causes:
+        console.print(Text("Why they fail" if isinstance(report.request, SweepRequest) else "Why they fail here", style="bold"))
+        for name, sentence in report.causes:
+            console.print(Padding(Text.assemble((name, "bold"), f": {sentence}"), (0, 0, 0, 2)))
+    if report.recommendations:
+        console.print(Text("Use instead", style="bold"))
+        for advice in report.recommendations:
+            chosen = advice.formulation or "none"
+            console.print(Padding(Text.assemble(f"{advice.dtype}: ", (chosen, "bold"), f", {advice.why}"), (0, 0, 0, 2)))
+
+
+def _headline(report: Report) -> str:
+    request = report.request
+    cases = sum(result.cases for result in report.settings)
+    parts = [str(request.objective), f"{len(report.settings)} settings, {cases:,} cases"]
+    if not isinstance(request, SweepRequest):
+        parts[1:] = [request.file, f"{report.rows:,} rows" + (f", {report.ignored_rows:,} ignored" if report.ignored_rows else "")]
+    if any(name.endswith(FORMATS_WITHOUT_INFINITY) for name in request.arithmetics.dtypes):
+        parts.append(f"overflow without infinity: {request.arithmetics.fp8_overflow}")
+    return "cestab " + " · ".join([report.version, *parts])
+
+
+def _overview(report: Report) -> Table:
+    dtypes = list(dict.fromkeys(result.setting.dtype for result in report.settings))
+    is_sweep = isinstance(report.request, SweepRequest)
+    table = _new_table(("from |t|" if is_sweep else "rows", *dtypes))
+    for name in report.request.formulations:
+        own = [result for result in report.settings if result.setting.formulation == name]
+        table.add_row(Text(name), *(_cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes))
+    if not is_sweep:
+        table.add_row(Text("(rounding z)"), *(_rounding_cell(report, dtype) for dtype in dtypes))
+    return table
+
+
+def _new_table(columns: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _cell(results: Sequence[SettingResult], *, is_sweep: bool) -> Text:
+    """The worst verdict, and the smallest |t| (the number of rows) of its worst finding."""
+    verdict = max((result.verdict for result in results), key=RANKS.index)
+    return Text(f"{verdict} {_extent(find_worst(results), is_sweep=is_sweep)}".rstrip(), style=STYLES.get(verdict, "magenta"))
+
+
+def _extent(finding: Finding | None, *, is_sweep: bool) -> str:
+    if finding is None:
+        return ""
+    return short(abs(finding.first.value)) if is_sweep else str(finding.cases)
+
+
+def short(number: float) -> str:
+    """Return four digits of a number, enough to find one's way; the report in JSON has them all."""
+    return f"{number:.4g}"
+
+
+def _rounding_cell(report: Report, dtype: str) -> Text:
+    """What rounding the logits to the dtype changes in the loss."""
+    costs = [r.rounding_cost for r in report.settings if r.setting.dtype == dtype and r.rounding_cost is not None]
+    return Text(f"loss ±{max(cost.loss_change for cost in costs):.2g}" if costs else "")
+
+
+def _detail(report: Report) -> Table:
+    is_sweep = isinstance(report.request, SweepRequest)
+    case = ("pattern", "target") if is_sweep else ()
+    table = _new_table(("formulation", "dtype", *case, "classes", "verdict", "worst finding", "from |t|" if is_sweep else "rows"))
+    for result in report.settings:
+        setting, worst = result.setting, find_worst([result])
+        cells = (setting.pattern or "", setting.target or "") if is_sweep else ()
+        row = [setting.formulation, setting.dtype, *cells, str(setting.classes)]
+        kind = worst.kind.label if worst else result.reason or ""
+        verdict = Text(result.verdict, style=STYLES.get(result.verdict, "magenta"))
+        table.add_row(*_texts(row), verdict, *_texts((kind, _extent(worst, is_sweep=is_sweep))))
+    return table
+
+
+def _texts(words: Iterable[str]) -> list[Text]:
+    """Return words as rich Text, which no markup is read from."""
+    return [Text(word) for word in words]
