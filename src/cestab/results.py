@@ -8,6 +8,8 @@ from cestab.errors import ExitStatus
 
 
 class Severity(StrEnum):
+    """How bad a finding is."""
+
     NOTE = "note"
     WARN = "warn"
     FAIL = "fail"
@@ -16,7 +18,7 @@ class Severity(StrEnum):
 class Verdict(StrEnum):
     """Worst severity of a setting (notes pass), or why there is none."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105
     WARN = "warn"
     FAIL = "fail"
     UNDEFINED = "undefined"
@@ -25,6 +27,8 @@ class Verdict(StrEnum):
 
 
 class Objective(StrEnum):
+    """A loss as a real function."""
+
     SOFTMAX_CROSS_ENTROPY = "softmax-cross-entropy"
     BINARY_CROSS_ENTROPY = "binary-cross-entropy"
 
@@ -61,8 +65,16 @@ class FindingKind(Enum):
     NAN_GRADIENT = ("nan-gradient", Severity.FAIL, "a gradient entry is NaN though it has a true value")
     INF_LOSS = ("inf-loss", Severity.FAIL, "the loss is infinite though the format could hold it")
     INF_GRADIENT = ("inf-gradient", Severity.FAIL, "a gradient entry is infinite though the format could hold it")
-    VANISHING_GRADIENT = ("vanishing-gradient", Severity.FAIL, "every gradient entry is 0 though the format could hold the true one")
-    UNDERFLOWING_GRADIENT = ("underflowing-gradient", Severity.WARN, "every true gradient entry rounds to 0; a loss scale would keep it")
+    VANISHING_GRADIENT = (
+        "vanishing-gradient",
+        Severity.FAIL,
+        "every gradient entry is 0 though the format could hold the true one",
+    )
+    UNDERFLOWING_GRADIENT = (
+        "underflowing-gradient",
+        Severity.WARN,
+        "every true gradient entry rounds to 0; a loss scale would keep it",
+    )
     WRONG_LOSS = ("wrong-loss", Severity.FAIL, "the loss is off by more than a tenth")
     WRONG_GRADIENT = ("wrong-gradient", Severity.FAIL, "a gradient entry is off by more than a tenth of the upstream gradient")
     INACCURATE_LOSS = ("inaccurate-loss", Severity.WARN, "the loss misses the format's tolerance")
@@ -175,7 +187,6 @@ class SettingResult:
     worst_rows: tuple[Place, ...] = ()
     rounding_cost: RoundingCost | None = None
     reason: str | None = None
-
 
 
 def find_worst(results: Iterable[SettingResult]) -> Finding | None:

@@ -57,12 +57,19 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
     own = [r for r in results if r.setting.formulation == best]
     unjudged, fails, warns, _ = ranked[best]
     if fails or unjudged:
-        why = f"every audited formulation fails somewhere; {best} fails least, in {fails} of {len(own)} settings"
-        return Recommendation(dtype, None, why if fails else f"{best} could not be judged in {unjudged} of {len(own)} settings")
+        why = f"every audited formulation fails somewhere; {best} fails least, in {_share(fails, own)}"
+        return Recommendation(dtype, None, why if fails else f"{best} could not be judged in {_share(unjudged, own)}")
     if warns:
         kinds = sorted({f.kind.label for r in own for f in r.findings if f.kind.severity is Severity.WARN})
-        return Recommendation(dtype, best, f"nothing worse than {' and '.join(kinds)}, in {warns} of {len(own)} settings")
-    return Recommendation(dtype, best, f"passes in all {len(own)} settings{_largest(own)}")
+        return Recommendation(dtype, best, f"nothing worse than {' and '.join(kinds)}, in {_share(warns, own)}")
+    return Recommendation(dtype, best, f"passes in {_share(len(own), own)}{_largest(own)}")
+
+
+def _share(count: int, results: Sequence[SettingResult]) -> str:
+    """Return `3 of 8 settings`, `all 8 settings`, or for a single one what it is."""
+    if len(results) == 1:
+        return "every row" if results[0].setting.pattern is None else "the one setting"
+    return f"{'all' if count == len(results) else f'{count} of'} {len(results)} settings"
 
 
 def _rank(results: Sequence[SettingResult]) -> tuple[int, int, int, float]:

@@ -60,7 +60,9 @@ def find_verdict(summary: Summary) -> Verdict:
     return Verdict.WARN if Severity.WARN in severities else Verdict.PASS
 
 
-def assemble_sweep(conditions: Conditions, formulation: str, summary: Summary, coverage: Coverage, unrefined: int) -> SettingResult:
+def assemble_sweep(
+    conditions: Conditions, formulation: str, summary: Summary, coverage: Coverage, unrefined: int
+) -> SettingResult:
     """Return one setting's result of a sweep."""
     fmt = conditions.fmt
 
@@ -87,7 +89,9 @@ def assemble_sweep(conditions: Conditions, formulation: str, summary: Summary, c
 
 def make_findings(summary: Summary, placing: Placing, reproduce: Callable[[Place], str]) -> tuple[Finding, ...]:
     """Return the findings in the order of FindingKind."""
-    return tuple(_make_finding(kind, summary.tallies[kind], placing, reproduce) for kind in FindingKind if kind in summary.tallies)
+    return tuple(
+        _make_finding(kind, summary.tallies[kind], placing, reproduce) for kind in FindingKind if kind in summary.tallies
+    )
 
 
 def _make_finding(kind: FindingKind, tally: Tally, placing: Placing, reproduce: Callable[[Place], str]) -> Finding:

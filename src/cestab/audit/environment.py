@@ -9,6 +9,10 @@ import numpy as np
 from cestab.results import Environment
 
 
+def ignore_progress(_done: int, _total: int) -> None:
+    """Hear of progress and do nothing."""
+
+
 def version() -> str:
     """Return cestab's own version."""
     return metadata.version("cestab")

@@ -85,9 +85,7 @@ def evaluate_block(block: Block) -> dict[str, Summary]:
     conditions = block.conditions
     cases = make_cases(conditions, block.ordinals)
     truth = find_truth(conditions, cases, precise=block.precise)
-    return {
-        name: judge_cases(conditions, find_formulation(name), cases, truth, has_map=True)[1] for name in block.formulations
-    }
+    return {name: judge_cases(conditions, find_formulation(name), cases, truth, has_map=True)[1] for name in block.formulations}
 
 
 def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:
@@ -113,7 +111,9 @@ def judge_cases(
     loss, gradient = compute(conditions, formulation, cases)
     judgement = judge_block(loss, gradient, truth, conditions.limits)
     escalated, ties = settle(conditions, cases, loss, gradient, judgement)
-    return judgement, summarize(cases.positions, judgement, undefined=undefined, escalated=escalated, ties=ties, has_map=has_map)
+    return judgement, summarize(
+        cases.positions, judgement, undefined=undefined, escalated=escalated, ties=ties, has_map=has_map
+    )
 
 
 def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> tuple[FloatArray, FloatArray]:

@@ -55,7 +55,7 @@ def decide_exactly(case: ExactCase, loss: float, gradient: FloatArray, limits: L
     return ExactDecision(loss_code, gradient_code, not is_decided)
 
 
-def _loss_facts(loss: float, dtype: np.dtype[np.floating], ball: Ball, limits: Limits, ledger: _Ledger) -> ValueFacts:  # type: ignore[type-arg]
+def _loss_facts(loss: float, dtype: np.dtype[np.floating], ball: Ball, limits: Limits, ledger: _Ledger) -> ValueFacts:
     computed = np.array([loss], dtype=dtype)
     if ball.loss is not None:
         return _value_facts(computed, [ball.loss], limits, arb(limits.loss_floor), ledger, is_loss=True)

@@ -151,7 +151,7 @@ def _error(computed: FloatArray, true: Doubles, low: Doubles | None) -> Doubles:
 
 
 def _to_ulps(error: Doubles, true: Doubles, fmt: Format) -> Doubles:
-    """error / ulp(true), ulp(x) = 2^(⌊log2 |x|⌋ − p + 1), at least the smallest subnormal; NaN where not finite.
+    """Error / ulp(true), ulp(x) = 2^(⌊log2 |x|⌋ − p + 1), at least the smallest subnormal; NaN where not finite.
 
     A finite pair whose quotient is beyond float64 gives inf.
     """
@@ -217,7 +217,9 @@ def _decide_suspects(
     loss_doubt.graded |= np.isinf(truth.loss) & np.isfinite(loss)
     gradient_error = _error(gradient, truth.gradient, truth.gradient_low)
     far_gradient = np.full_like(truth.gradient, 0.1 * limits.upstream)
-    facts, doubt = _compare(gradient, truth.gradient, gradient_error, gradient_bound, limits.gradient_floor, far_gradient, limits)
+    facts, doubt = _compare(
+        gradient, truth.gradient, gradient_error, gradient_bound, limits.gradient_floor, far_gradient, limits
+    )
     peaks, peak_doubt = _compare_peak(truth.gradient, gradient_bound, limits)
     judgement.loss_codes[suspects] = decide_loss(loss_facts)
     judgement.gradient_codes[suspects] = decide_gradient(facts, peaks)

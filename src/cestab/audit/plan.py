@@ -74,7 +74,8 @@ def plan_arithmetics(arithmetics: Arithmetics, objective: Objective) -> Iterator
             raise UsageError(f"compute format {compute.name} cannot hold every {fmt.name}; it must be as wide or wider")
         upstream = round_number(loss_scale, fmt)
         if not 0 < upstream <= fmt.max:
-            raise UsageError(f"loss scale {loss_scale!r} rounds to {upstream!r} in {fmt.name}; it must be from {fmt.smallest_subnormal!r} to {fmt.max!r}")
+            allowed = f"from {fmt.smallest_subnormal!r} to {fmt.max!r}"
+            raise UsageError(f"loss scale {loss_scale!r} rounds to {upstream!r} in {fmt.name}; it must be {allowed}")
         yield Conditions(
             objective,
             fmt,
@@ -95,4 +96,3 @@ def _check_cases(objective: Objective, pattern: str, classes: int) -> None:
             raise UsageError(f"{objective} has one logit: its only pattern is margin and its only number of classes 1")
     elif classes < 2:
         raise UsageError(f"{objective} needs at least 2 classes, not {classes}")
-

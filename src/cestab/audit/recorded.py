@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cestab.audit.advise import explain_failures, recommend
 from cestab.audit.assemble import find_verdict, make_findings, make_largest, make_setting, place_row
-from cestab.audit.environment import describe_environment, version
+from cestab.audit.environment import describe_environment, ignore_progress, version
 from cestab.audit.evaluate import Cases, Conditions, find_truth, judge_cases
 from cestab.audit.judge import KINDS, Judgement, measure_ulps
 from cestab.audit.plan import NUMBERS_PER_BLOCK, plan_arithmetics
@@ -70,7 +70,7 @@ class RowTotals:
         self.worst = sorted(self.worst + rows, key=lambda row: row.key)[:WORST_ROWS]
 
 
-def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = lambda done, total: None) -> Report:
+def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
     """Return the report of recorded logits; `progress` hears of rows done."""
     source = (request.file, request.labels, request.objective, request.class_axis, request.ignore_index)
     with open_recording(*source) as recording:
@@ -79,7 +79,7 @@ def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = la
         costs = [Cost() for _ in groups]
         ignored = 0
         for start, kept, logits, target in _blocks(recording, request.ignore_index):
-            ignored += logits.shape[1] - np.count_nonzero(kept)
+            ignored += logits.shape[1] - int(np.count_nonzero(kept))
             rows, originals = start + np.flatnonzero(kept), np.ascontiguousarray(logits[:, kept])
             for index, conditions in enumerate(groups):
                 cost = _audit_block(conditions, rows, originals, target, totals[index])
@@ -96,9 +96,7 @@ def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = la
     return Report(version(), describe_environment(), request, results, *advice, escalated, row_count, ignored)
 
 
-def _blocks(
-    recording: Recording, ignore_index: int
-) -> Iterator[tuple[int, npt.NDArray[np.bool_], Doubles, npt.NDArray[Any]]]:
+def _blocks(recording: Recording, ignore_index: int) -> Iterator[tuple[int, npt.NDArray[np.bool_], Doubles, npt.NDArray[Any]]]:
     """Yield (first row, which rows count, logits (classes, rows), labels of the rows that count)."""
     size = max(1, NUMBERS_PER_BLOCK // recording.classes)
     for start in range(0, recording.rows, size):
@@ -115,7 +113,7 @@ def _audit_block(
     rounded = round_to_format(originals, conditions.fmt)
     is_kept = has_truth(originals, masks=True) & has_truth(rounded, masks=True)
     is_kept &= ~np.logical_or.reduce(np.isinf(rounded) & np.isfinite(originals), axis=0)
-    undefined = rows.size - np.count_nonzero(is_kept)
+    undefined = rows.size - int(np.count_nonzero(is_kept))
     cases = Cases(rows, rounded, _make_target(conditions, labels)).select(is_kept)
     truth = find_truth(conditions, cases, precise=True)
     for name, own in totals.items():
@@ -142,12 +140,15 @@ def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, t
     """Compare the truth at the rounded logits with the truth at the logits as recorded."""
     if not cases.positions.size:
         return Cost()
-    exact = evaluate_truth(conditions.objective, np.ascontiguousarray(originals), cases.target, conditions.upstream, precise=False)
+    exact = evaluate_truth(
+        conditions.objective, np.ascontiguousarray(originals), cases.target, conditions.upstream, precise=False
+    )
     plain = find_truth(conditions, cases, precise=False) if truth.loss_low is not None else truth
     with np.errstate(invalid="ignore"):
         loss_change, gradient_change = np.abs(plain.loss - exact.loss), np.abs(plain.gradient - exact.gradient)
-    loss_ulps, gradient_ulps = measure_ulps(loss_change[np.newaxis], exact.loss[np.newaxis], conditions.fmt), measure_ulps(
-        gradient_change, exact.gradient, conditions.fmt
+    loss_ulps, gradient_ulps = (
+        measure_ulps(loss_change[np.newaxis], exact.loss[np.newaxis], conditions.fmt),
+        measure_ulps(gradient_change, exact.gradient, conditions.fmt),
     )
     return Cost(
         largest_error(cases.positions, loss_ulps),
@@ -173,7 +174,9 @@ def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: 
         make_findings(summary, place_row, reproduce),
         make_largest(summary, place_row),
         worst_rows=tuple(_place_error(row.error) for row in totals.worst),
-        rounding_cost=RoundingCost(_place_error(cost.loss), cost.loss_change, _place_error(cost.gradient), cost.gradient_change),
+        rounding_cost=RoundingCost(
+            _place_error(cost.loss), cost.loss_change, _place_error(cost.gradient), cost.gradient_change
+        ),
     )
 
 

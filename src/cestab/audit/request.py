@@ -65,7 +65,9 @@ def make_sweep_request(
         _given("formulation", formulations, families()[chosen]),
         arithmetics,
         parse_range(logits),
-        tuple(find_pattern(name).name for name in _given("pattern", patterns, ("margin",) if is_binary else ("margin", "offset"))),
+        tuple(
+            find_pattern(name).name for name in _given("pattern", patterns, ("margin",) if is_binary else ("margin", "offset"))
+        ),
         _given("classes", classes, (1,) if is_binary else (2, 1000)),
         tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
         seed,

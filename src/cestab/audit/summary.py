@@ -135,7 +135,9 @@ def join_runs(runs: Iterable[Run]) -> tuple[Run, ...]:
     return tuple(joined)
 
 
-def summarize(positions: IntArray, judgement: Judgement, *, undefined: int, escalated: int, ties: int, has_map: bool) -> Summary:
+def summarize(
+    positions: IntArray, judgement: Judgement, *, undefined: int, escalated: int, ties: int, has_map: bool
+) -> Summary:
     """Sum up judged cases at ascending positions; `has_map` keeps the runs of hard outcomes."""
     tallies: dict[FindingKind, Tally] = {}
     for codes, ulps in ((judgement.loss_codes, judgement.loss_ulps), (judgement.gradient_codes, judgement.gradient_ulps)):

@@ -7,7 +7,7 @@ from typing import Any
 from cestab.audit.advise import explain_failures, recommend
 from cestab.audit.assemble import assemble_sweep, make_setting
 from cestab.audit.boundaries import Search, find_boundaries
-from cestab.audit.environment import describe_environment, version
+from cestab.audit.environment import describe_environment, ignore_progress, version
 from cestab.audit.evaluate import evaluate_block, merge_results
 from cestab.audit.plan import Plan, plan_sweep
 from cestab.audit.summary import Summary, join_runs
@@ -25,7 +25,7 @@ class GroupResult:
 Map = Callable[[Callable[[Plan], GroupResult], Iterable[Plan]], Iterable[GroupResult]]
 
 
-def run_sweep(request: SweepRequest, *, execute: Map = map, progress: Callable[[int, int], Any] = lambda done, total: None) -> Report:
+def run_sweep(request: SweepRequest, *, execute: Map = map, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
     """Return the report of a request; `execute` maps the work over its groups, `progress` hears of each finished one."""
     plans = plan_sweep(request)
     groups = []

@@ -70,7 +70,7 @@ def equal(t: Doubles, classes: int, seed: int) -> Doubles:
 
 @pattern()
 def gaussian(t: Doubles, classes: int, seed: int) -> Doubles:
-    """one seeded standard normal vector × t"""
+    """One seeded standard normal vector × t"""
     return np.random.default_rng(seed).standard_normal(classes)[:, np.newaxis] * t
 
 
@@ -102,4 +102,5 @@ def has_truth(logits: FloatArray, *, masks: bool) -> npt.NDArray[np.bool_]:
     """Return per case whether every logit is finite (or, where `masks`, −inf) and at least one is finite."""
     is_finite = np.isfinite(logits)
     allowed = is_finite | np.isneginf(logits) if masks else is_finite
-    return np.logical_and.reduce(allowed, axis=0) & np.logical_or.reduce(is_finite, axis=0)
+    known: npt.NDArray[np.bool_] = np.logical_and.reduce(allowed, axis=0) & np.logical_or.reduce(is_finite, axis=0)
+    return known

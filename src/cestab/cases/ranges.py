@@ -107,13 +107,17 @@ def _geometric(start: float, stop: float, count: int) -> Doubles:
 
 
 def _edge_ordinals(fmt: Format) -> IntArray:
-    """Return the format's edge values of both signs: where exp over- and underflows and 1/exp overflows (with both
-    neighbours), where it becomes subnormal, powers of two up to beyond the exact integers, max, smallest (sub)normal, 0.
+    """Return the format's edge values, of both signs.
+
+    Where exp over- and underflows, 1/exp overflows and exp becomes subnormal, with both neighbours; powers of two up
+    to beyond the exact integers; max, smallest normal and subnormal, 0.
     """
     tiny = math.log(fmt.smallest_subnormal)
     logarithms = [math.log(fmt.max), math.log(fmt.smallest_normal), tiny, tiny - math.log(2)]
     edges = to_ordinal(round_to_format(np.clip(logarithms, -fmt.max, fmt.max), fmt), fmt)
     powers = 2.0 ** np.arange(-3, min(fmt.precision + 3, fmt.max_exponent + 1))
-    plain = to_ordinal(round_to_format(np.array([*powers, fmt.max, fmt.smallest_normal, fmt.smallest_subnormal, 0.0]), fmt), fmt)
+    plain = to_ordinal(
+        round_to_format(np.array([*powers, fmt.max, fmt.smallest_normal, fmt.smallest_subnormal, 0.0]), fmt), fmt
+    )
     one_sign = np.concatenate((edges - 1, edges, edges + 1, plain))
     return np.concatenate((one_sign, -one_sign))

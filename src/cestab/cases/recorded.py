@@ -35,7 +35,9 @@ class Recording:
 
     def read(self, start: int, stop: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any]]:
         """Return logits (classes, rows) as float64, which holds them exactly, and labels of a slice of the rows."""
-        return np.ascontiguousarray(np.asarray(self.logits[start:stop], dtype=np.float64).T), np.asarray(self.labels[start:stop])
+        return np.ascontiguousarray(np.asarray(self.logits[start:stop], dtype=np.float64).T), np.asarray(
+            self.labels[start:stop]
+        )
 
 
 @contextmanager
@@ -101,7 +103,7 @@ def _as_rows(logits: npt.NDArray[Any], file: str, class_axis: int, *, is_binary:
         raise UsageError(f"the logits in '{file}' are of type {logits.dtype}; float16, float32 or float64 is needed")
     if is_binary and logits.ndim == 1:
         return logits[:, np.newaxis]
-    if logits.ndim != 2:  # noqa: PLR2004  # rows and classes
+    if logits.ndim != 2:  # rows and classes
         raise UsageError(f"the logits in '{file}' have shape {logits.shape}; two axes, cases and classes, are needed")
     rows = logits if class_axis == 1 else logits.T
     if is_binary and rows.shape[1] != 1:

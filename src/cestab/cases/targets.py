@@ -30,12 +30,18 @@ class TargetKind:
 TARGET_KINDS = {
     kind.name: kind
     for kind in (
-        TargetKind("correct", "index of the largest logit, the first of equal ones (binary: the label that x favours)", is_dense=False),
-        TargetKind("wrong", "index of the smallest unmasked logit, the last of equal ones (binary: the other label)", is_dense=False),
+        TargetKind(
+            "correct", "index of the largest logit, the first of equal ones (binary: the label that x favours)", is_dense=False
+        ),
+        TargetKind(
+            "wrong", "index of the smallest unmasked logit, the last of equal ones (binary: the other label)", is_dense=False
+        ),
         TargetKind("one-hot-correct", "`correct` as a dense target"),
         TargetKind("one-hot-wrong", "`wrong` as a dense target"),
         TargetKind("smooth", "smooth:A: 1 − A on `correct`, and A spread over all unmasked classes", has_number=True),
-        TargetKind("soft", "soft:P: P on `correct`, the rest spread over the others (binary: y = P, or soft:LO:HI:N)", has_number=True),
+        TargetKind(
+            "soft", "soft:P: P on `correct`, the rest spread over the others (binary: y = P, or soft:LO:HI:N)", has_number=True
+        ),
         TargetKind("uniform", "spread evenly over the unmasked classes"),
     )
 }
@@ -96,7 +102,7 @@ def _binary_label(name: str, number: str, x: FloatArray) -> Doubles:
     """y of shape (1, cases); x = 0 counts as 1 for `correct`."""
     if name == "soft":
         return np.full(x.shape, float(number))
-    return ((x >= 0) == (name == "correct")).astype(np.float64)
+    return np.where((x >= 0) == (name == "correct"), 1.0, 0.0)
 
 
 def _spread(name: str, number: float, index: IndexTarget, is_unmasked: npt.NDArray[np.bool_]) -> Doubles:

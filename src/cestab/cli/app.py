@@ -1,7 +1,7 @@
 """The application: commands, and the one place where errors become sentences and exit statuses."""
 
-import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -35,7 +35,9 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _common(
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Numerical stability auditor for cross-entropy loss and its backpropagation."""
 
@@ -54,16 +56,10 @@ def run(arguments: list[str]) -> int:
         return _refuse(str(error))
     except TyperException as error:
         return _refuse(error.format_message())
-    except BrokenPipeError:
-        # whoever reads has had enough: no message, and nothing left for the interpreter to flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitStatus.DONE
     except (KeyboardInterrupt, typer.Abort):
         print("cestab: interrupted", file=sys.stderr)
         return ExitStatus.INTERRUPTED
-    except Exception as error:
-        import traceback
-
+    except Exception as error:  # noqa: BLE001  # the last resort: a defect of ours must not look like a failed gate
         traceback.print_exc()
         print(f"cestab: a defect of cestab itself, please report it: {type(error).__name__}: {error}", file=sys.stderr)
         return ExitStatus.INTERNAL

@@ -8,9 +8,16 @@ from cestab.cli import options
 from cestab.cli.output import exit_with, open_output, show_progress, write_report
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="Logits: .npz with `logits` and `labels`, or .npy with --labels.")]
-Labels = Annotated[str | None, typer.Option("--labels", metavar="FILE", help="Labels in a file of their own.", rich_help_panel=options.CASES)]
-Axis = Annotated[int, typer.Option("--axis", help="Axis of the classes: 1 for cases first, 0 for classes first.", rich_help_panel=options.CASES)]
-IgnoreIndex = Annotated[int, typer.Option("--ignore-index", help="Rows with this label are not judged.", rich_help_panel=options.CASES)]
+Labels = Annotated[
+    str | None, typer.Option("--labels", metavar="FILE", help="Labels in a file of their own.", rich_help_panel=options.CASES)
+]
+Axis = Annotated[
+    int,
+    typer.Option("--axis", help="Axis of the classes: 1 for cases first, 0 for classes first.", rich_help_panel=options.CASES),
+]
+IgnoreIndex = Annotated[
+    int, typer.Option("--ignore-index", help="Rows with this label are not judged.", rich_help_panel=options.CASES)
+]
 
 
 def audit(
@@ -37,10 +44,10 @@ def audit(
     """Judge formulations on recorded logits: how many rows get which finding, and what rounding the logits cost.
 
     Examples:
-
     cestab audit logits.npz
 
     cestab audit logits.npy --labels labels.npy --dtype bfloat16 -f log-sum-exp --fail-on fail
+
     """
     from cestab.audit.recorded import run_audit
     from cestab.audit.request import make_arithmetics, make_audit_request

@@ -1,15 +1,20 @@
 """`cestab list`: the registries, one line an entry."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+if TYPE_CHECKING:
+    from cestab.numerics.formats import Format
+
 
 class Registry(StrEnum):
+    """What can be listed."""
+
     FORMULATIONS = "formulations"
     DTYPES = "dtypes"
     PATTERNS = "patterns"
@@ -36,7 +41,10 @@ def _entries(registry: Registry) -> list[tuple[str, str]]:
 
     match registry:
         case Registry.FORMULATIONS:
-            return [(_signature(f.name, {k: p.default for k, p in f.defaults().items()}), f"{f.objective}: {f.summary}") for f in FORMULATIONS.values()]
+            return [
+                (_signature(f.name, {k: p.default for k, p in f.defaults().items()}), f"{f.objective}: {f.summary}")
+                for f in FORMULATIONS.values()
+            ]
         case Registry.DTYPES:
             return _dtypes()
         case Registry.PATTERNS:
@@ -54,9 +62,12 @@ def _signature(name: str, defaults: dict[str, object]) -> str:
 def _dtypes() -> list[tuple[str, str]]:
     from cestab.numerics.formats import FORMATS, REFUSED_FORMATS
 
-    swept = [
-        (fmt.name, f"p = {fmt.precision}, max {fmt.max:.5g}, smallest normal {fmt.smallest_normal:.4g}, subnormal "
-         f"{fmt.smallest_subnormal:.4g}, u = {fmt.unit_roundoff:.3g}{'' if fmt.has_infinity else ', no infinity'}")
-        for fmt in FORMATS.values()
-    ]
+    swept = [(fmt.name, _describe(fmt)) for fmt in FORMATS.values()]
     return swept + [(fmt.name, f"cannot be swept: it has no {fmt.missing}") for fmt in REFUSED_FORMATS.values()]
+
+
+def _describe(fmt: "Format") -> str:
+    """Return a format's derived numbers in one line."""
+    numbers = f"p = {fmt.precision}, u = {fmt.unit_roundoff:.3g}, max {fmt.max:.5g}"
+    small = f"smallest normal {fmt.smallest_normal:.4g}, subnormal {fmt.smallest_subnormal:.4g}"
+    return f"{numbers}, {small}" + ("" if fmt.has_infinity else ", no infinity")

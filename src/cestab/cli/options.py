@@ -12,6 +12,8 @@ CASES, ARITHMETIC, JUDGEMENT, OUTPUT = "Cases", "Arithmetic", "Judgement", "Outp
 
 
 class OutputFormat(StrEnum):
+    """Forms of a report."""
+
     TABLE = "table"
     JSON = "json"
 
@@ -87,31 +89,45 @@ def _gates() -> Iterable[str]:
 Formulations = Annotated[
     list[str] | None,
     typer.Option(
-        "-f", "--formulation", metavar="NAME[:KEY=VALUE,…]", autocompletion=_complete(_formulations),
-        help="Formulation, e.g. clipped:eps=1e-8; repeatable.  [default: the whole family]", rich_help_panel=CASES,
+        "-f",
+        "--formulation",
+        metavar="NAME[:KEY=VALUE,…]",
+        autocompletion=_complete(_formulations),
+        help="Formulation, e.g. clipped:eps=1e-8; repeatable.  [default: the whole family]",
+        rich_help_panel=CASES,
     ),
 ]
 ObjectiveName = Annotated[
     str | None,
-    typer.Option("--objective", help="softmax-cross-entropy or binary-cross-entropy.  [default: that of -f]", rich_help_panel=CASES),
+    typer.Option(
+        "--objective", help="softmax-cross-entropy or binary-cross-entropy.  [default: that of -f]", rich_help_panel=CASES
+    ),
 ]
 Dtypes = Annotated[
     list[str] | None,
     typer.Option(
-        "--dtype", metavar="FORMAT,…", autocompletion=_complete(_formats), rich_help_panel=ARITHMETIC,
+        "--dtype",
+        metavar="FORMAT,…",
+        autocompletion=_complete(_formats),
+        rich_help_panel=ARITHMETIC,
         help="Number formats.  [default: float16,bfloat16,float32,float64]",
     ),
 ]
 Compute = Annotated[
     str | None,
     typer.Option(
-        "--compute", metavar="FORMAT", autocompletion=_complete(_formats), rich_help_panel=ARITHMETIC,
+        "--compute",
+        metavar="FORMAT",
+        autocompletion=_complete(_formats),
+        rich_help_panel=ARITHMETIC,
         help="Compute in this wider format and round back once.  [default: the dtype, op by op]",
     ),
 ]
 Summations = Annotated[
     list[str] | None,
-    typer.Option("--summation", metavar="ORDER,…", help="sequential, pairwise or wide.  [default: wide]", rich_help_panel=ARITHMETIC),
+    typer.Option(
+        "--summation", metavar="ORDER,…", help="sequential, pairwise or wide.  [default: wide]", rich_help_panel=ARITHMETIC
+    ),
 ]
 LossScales = Annotated[
     list[str] | None,
@@ -119,7 +135,9 @@ LossScales = Annotated[
 ]
 Fp8Overflow = Annotated[
     str,
-    typer.Option("--fp8-overflow", metavar="nan|saturate", help="Overflow in formats without infinity.", rich_help_panel=ARITHMETIC),
+    typer.Option(
+        "--fp8-overflow", metavar="nan|saturate", help="Overflow in formats without infinity.", rich_help_panel=ARITHMETIC
+    ),
 ]
 FlushSubnormals = Annotated[
     bool, typer.Option("--flush-subnormals", help="Flush subnormal results to zero.", rich_help_panel=ARITHMETIC)
@@ -127,34 +145,50 @@ FlushSubnormals = Annotated[
 Logits = Annotated[
     str,
     typer.Option(
-        "--logits", metavar="LO:HI[:N][:log|linear]", rich_help_panel=CASES,
+        "--logits",
+        metavar="LO:HI[:N][:log|linear]",
+        rich_help_panel=CASES,
         help="Range of the magnitude t, e.g. -100:100 or 0:20:1001:linear; all is the format's whole finite range.",
     ),
 ]
 Patterns = Annotated[
     list[str] | None,
     typer.Option(
-        "--pattern", metavar="NAME,…", autocompletion=_complete(_patterns), rich_help_panel=CASES,
+        "--pattern",
+        metavar="NAME,…",
+        autocompletion=_complete(_patterns),
+        rich_help_panel=CASES,
         help="How t becomes a logit vector.  [default: margin,offset]",
     ),
 ]
 Classes = Annotated[
-    list[str] | None, typer.Option("--classes", metavar="N,…", help="Number of classes.  [default: 2,1000]", rich_help_panel=CASES)
+    list[str] | None,
+    typer.Option("--classes", metavar="N,…", help="Number of classes.  [default: 2,1000]", rich_help_panel=CASES),
 ]
 Targets = Annotated[
     list[str] | None,
     typer.Option(
-        "--target", metavar="KIND,…", autocompletion=_complete(_targets), rich_help_panel=CASES,
+        "--target",
+        metavar="KIND,…",
+        autocompletion=_complete(_targets),
+        rich_help_panel=CASES,
         help="Which class is true, e.g. correct, wrong, smooth:0.1.  [default: correct,wrong]",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the gaussian pattern.", rich_help_panel=CASES)]
-Rtol = Annotated[float | None, typer.Option("--rtol", help="Relative tolerance.  [default: the dtype's]", rich_help_panel=JUDGEMENT)]
-Atol = Annotated[float | None, typer.Option("--atol", help="Absolute tolerance.  [default: the dtype's]", rich_help_panel=JUDGEMENT)]
+Rtol = Annotated[
+    float | None, typer.Option("--rtol", help="Relative tolerance.  [default: the dtype's]", rich_help_panel=JUDGEMENT)
+]
+Atol = Annotated[
+    float | None, typer.Option("--atol", help="Absolute tolerance.  [default: the dtype's]", rich_help_panel=JUDGEMENT)
+]
 FailOn = Annotated[
     list[str] | None,
     typer.Option(
-        "--fail-on", metavar="FINDING,…", autocompletion=_complete(_gates), rich_help_panel=JUDGEMENT,
+        "--fail-on",
+        metavar="FINDING,…",
+        autocompletion=_complete(_gates),
+        rich_help_panel=JUDGEMENT,
         help="Exit 1 on these findings; fail and warn name all of that severity or worse.",
     ),
 ]

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import typer
 
 from cestab.cli.options import OutputFormat
-from cestab.errors import UsageError
+from cestab.errors import ExitStatus, UsageError
 from cestab.results import Report
 
 Progress = Callable[[int, int], Any]
@@ -46,7 +46,7 @@ def open_output(path: str | None) -> Iterator[TextIO]:
 def show_progress(what: str) -> Iterator[Progress]:
     """Yield a function of (done, total) that draws a bar on standard error if that is a terminal."""
     if not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield lambda _done, _total: None
         return
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -57,27 +57,33 @@ def show_progress(what: str) -> Iterator[Progress]:
 
 
 def write_report(report: Report, stream: TextIO, output_format: OutputFormat, *, detail: bool) -> None:
-    """Write the report in the form asked for."""
+    """Write the report in the form asked for; a request of which nothing could be judged is an error instead."""
+    if report.exit_status() is ExitStatus.USAGE:
+        reasons = dict.fromkeys(result.reason for result in report.settings if result.reason)
+        raise UsageError(f"nothing could be judged: {'; '.join(reasons) or 'no case has a true value in these formats'}")
     if output_format is OutputFormat.JSON:
         from cestab.reports import json_v1
 
-        stream.write(json_v1.render(report))
+        text = json_v1.render(report)
     else:
-        from cestab.reports.table import write_table
+        from cestab.reports import table
 
-        write_table(report, stream, detail=detail)
-    stream.flush()
+        text = table.render(report, stream, detail=detail)
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # whoever reads has had enough: no message, and nothing left for the interpreter to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def exit_with(report: Report) -> None:
     """Say on standard error what the gate found and exit with the report's status."""
-    status, gated = report.exit_status(), report.gated()
+    gated = report.gated()
     if not report.request.fail_on:
         typer.echo("cestab: nothing was gated; --fail-on names the findings that make the exit status 1", err=True)
     elif gated:
         settings = len({id(result) for result, _ in gated})
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in gated))
         typer.echo(f"cestab: gate failed in {settings} of {len(report.settings)} settings: {kinds}", err=True)
-    if not any(result.cases for result in report.settings):
-        typer.echo("cestab: nothing could be judged", err=True)
-    raise typer.Exit(status)
+    raise typer.Exit(report.exit_status())

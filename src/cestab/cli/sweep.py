@@ -29,7 +29,6 @@ def sweep(
     """Sweep logits and labels through formulations and say which break, where that begins, and what to use instead.
 
     Examples:
-
     cestab sweep
 
     cestab sweep -f naive -f clipped:eps=1e-8 --dtype float16,float32 --logits -100:100
@@ -37,6 +36,7 @@ def sweep(
     cestab sweep --objective binary-cross-entropy --target soft:0:1:11 --detail
 
     cestab sweep -f log-sum-exp --dtype bfloat16 --compute float32 --fail-on fail --json -o report.json
+
     """
     from cestab.audit.request import make_arithmetics, make_sweep_request
     from cestab.audit.sweep import run_sweep

@@ -99,7 +99,9 @@ def find_formulation(text: str) -> Formulation:
     for option in options.split(",") if options else []:
         key, equals, value = option.partition("=")
         if not equals and key in FORMULATIONS:
-            raise UsageError(f"'{text}' holds a second formulation; repeat the option: -f {text.split(',')[0]} -f {key}")
+            raise UsageError(
+                f"'{text}' holds a second formulation; repeat the option: -f {text.split(',', maxsplit=1)[0]} -f {key}"
+            )
         if not declared:
             raise UsageError(f"formulation '{name}' has no parameters, so '{option}' means nothing")
         if key not in declared:

@@ -92,7 +92,7 @@ def bce_with_logits(x: Array, target: DenseTarget) -> Fused:
 
 @formulation(BINARY, source="softplus by log1p, Mächler 2012, Accurately computing log(1 − exp(−|a|))")
 def sigmoid_compensated(x: Array, target: DenseTarget) -> Fused:
-    """y·softplus(−x) + (1 − y)·softplus(x); gradient (1 − y)·sigmoid(x) − y·sigmoid(−x), so nothing cancels for a hard label."""
+    """y·softplus(−x) + (1 − y)·softplus(x); gradient (1 − y)·sigmoid(x) − y·sigmoid(−x), nothing cancels for a hard label."""
     y = _label(x, target)
     not_y = 1.0 - y
     tail = exp(-abs(x))

@@ -97,14 +97,19 @@ def log_eps(z: Array, target: Target, *, eps: float = 1e-7) -> Array:
     },
 )
 def unshifted_lse(z: Array, target: Target) -> Array:
-    """log Σ exp z − pick z, chain rule."""
+    """Log Σ exp z − pick z, chain rule."""
     return log(sum_over_classes(exp(z))) - pick(z, target)
 
 
 @formulation(
     SOFTMAX,
     source="optax.softmax_cross_entropy_with_integer_labels; MLX cross_entropy",
-    causes={K.WRONG_LOSS: OFFSET_CANCELS, K.WRONG_GRADIENT: OFFSET_CANCELS, K.INACCURATE_GRADIENT: OFFSET_CANCELS, K.ZEROED_GRADIENT: P_MINUS_ONE},
+    causes={
+        K.WRONG_LOSS: OFFSET_CANCELS,
+        K.WRONG_GRADIENT: OFFSET_CANCELS,
+        K.INACCURATE_GRADIENT: OFFSET_CANCELS,
+        K.ZEROED_GRADIENT: P_MINUS_ONE,
+    },
 )
 def log_sum_exp(z: Array, target: Target) -> Fused:
     """m + log Σ exp(z − m) − pick z; fused gradient exp(z − lse) − y."""
@@ -128,25 +133,24 @@ def log_softmax(z: Array, target: Target) -> Fused:
 @formulation(
     SOFTMAX,
     source="Milakov & Gimelshein 2018, Online normalizer calculation for softmax; chunked as Liger's kernel",
-    causes={K.WRONG_LOSS: OFFSET_CANCELS, K.WRONG_GRADIENT: OFFSET_CANCELS, K.INACCURATE_GRADIENT: OFFSET_CANCELS, K.ZEROED_GRADIENT: P_MINUS_ONE},
+    causes={
+        K.WRONG_LOSS: OFFSET_CANCELS,
+        K.WRONG_GRADIENT: OFFSET_CANCELS,
+        K.INACCURATE_GRADIENT: OFFSET_CANCELS,
+        K.ZEROED_GRADIENT: P_MINUS_ONE,
+    },
 )
 def online(z: Array, target: Target, *, chunk: int = 128) -> Fused:
-    """lse − pick z, lse in one pass with a running maximum and a rescaled running sum; fused gradient."""
-    tape = z.tape
-    peak: Array | None = None
-    total: Array | None = None
+    """Lse − pick z, lse in one pass with a running maximum and a rescaled running sum; fused gradient."""
+    tape, cases = z.tape, z.value.shape[1]
+    peak = tape.variable(np.full(cases, -np.inf, dtype=z.value.dtype))
+    total = tape.variable(np.zeros(cases, dtype=z.value.dtype))
     for start in range(0, len(z.value), chunk):
         part = tape.variable(z.value[start : start + chunk])
-        part_peak = max_over_classes(part)
-        new_peak = part_peak if peak is None else maximum(peak, part_peak)
-        is_masked = np.isneginf(new_peak.value)
-        part_sum = where(is_masked, 0.0, sum_over_classes(exp(part - new_peak)))
-        if peak is None or total is None:
-            peak, total = new_peak, part_sum
-        else:
-            rescale = where(np.isneginf(peak.value), 0.0, exp(peak - new_peak))
-            peak, total = new_peak, total * rescale + part_sum
-    assert peak is not None and total is not None, "no classes"
+        new_peak = maximum(peak, max_over_classes(part))
+        part_sum = where(np.isneginf(new_peak.value), 0.0, sum_over_classes(exp(part - new_peak)))
+        rescale = where(np.isneginf(peak.value), 0.0, exp(peak - new_peak))
+        peak, total = new_peak, total * rescale + part_sum
     lse = peak + log(total)
     return Fused(lse - pick(z, target), subtract_target(exp(z - lse), target))
 
@@ -165,7 +169,9 @@ def compensated(z: Array, target: Target) -> Fused:
     if isinstance(target, IndexTarget):
         loss = (peak - pick(z, target)) + log_rest
         return Fused(loss, _balance(p, target))
-    return Fused(_gap_from_peak(z, peak, target) + log_rest, _balance(subtract_target(p, target), first_maximum(target.weights)))
+    return Fused(
+        _gap_from_peak(z, peak, target) + log_rest, _balance(subtract_target(p, target), first_maximum(target.weights))
+    )
 
 
 def _balance(gradient: Array, place: IndexTarget) -> Array:

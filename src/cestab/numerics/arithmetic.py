@@ -58,12 +58,13 @@ def sum_pairwise(x: FloatArray, round_sum: Callable[[FloatArray], FloatArray] = 
         half = len(x) // 2
         folded = round_sum(x[:half] + x[len(x) - half :])
         x = folded if len(x) % 2 == 0 else np.concatenate((folded, x[half : half + 1]))
-    return x[0]
+    total: FloatArray = x[0]
+    return total
 
 
 def sum_sequentially(x: FloatArray, round_sum: Callable[[FloatArray], FloatArray] = _as_is) -> FloatArray:
     """Sum over the leading axis from first to last, every partial sum rounded."""
-    total = x[0]
+    total: FloatArray = x[0]
     for row in x[1:]:
         total = round_sum(total + row)
     return total

@@ -35,7 +35,8 @@ class Format:
     @cached_property
     def dtype(self) -> np.dtype[Any]:
         """The NumPy or ml_dtypes scalar type of the same name."""
-        return np.dtype(getattr(np, self.name, None) or getattr(ml_dtypes, self.name))
+        scalar: type[Any] = getattr(np, self.name, None) or getattr(ml_dtypes, self.name)
+        return np.dtype(scalar)
 
     @cached_property
     def storage(self) -> np.dtype[Any]:
@@ -90,7 +91,7 @@ class Format:
 
 def _row(name: str, precision: int, exponents: tuple[int, int], *, missing: str = "", **flags: bool) -> Format:
     """Return an 8-bit or smaller format of ml_dtypes with the tolerances 4u and 1e-2."""
-    bits = int(name.split("_")[0].removeprefix("float"))
+    bits = int(name.split("_", maxsplit=1)[0].removeprefix("float"))
     return Format(name, bits, precision, *exponents, rtol=4 * 2.0**-precision, atol=1e-2, missing=missing, **flags)
 
 

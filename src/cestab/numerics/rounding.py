@@ -49,8 +49,9 @@ def flush_subnormals(x: FloatArray, fmt: Format) -> FloatArray:
 def to_ordinal(x: npt.ArrayLike, fmt: Format) -> IntArray:
     """Return the place of each float of the format in their order: 0 for 0, ±1 for ± the smallest subnormal, …"""
     values = np.asarray(x, dtype=fmt.storage)
-    codes = np.abs(values).astype(fmt.dtype).view(f"u{fmt.dtype.itemsize}").astype(np.int64)
-    return np.where(values < 0, -codes, codes)
+    codes: IntArray = np.abs(values).astype(fmt.dtype).view(f"u{fmt.dtype.itemsize}").astype(np.int64)
+    ordinals: IntArray = np.where(values < 0, -codes, codes)
+    return ordinals
 
 
 def from_ordinal(ordinal: npt.ArrayLike, fmt: Format) -> FloatArray:
@@ -61,10 +62,10 @@ def from_ordinal(ordinal: npt.ArrayLike, fmt: Format) -> FloatArray:
 
 
 def shortest_decimal(x: float, fmt: Format) -> str:
-    """Return the shortest decimal that reads back to x in the format; "inf", "-inf" or "nan" for those."""
-    for digits in range(1, 18):
+    """Return the shortest decimal that reads back to the finite number x in the format."""
+    for digits in range(1, 17):
         text = f"{x:.{digits}g}"
-        if round_number(float(text), fmt) == x or x != x:
+        if round_number(float(text), fmt) == x:
             return repr(float(text))
     return repr(x)
 

@@ -110,16 +110,19 @@ class Tape:
 
 
 def add(a: Array, b: Array | float) -> Array:
+    """a + b."""
     b = a.tape.constant(b)
     return a.tape.rounded("add", a.value + b.value, (a, b), lambda g: (g, g))
 
 
 def subtract(a: Array, b: Array | float) -> Array:
+    """a − b."""
     b = a.tape.constant(b)
     return a.tape.rounded("sub", a.value - b.value, (a, b), lambda g: (g, -g))
 
 
 def multiply(a: Array, b: Array | float) -> Array:
+    """a·b."""
     b, rnd = a.tape.constant(b), a.tape.arithmetic.round
     return a.tape.rounded("mul", a.value * b.value, (a, b), lambda g: (rnd(g * b.value), rnd(g * a.value)))
 
@@ -132,23 +135,27 @@ def divide(a: Array, b: Array | float) -> Array:
 
 
 def exp(a: Array) -> Array:
+    """exp a; its derivative is g·r, r as rounded."""
     rnd = a.tape.arithmetic.round
     result = rnd(np.exp(a.value))
     return a.tape.record("exp", result, (a,), lambda g: (rnd(g * result),))
 
 
 def expm1(a: Array) -> Array:
+    """exp a − 1; its derivative is g·(r + 1), r as rounded."""
     rnd = a.tape.arithmetic.round
     result = rnd(np.expm1(a.value))
     return a.tape.record("expm1", result, (a,), lambda g: (rnd(g * rnd(result + 1)),))
 
 
 def log(a: Array) -> Array:
+    """log a; −inf at 0, NaN below; its derivative is g/a, so 0/0 is NaN where no gradient arrives."""
     rnd = a.tape.arithmetic.round
     return a.tape.rounded("log", np.log(a.value), (a,), lambda g: (rnd(g / a.value),))
 
 
 def log1p(a: Array) -> Array:
+    """log(1 + a); its derivative is g/(a + 1)."""
     rnd = a.tape.arithmetic.round
     return a.tape.rounded("log1p", np.log1p(a.value), (a,), lambda g: (rnd(g / rnd(a.value + 1)),))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy_quaddtype import QuadPrecDType
 
 from cestab.numerics.arithmetic import sum_pairwise
 from cestab.numerics.rounding import FloatArray
@@ -62,7 +63,7 @@ def evaluate_truth(objective: Objective, logits: FloatArray, target: Target, ups
 
     precise: in quadruple precision (relative error 2^-98), else in float64 (2^-43).
     """
-    z: Wide = logits.astype(_quad() if precise else np.float64)
+    z: Wide = logits.astype(QuadPrecDType() if precise else np.float64)
     with np.errstate(all="ignore"):
         if objective is Objective.BINARY_CROSS_ENTROPY:
             assert isinstance(target, DenseTarget), "a binary label is a weight"
@@ -72,25 +73,19 @@ def evaluate_truth(objective: Objective, logits: FloatArray, target: Target, ups
         else:
             loss, gradient, scale = _softmax_dense(z, target.weights.astype(z.dtype))
         if upstream != 1.0:
-            gradient, scale = gradient * upstream, None if scale is None else scale * upstream
+            scaled = gradient * upstream
+            gradient, scale = scaled, scaled if scale is gradient else scale * upstream
         # float64: every exp, product and sum may underflow; quadruple precision: only the split into float64 does
         absolute = SMALLEST if precise else 4 * len(z) * SMALLEST * max(1.0, upstream)
         return _package(loss, gradient, scale, absolute=absolute, precise=precise)
 
 
-def _quad() -> Any:
-    """Return NumPy's quadruple-precision dtype; imported when float64 is first audited."""
-    from numpy_quaddtype import QuadPrecDType
-
-    return QuadPrecDType()
-
-
-def _package(loss: Wide, gradient: Wide, scale: Wide | None, *, absolute: float, precise: bool) -> Truth:
+def _package(loss: Wide, gradient: Wide, scale: Wide, *, absolute: float, precise: bool) -> Truth:
     if not precise:
-        return Truth(loss, gradient, gradient if scale is None else scale, None, None, FLOAT64_BOUND, absolute)
+        return Truth(loss, gradient, scale, None, None, FLOAT64_BOUND, absolute)
     loss_high, loss_low = _split(loss)
     high, low = _split(gradient)
-    return Truth(loss_high, high, high if scale is None else scale.astype(np.float64), loss_low, low, QUAD_BOUND, absolute)
+    return Truth(loss_high, high, high if scale is gradient else scale.astype(np.float64), loss_low, low, QUAD_BOUND, absolute)
 
 
 def _split(x: Wide) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -114,19 +109,19 @@ def _softmax_parts(z: Wide) -> tuple[Wide, Wide, Wide, Wide]:
     return peak, exponentials, rest, np.log1p(rest)
 
 
-def _softmax_index(z: Wide, target: IndexTarget) -> tuple[Wide, Wide, None]:
-    """loss = (m − z_t) + log1p(S); g_j = p_j, g_t = −Σ of the others = −(S or 1 + (S − e_t))/(1 + S)."""
+def _softmax_index(z: Wide, target: IndexTarget) -> tuple[Wide, Wide, Wide]:
+    """Loss = (m − z_t) + log1p(S); g_j = p_j, g_t = −Σ of the others = −(S or 1 + (S − e_t))/(1 + S)."""
     peak, exponentials, rest, log_rest = _softmax_parts(z)
     z_target = target.pick(z)
     share = 1.0 / (rest + 1.0)
     gradient = exponentials * share
     others = np.where(z_target == peak, rest, (rest - target.pick(exponentials)) + 1.0)
     gradient.reshape(-1)[target.flat] = -(others * share)
-    return (peak - z_target) + log_rest, gradient, None
+    return (peak - z_target) + log_rest, gradient, gradient
 
 
 def _softmax_dense(z: Wide, weights: Wide) -> tuple[Wide, Wide, Wide]:
-    """loss = Σ_{y_j ≠ 0} y_j·(m − z_j) + Y·log1p(S); g_j = Y·p_j − y_j, Y = Σ y."""
+    """Loss = Σ_{y_j ≠ 0} y_j·(m − z_j) + Y·log1p(S); g_j = Y·p_j − y_j, Y = Σ y."""
     peak, exponentials, rest, log_rest = _softmax_parts(z)
     total = sum_pairwise(weights)
     gaps = np.where(weights == 0, weights, weights * (peak - z))
@@ -135,7 +130,7 @@ def _softmax_dense(z: Wide, weights: Wide) -> tuple[Wide, Wide, Wide]:
 
 
 def _binary(x: Wide, y: Wide) -> tuple[Wide, Wide, Wide]:
-    """loss = y·softplus(−x) + (1 − y)·softplus(x); g = (1 − y)·σ(x) − y·σ(−x)."""
+    """Loss = y·softplus(−x) + (1 − y)·softplus(x); g = (1 − y)·σ(x) − y·σ(−x)."""
     tail = np.exp(-np.abs(x))
     log_tail = np.log1p(tail)
     share = 1.0 / (tail + 1.0)

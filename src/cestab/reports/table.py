@@ -15,13 +15,19 @@ RANKS = (Verdict.PASS, Verdict.UNDEFINED, Verdict.UNSUPPORTED, Verdict.WARN, Ver
 FORMATS_WITHOUT_INFINITY = "fn", "fnuz"
 
 
-def write_table(report: Report, stream: TextIO, *, detail: bool = False) -> None:
-    """Write the report; colours only where the stream is a terminal and NO_COLOR is not set."""
+def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
+    """Return the report as it is to be written to the stream: its width, and colours if it is a terminal (NO_COLOR)."""
     console = Console(file=stream, highlight=False, emoji=False)
+    with console.capture() as capture:  # printing would end the program by itself on a broken pipe
+        _print(report, console, detail=detail)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def _print(report: Report, console: Console, *, detail: bool) -> None:
     console.print(Text(_headline(report)))
     console.print(_detail(report) if detail else _overview(report))
     if report.causes:
-        console.print(Text("Why they fail" if isinstance(report.request, SweepRequest) else "Why they fail here", style="bold"))
+        console.print(Text("Why they fail", style="bold"))
         for name, sentence in report.causes:
             console.print(Padding(Text.assemble((name, "bold"), f": {sentence}"), (0, 0, 0, 2)))
     if report.recommendations:
@@ -36,7 +42,10 @@ def _headline(report: Report) -> str:
     cases = sum(result.cases for result in report.settings)
     parts = [str(request.objective), f"{len(report.settings)} settings, {cases:,} cases"]
     if not isinstance(request, SweepRequest):
-        parts[1:] = [request.file, f"{report.rows:,} rows" + (f", {report.ignored_rows:,} ignored" if report.ignored_rows else "")]
+        parts[1:] = [
+            request.file,
+            f"{report.rows:,} rows" + (f", {report.ignored_rows:,} ignored" if report.ignored_rows else ""),
+        ]
     if any(name.endswith(FORMATS_WITHOUT_INFINITY) for name in request.arithmetics.dtypes):
         parts.append(f"overflow without infinity: {request.arithmetics.fp8_overflow}")
     return "cestab " + " · ".join([report.version, *parts])
@@ -87,7 +96,9 @@ def _rounding_cell(report: Report, dtype: str) -> Text:
 def _detail(report: Report) -> Table:
     is_sweep = isinstance(report.request, SweepRequest)
     case = ("pattern", "target") if is_sweep else ()
-    table = _new_table(("formulation", "dtype", *case, "classes", "verdict", "worst finding", "from |t|" if is_sweep else "rows"))
+    table = _new_table(
+        ("formulation", "dtype", *case, "classes", "verdict", "worst finding", "from |t|" if is_sweep else "rows")
+    )
     for result in report.settings:
         setting, worst = result.setting, find_worst([result])
         cells = (setting.pattern or "", setting.target or "") if is_sweep else ()
