@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cestab.audit.exact import decide_exactly
-from cestab.audit.judge import Judgement, Limits, judge_block, judge_hard_outcomes
+from cestab.audit.judge import Judgement, judge_block, judge_hard_outcomes
+from cestab.audit.rules import Limits
 from cestab.audit.summary import Summary, summarize
 from cestab.cases.patterns import find_pattern, has_truth, make_logits
 from cestab.cases.targets import make_target

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from flint import arb
 
-from cestab.audit.judge import Bools, Limits, PeakFacts, ValueFacts, decide_gradient, decide_loss, is_overflow_result
+from cestab.audit.rules import Bools, Limits, PeakFacts, ValueFacts, decide_gradient, decide_loss, is_overflow_result
 from cestab.numerics.ball import Ball, ExactCase, refine
 from cestab.numerics.rounding import FloatArray
 

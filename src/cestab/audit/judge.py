@@ -1,66 +1,38 @@
-"""Judgement: from computed and true values to kinds of findings (DESIGN section 6). Pure; no formulation is run here.
+"""Judgement of blocks: from computed and true values to kinds of findings. Pure; no formulation is run here.
 
-Every comparison is of the form q > c with an error bound on q − c. Where the bound straddles 0 the case is doubtful and
-decided in ball arithmetic (exact.py), by the same tables.
+A screen of a few passes finds the suspects; only they are compared in detail. Every comparison is of the form q > c with
+an error bound on q − c. Where the bound straddles 0 the case is doubtful and decided in ball arithmetic (exact.py).
 """
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cestab.audit.rules import (
+    CODES,
+    Bools,
+    Codes,
+    Limits,
+    PeakFacts,
+    ValueFacts,
+    any_class,
+    decide_gradient,
+    decide_loss,
+    every_class,
+    is_overflow_result,
+)
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.truth import Truth
 from cestab.results import FindingKind
 
-Bools = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int8]
+Indices = npt.NDArray[Any]
 
-K = FindingKind
-KINDS = tuple(FindingKind)
-CODES: Mapping[FindingKind, int] = {kind: code for code, kind in enumerate(KINDS, start=1)}
-NO_FINDING = 0
 # Rounding of the comparisons themselves: three float64 operations on either side, each 2^-53, and their difference.
 COMPARISON_SLACK = 2.0**-50
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The constants of the decision table for one format, tolerance, upstream factor and number of classes."""
-
-    fmt: Format
-    rtol: float
-    atol: float
-    upstream: float
-    classes: int
-
-    @cached_property
-    def beyond(self) -> float:
-        """Magnitudes from which (1 + rtol)·|x| overflows the format."""
-        try:
-            return float(self.fmt.overflow_threshold / (1 + Fraction(self.rtol)))
-        except OverflowError:  # float64 with rtol 0
-            return math.inf
-
-    @property
-    def loss_floor(self) -> float:
-        return max(self.atol, self.fmt.smallest_subnormal)
-
-    @property
-    def gradient_floor(self) -> float:
-        return max(self.atol * self.upstream, self.fmt.smallest_subnormal)
-
-    @property
-    def lost(self) -> float:
-        """Magnitudes above which a computed 0 is zeroed."""
-        return self.classes * self.fmt.smallest_subnormal
 
 
 @dataclass(frozen=True)
@@ -77,20 +49,6 @@ class Judgement:
     doubtful: Bools
 
 
-@dataclass(frozen=True)
-class ValueFacts:
-    """What the tables ask of values, (cases,) for losses and (classes, cases) for gradient entries."""
-
-    is_nan: Bools
-    is_inf: Bools
-    is_zero: Bools
-    is_overflow_result: Bools
-    is_beyond: Bools
-    is_missed: Bools
-    is_far: Bools
-    is_lost: Bools
-
-
 @dataclass
 class Doubt:
     """Where the truth's bound leaves open whether a value is beyond the format (hard), or a graded fact."""
@@ -99,132 +57,139 @@ class Doubt:
     graded: Bools
 
 
-@dataclass(frozen=True)
-class PeakFacts:
-    """What the tables ask of max_j |g_j|, per case: above (atol + rtol)·U, above atol·U, not rounding to 0."""
-
-    above_tolerance: Bools
-    above_floor: Bools
-    is_representable: Bools
-
-
 def judge_block(loss: FloatArray, gradient: FloatArray, truth: Truth, limits: Limits) -> Judgement:
     """Judge a block: loss (cases,), gradient (classes, cases), numbers of the format, against their truth."""
     with np.errstate(all="ignore"):
-        loss_error = _error(loss, truth.loss, truth.loss_low)
-        gradient_error = _error(gradient, truth.gradient, truth.gradient_low)
-        judgement = Judgement(
-            np.zeros(loss.shape, dtype=np.int8),
-            np.zeros(loss.shape, dtype=np.int8),
-            _to_ulps(loss_error, truth.loss, limits.fmt),
-            measure_ulps(gradient_error, truth.gradient, limits.fmt),
-            np.zeros(loss.shape, dtype=np.bool_),
-        )
-        suspects = np.flatnonzero(
-            _is_suspect(loss, truth.loss, loss_error, truth, limits.loss_floor, limits)
-            | _any_class(_is_suspect(gradient, truth.gradient, gradient_error, truth, limits.gradient_floor, limits))
-        )
-        if suspects.size:
-            _decide_suspects(loss, gradient, truth, limits, suspects, judgement, hard_only=False)
+        loss_ulps, loss_suspects = _screen(loss, truth.loss, truth.loss_low, truth, limits.loss_floor, limits)
+        entry_ulps, suspects = _screen(gradient, truth.gradient, truth.gradient_low, truth, limits.gradient_floor, limits)
+        judgement = _blank_judgement(loss_ulps, np.fmax.reduce(entry_ulps, axis=0), limits.fmt)
+        if loss_suspects is not None:
+            _judge_losses(loss, truth, limits, loss_suspects, judgement, hard_only=False)
+        if suspects is not None:
+            _judge_gradients(gradient, truth, limits, any_class(suspects), judgement, hard_only=False)
     return judgement
 
 
 def judge_hard_outcomes(loss: FloatArray, gradient: FloatArray, truth: Truth, limits: Limits) -> Judgement:
     """Judge a block for its hard outcomes alone: cases without one may or may not get a graded kind; no ulps."""
     with np.errstate(all="ignore"):
-        is_suspect = ~np.isfinite(loss) | ~_every_class(np.isfinite(gradient)) | _every_class(gradient == 0)
+        loss_suspects = ~np.isfinite(loss)
+        suspects = ~every_class(np.isfinite(gradient)) | every_class(gradient == 0)
         if not limits.fmt.has_infinity:
-            is_suspect |= (np.abs(loss) == limits.fmt.max) | _any_class(np.abs(gradient) == limits.fmt.max)
-        codes, unknown = np.zeros(loss.shape, dtype=np.int8), np.full(loss.shape, np.nan)
-        judgement = Judgement(codes, codes.copy(), unknown, unknown, np.zeros(loss.shape, dtype=np.bool_))
-        suspects = np.flatnonzero(is_suspect)
-        if suspects.size:
-            _decide_suspects(loss, gradient, truth, limits, suspects, judgement, hard_only=True)
+            loss_suspects |= np.abs(loss) == limits.fmt.max
+            suspects |= any_class(np.abs(gradient) == limits.fmt.max)
+        unknown = np.full(loss.shape, np.nan)
+        judgement = _blank_judgement(unknown, unknown, limits.fmt)
+        _judge_losses(loss, truth, limits, loss_suspects, judgement, hard_only=True)
+        _judge_gradients(gradient, truth, limits, suspects, judgement, hard_only=True)
     return judgement
+
+
+def _blank_judgement(loss_errors: Doubles, gradient_errors: Doubles, fmt: Format) -> Judgement:
+    """Return a judgement without findings, from errors in binades of the truth."""
+    digits = 2.0 ** (fmt.precision - 1)
+    codes = np.zeros(loss_errors.shape, dtype=np.int8)
+    return Judgement(codes, codes.copy(), loss_errors * digits, gradient_errors * digits, np.zeros(codes.shape, dtype=np.bool_))
+
+
+def _screen(
+    computed: FloatArray, true: Doubles, low: Doubles | None, truth: Truth, floor: float, limits: Limits
+) -> tuple[Doubles, Bools | None]:
+    """Return errors in binades of the truth, and which values might get a finding: a test that spares none that does.
+
+    With |x| ≥ b, the power of two below it, |x̂ − x| ≤ floor + rtol·b, less every error bound, cannot miss. The bound on a
+    gradient entry is relative to at most 2·U plus the entry, as dense weights sum to about 1.
+    """
+    fmt, bound = limits.fmt, 2 * truth.relative + COMPARISON_SLACK
+    error = _error(computed, true, low)
+    binade = _binade(true, fmt)
+    binades: Doubles = error / binade
+    binade *= limits.rtol * (1 - 2.0**-30) - 2 * bound
+    binade += (
+        floor * (1 - bound) - limits.rtol * fmt.smallest_normal - 4 * truth.relative * limits.upstream - 2 * truth.absolute
+    )
+    is_fine = error <= binade
+    suspects = None if is_fine.all() else ~is_fine
+    if suspects is not None:
+        binades[~np.isfinite(error)] = np.nan
+    is_zero = computed == 0
+    if is_zero.any():
+        lost = min(limits.lost, limits.atol * limits.upstream) * (1 - bound) - truth.absolute
+        suspects = _either(suspects, is_zero & (np.abs(true) > lost))
+    if not fmt.has_infinity:
+        suspects = _either(suspects, np.abs(true) >= limits.beyond * (1 - bound))
+    return binades, suspects
+
+
+def _either(a: Bools | None, b: Bools) -> Bools:
+    return b if a is None else a | b
 
 
 def _error(computed: FloatArray, true: Doubles, low: Doubles | None) -> Doubles:
     difference: Doubles = computed - true
     if low is not None:
-        difference = difference - low
+        difference -= low
     return np.abs(difference, out=difference)
 
 
-def _to_ulps(error: Doubles, true: Doubles, fmt: Format) -> Doubles:
-    """Error / ulp(true), ulp(x) = 2^(⌊log2 |x|⌋ − p + 1), at least the smallest subnormal; NaN where not finite.
-
-    A finite pair whose quotient is beyond float64 gives inf.
-    """
+def _binade(true: Doubles, fmt: Format) -> Doubles:
+    """Return 2^⌊log2 |x|⌋, at least the smallest normal: ulp(x)·2^(p − 1)."""
     binade = (true.view(np.int64) & 0x7FF0000000000000).view(np.float64)
-    np.maximum(binade, fmt.smallest_normal, out=binade)
-    ulps: Doubles = error / binade
-    ulps *= 2.0 ** (fmt.precision - 1)
-    is_infinite = ~(ulps < np.inf)
-    if is_infinite.any():
-        ulps[is_infinite & ~(np.isfinite(error) & np.isfinite(true))] = np.nan
-    return ulps
+    return np.maximum(binade, fmt.smallest_normal, out=binade)
 
 
 def measure_ulps(error: Doubles, true: Doubles, fmt: Format) -> Doubles:
-    """Return the largest error / ulp(true) over the classes, (classes, cases) → (cases,); NaN where no pair is finite."""
-    worst: Doubles = np.fmax.reduce(_to_ulps(error, true, fmt), axis=0)
+    """Return the largest error / ulp(true) over the classes, (classes, cases) → (cases,); NaN where no pair is finite.
+
+    ulp(x) = 2^(⌊log2 |x|⌋ − p + 1), at least the smallest subnormal.
+    """
+    ulps = np.where(np.isfinite(error), error / _binade(true, fmt) * 2.0 ** (fmt.precision - 1), np.nan)
+    worst: Doubles = np.fmax.reduce(ulps, axis=0)
     return worst
 
 
-def _any_class(flags: Bools) -> Bools:
-    any_class: Bools = np.logical_or.reduce(flags, axis=0)
-    return any_class
-
-
-def _every_class(flags: Bools) -> Bools:
-    every_class: Bools = np.logical_and.reduce(flags, axis=0)
-    return every_class
-
-
-def _is_suspect(computed: FloatArray, true: Doubles, error: Doubles, truth: Truth, floor: float, limits: Limits) -> Bools:
-    """Whether a value might get a finding: a fast test that never spares one that does."""
-    fmt = limits.fmt
-    magnitude = np.abs(true)
-    bound = 2 * truth.relative + COMPARISON_SLACK
-    # the bound on a gradient entry is relative to at most 2·U plus the entry (dense weights sum to about 1)
-    spared = floor * (1 - bound) - 4 * truth.relative * limits.upstream - 2 * truth.absolute
-    suspect: Bools = ~(error <= magnitude * (limits.rtol * (1 - 2.0**-30) - 2 * bound) + spared)
-    lost = min(limits.lost, limits.atol * limits.upstream) * (1 - bound) - truth.absolute
-    suspect |= (computed == 0) & (magnitude > lost)
-    if not fmt.has_infinity:
-        suspect |= magnitude >= limits.beyond * (1 - bound)
-    return suspect
-
-
-def _decide_suspects(
-    loss: FloatArray,
-    gradient: FloatArray,
-    truth: Truth,
-    limits: Limits,
-    suspects: npt.NDArray[Any],
-    judgement: Judgement,
-    *,
-    hard_only: bool,
+def _judge_losses(
+    loss: FloatArray, truth: Truth, limits: Limits, is_suspect: Bools, judgement: Judgement, *, hard_only: bool
 ) -> None:
-    """Fill in the kinds of the suspected cases."""
-    truth, loss, gradient = truth.select(suspects), loss[suspects], gradient[:, suspects]
-    loss_bound = truth.relative * np.abs(truth.loss) + truth.absolute
-    gradient_bound = truth.relative * np.abs(truth.scale) + truth.absolute
-    far_loss = 0.1 * np.maximum(1.0, np.abs(truth.loss))
-    loss_error = _error(loss, truth.loss, truth.loss_low)
-    loss_facts, loss_doubt = _compare(loss, truth.loss, loss_error, loss_bound, limits.loss_floor, far_loss, limits)
+    """Fill in the kinds of the suspected losses; NaN in a format with infinity needs no comparison."""
+    suspects = _settle_nan(np.isnan(loss), is_suspect, judgement.loss_codes, FindingKind.NAN_LOSS, limits)
+    if not suspects.size:
+        return
+    computed, true = loss[suspects], truth.loss[suspects]
+    error = _error(computed, true, None if truth.loss_low is None else truth.loss_low[suspects])
+    bound = truth.relative * np.abs(true) + truth.absolute
+    facts, doubt = _compare(computed, true, error, bound, limits.loss_floor, 0.1 * np.maximum(1.0, np.abs(true)), limits)
     # an infinite truth against a finite loss: a masked target or a loss beyond float64, told apart by ball arithmetic
-    loss_doubt.graded |= np.isinf(truth.loss) & np.isfinite(loss)
-    gradient_error = _error(gradient, truth.gradient, truth.gradient_low)
-    far_gradient = np.full_like(truth.gradient, 0.1 * limits.upstream)
-    facts, doubt = _compare(
-        gradient, truth.gradient, gradient_error, gradient_bound, limits.gradient_floor, far_gradient, limits
-    )
-    peaks, peak_doubt = _compare_peak(truth.gradient, gradient_bound, limits)
-    judgement.loss_codes[suspects] = decide_loss(loss_facts)
+    doubt.graded |= np.isinf(true) & np.isfinite(computed)
+    judgement.loss_codes[suspects] = decide_loss(facts)
+    judgement.doubtful[suspects] |= doubt.hard if hard_only else doubt.hard | doubt.graded
+
+
+def _judge_gradients(
+    gradient: FloatArray, truth: Truth, limits: Limits, is_suspect: Bools, judgement: Judgement, *, hard_only: bool
+) -> None:
+    """Fill in the kinds of the suspected gradients; NaN in a format with infinity needs no comparison."""
+    has_nan = any_class(np.isnan(gradient))
+    suspects = _settle_nan(has_nan, is_suspect, judgement.gradient_codes, FindingKind.NAN_GRADIENT, limits)
+    if not suspects.size:
+        return
+    computed, true = gradient[:, suspects], truth.gradient[:, suspects]
+    error = _error(computed, true, None if truth.gradient_low is None else truth.gradient_low[:, suspects])
+    bound = truth.relative * np.abs(truth.scale[:, suspects]) + truth.absolute
+    far = np.full_like(true, 0.1 * limits.upstream)
+    facts, doubt = _compare(computed, true, error, bound, limits.gradient_floor, far, limits)
+    peaks, peak_doubt = _compare_peak(true, bound, limits)
     judgement.gradient_codes[suspects] = decide_gradient(facts, peaks)
-    doubtful = loss_doubt.hard | _any_class(doubt.hard) | (peak_doubt & _every_class(facts.is_zero))
-    judgement.doubtful[suspects] = doubtful if hard_only else doubtful | loss_doubt.graded | _any_class(doubt.graded)
+    doubtful = any_class(doubt.hard) | (peak_doubt & every_class(facts.is_zero))
+    judgement.doubtful[suspects] |= doubtful if hard_only else doubtful | any_class(doubt.graded)
+
+
+def _settle_nan(is_nan: Bools, is_suspect: Bools, codes: Codes, kind: FindingKind, limits: Limits) -> Indices:
+    """Give NaN its kind where the format has infinity; return the suspects that are left."""
+    if not limits.fmt.has_infinity:
+        return np.flatnonzero(is_suspect)
+    codes[is_nan] = CODES[kind]
+    return np.flatnonzero(is_suspect & ~is_nan)
 
 
 def _exceeds(q: Doubles, c: Doubles | float, bound: Doubles) -> tuple[Bools, Bools]:
@@ -256,53 +221,3 @@ def _compare_peak(gradient: Doubles, bound: Doubles, limits: Limits) -> tuple[Pe
     above_floor, second = _exceeds(peak, limits.atol * limits.upstream, slack)
     representable, third = _exceeds(peak, limits.fmt.smallest_subnormal / 2, slack)
     return PeakFacts(above_tolerance, above_floor, representable), first | second | (third & above_floor)
-
-
-def is_overflow_result(computed: FloatArray, is_negative: Bools, fmt: Format) -> Bools:
-    """Whether values are what overflow gives: inf of the truth's sign; without inf in the format also NaN or ±max."""
-    same_sign = np.signbit(computed) == is_negative
-    result: Bools = np.isinf(computed) & same_sign
-    if not fmt.has_infinity:
-        result |= np.isnan(computed) | ((np.abs(computed) == fmt.max) & same_sign)
-    return result
-
-
-def decide_loss(facts: ValueFacts) -> Codes:
-    """The first row of the table that applies to each loss."""
-    return _first_that_applies(
-        (facts.is_overflow_result & facts.is_beyond, K.OVERFLOWING_LOSS),
-        (facts.is_nan, K.NAN_LOSS),
-        (facts.is_inf, K.INF_LOSS),
-        (facts.is_missed & facts.is_far, K.WRONG_LOSS),
-        (facts.is_missed, K.INACCURATE_LOSS),
-        (facts.is_zero & facts.is_lost, K.ZEROED_LOSS),
-    )
-
-
-def decide_gradient(facts: ValueFacts, peaks: PeakFacts) -> Codes:
-    """The first row of the table that applies to each gradient.
-
-    Entries that hold the overflow result of a truth beyond the format are set aside; the case is overflowing when no
-    other entry is NaN or infinite.
-    """
-    aside = facts.is_overflow_result & facts.is_beyond
-    judged = ~aside
-    has_nan, has_inf = _any_class(facts.is_nan & judged), _any_class(facts.is_inf & judged)
-    is_all_zero = _every_class(facts.is_zero)
-    return _first_that_applies(
-        (_any_class(aside) & ~has_nan & ~has_inf, K.OVERFLOWING_GRADIENT),
-        (has_nan, K.NAN_GRADIENT),
-        (has_inf, K.INF_GRADIENT),
-        (is_all_zero & peaks.above_tolerance & peaks.is_representable, K.VANISHING_GRADIENT),
-        (is_all_zero & peaks.above_floor & ~peaks.is_representable, K.UNDERFLOWING_GRADIENT),
-        (_any_class(facts.is_missed & facts.is_far & judged), K.WRONG_GRADIENT),
-        (_any_class(facts.is_missed & judged), K.INACCURATE_GRADIENT),
-        (_any_class(facts.is_zero & facts.is_lost & judged), K.ZEROED_GRADIENT),
-    )
-
-
-def _first_that_applies(*rows: tuple[Bools, FindingKind]) -> Codes:
-    codes = np.zeros(rows[0][0].shape, dtype=np.int8)
-    for applies, kind in reversed(rows):
-        codes[applies] = CODES[kind]
-    return codes

@@ -11,9 +11,10 @@ from cestab.audit.advise import explain_failures, recommend
 from cestab.audit.assemble import find_verdict, make_findings, make_largest, make_setting, place_row
 from cestab.audit.environment import describe_environment, ignore_progress, version
 from cestab.audit.evaluate import Cases, Conditions, find_truth, judge_cases
-from cestab.audit.judge import KINDS, Judgement, measure_ulps
+from cestab.audit.judge import Judgement, measure_ulps
 from cestab.audit.plan import NUMBERS_PER_BLOCK, plan_arithmetics
 from cestab.audit.reproduce import row_command
+from cestab.audit.rules import KINDS
 from cestab.audit.summary import NO_ERROR, Error, Summary, largest_error
 from cestab.cases.patterns import has_truth
 from cestab.cases.recorded import Recording, open_recording

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cestab.audit.judge import CODES, KINDS, Codes, Doubles, Judgement
+from cestab.audit.judge import Doubles, Judgement
+from cestab.audit.rules import CODES, KINDS, Codes
 from cestab.numerics.rounding import IntArray
 from cestab.results import FindingKind
 
@@ -139,16 +140,19 @@ def summarize(
     positions: IntArray, judgement: Judgement, *, undefined: int, escalated: int, ties: int, has_map: bool
 ) -> Summary:
     """Sum up judged cases at ascending positions; `has_map` keeps the runs of hard outcomes."""
-    tallies: dict[FindingKind, Tally] = {}
-    for codes, ulps in ((judgement.loss_codes, judgement.loss_ulps), (judgement.gradient_codes, judgement.gradient_ulps)):
-        tallies |= _tally(positions, codes, ulps)
+    tallies = _tally(positions, judgement.loss_codes, judgement.loss_ulps)
+    tallies |= _tally(positions, judgement.gradient_codes, judgement.gradient_ulps)
+    runs: tuple[Run, ...] = ()
+    if has_map and positions.size:
+        is_soft = not any(kind.is_hard for kind in tallies)
+        runs = (Run(int(positions[0]), int(positions[-1]), 0),) if is_soft else find_runs(positions, hard_outcomes(judgement))
     return Summary(
         positions.size,
         undefined,
         escalated,
         ties,
         tallies,
-        find_runs(positions, hard_outcomes(judgement)) if has_map else (),
+        runs,
         largest_error(positions, judgement.loss_ulps),
         largest_error(positions, judgement.gradient_ulps),
     )
@@ -156,14 +160,13 @@ def summarize(
 
 def _tally(positions: IntArray, codes: Codes, ulps: Doubles) -> dict[FindingKind, Tally]:
     tallies = {}
-    for code in np.flatnonzero(np.bincount(codes, minlength=1)).tolist():
-        if code:
-            chosen = np.flatnonzero(codes == code)
-            places = positions[chosen]
-            first = places[np.lexsort((places < 0, np.abs(places)))[0]] if places[0] < 0 else places[0]
-            tallies[KINDS[code - 1]] = Tally(
-                chosen.size, int(first), int(places[0]), int(places[-1]), largest_error(places, ulps[chosen])
-            )
+    found = np.bincount(codes) if codes.any() else np.zeros(0)
+    for code in np.flatnonzero(found[1:]) + 1:
+        chosen = np.flatnonzero(codes == code)
+        places = positions[chosen]
+        tallies[KINDS[code - 1]] = Tally(
+            chosen.size, _nearest(places), int(places[0]), int(places[-1]), largest_error(places, ulps[chosen])
+        )
     return tallies
 
 
@@ -172,12 +175,12 @@ def largest_error(positions: IntArray, ulps: Doubles) -> Error:
     if not positions.size:
         return NO_ERROR
     peak = np.fmax.reduce(ulps)
-    places = positions if np.isnan(peak) else positions[ulps == peak]
-    nearest = min((int(places[i]) for i in _candidates(places)), key=nearness)
-    return Error(-1.0 if np.isnan(peak) else float(peak), nearest)
+    if np.isnan(peak):
+        return Error(-1.0, _nearest(positions))
+    return Error(float(peak), _nearest(positions[np.flatnonzero(ulps == peak)]))
 
 
-def _candidates(places: IntArray) -> tuple[int, ...]:
-    """Return the indices of ascending places that may be nearest to 0: those around the change of sign."""
+def _nearest(places: IntArray) -> int:
+    """Return the one of ascending places that is nearest to 0: next to the change of sign."""
     middle = int(np.searchsorted(places, 0))
-    return tuple(i for i in (middle - 1, middle) if 0 <= i < places.size)
+    return min((int(places[i]) for i in (middle - 1, middle) if 0 <= i < places.size), key=nearness)

@@ -68,6 +68,8 @@ def evaluate_truth(objective: Objective, logits: FloatArray, target: Target, ups
         if objective is Objective.BINARY_CROSS_ENTROPY:
             assert isinstance(target, DenseTarget), "a binary label is a weight"
             loss, gradient, scale = _binary(z, target.weights.astype(z.dtype))
+        elif isinstance(target, IndexTarget) and len(z) == 2:
+            loss, gradient, scale = _two_classes(z, target)
         elif isinstance(target, IndexTarget):
             loss, gradient, scale = _softmax_index(z, target)
         else:
@@ -97,11 +99,6 @@ def _split(x: Wide) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
 
 def _softmax_parts(z: Wide) -> tuple[Wide, Wide, Wide, Wide]:
     """Return m, exp(z − m), S = Σ over all but one maximum of exp(z − m), and log1p(S)."""
-    if len(z) == 2:  # a third of the time of the general way
-        peak = np.maximum(z[0], z[1])
-        exponentials = np.exp(z - peak)
-        rest = np.minimum(exponentials[0], exponentials[1])
-        return peak, exponentials, rest, np.log1p(rest)
     peak = np.max(z, axis=0)
     exponentials = np.exp(z - peak)
     is_peak = z == peak
@@ -118,6 +115,21 @@ def _softmax_index(z: Wide, target: IndexTarget) -> tuple[Wide, Wide, Wide]:
     others = np.where(z_target == peak, rest, (rest - target.pick(exponentials)) + 1.0)
     gradient.reshape(-1)[target.flat] = -(others * share)
     return (peak - z_target) + log_rest, gradient, gradient
+
+
+def _two_classes(z: Wide, target: IndexTarget) -> tuple[Wide, Wide, Wide]:
+    """The same for two classes in half of the time: with d = z_other − z_t, loss = max(d, 0) + log1p(exp(−|d|))."""
+    is_first = target.index == 0
+    gap = z[1] - z[0]
+    rest = np.exp(-np.abs(gap))
+    share = 1.0 / (rest + 1.0)
+    is_wrong = (gap > 0) == is_first  # the other class is the larger one; of equal ones it does not matter
+    other = np.where(is_wrong, share, rest * share)
+    loss = np.where(is_wrong, np.abs(gap), gap * 0) + np.log1p(rest)
+    gradient = np.empty_like(z)
+    np.copyto(gradient[0], np.where(is_first, -other, other))
+    np.negative(gradient[0], out=gradient[1])
+    return loss, gradient, gradient
 
 
 def _softmax_dense(z: Wide, weights: Wide) -> tuple[Wide, Wide, Wide]:
