@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from cestab.audit.evaluate import Cases, Conditions, find_truth, judge_cases, make_cases
+from cestab.audit.evaluate import Cases, Conditions, compute, find_truth, judge_cases, make_cases
 from cestab.audit.plan import NUMBERS_PER_BLOCK, plan_sweep
 from cestab.audit.request import make_arithmetics, make_sweep_request
 from cestab.cases.ranges import resolve_range
 from cestab.formulations import find_formulation
 from cestab.numerics.formats import Format
-from cestab.numerics.rounding import FloatArray
+from cestab.numerics.rounding import FloatArray, from_ordinal, to_ordinal
 from cestab.numerics.target import IndexTarget
 
 Rounding = Callable[[FloatArray], FloatArray]
@@ -61,17 +61,19 @@ def naive(z: FloatArray, target: IndexTarget, rnd: Rounding) -> tuple[FloatArray
     return loss, rnd(rnd(rnd(upstream / total) + through_sum) * e)
 
 
-def make_blocks(dtype: str, classes: int, pattern: str) -> list[tuple[Conditions, Cases]]:
-    """Return blocks of float32 or bfloat16 cases, evenly over the whole range of ordinals."""
-    request = make_sweep_request(
-        ["naive"], None, make_arithmetics([dtype]), patterns=[pattern], classes=[classes], targets=["correct"]
-    )
+def make_blocks(dtype: str, classes: int, logits: str) -> list[tuple[Conditions, Cases]]:
+    """Return blocks of margin cases: at the range's floats, evenly in their order, for `all`; else evenly in t."""
+    request = make_sweep_request(["naive"], None, make_arithmetics([dtype]), logits, ["margin"], [classes], ["correct"])
     (plan,) = plan_sweep(request)
     size = NUMBERS_PER_BLOCK // classes
     first, last = resolve_range(request.logits, plan.conditions.fmt)
-    ordinals = np.unique(np.linspace(first, last, 4 * size).astype(np.int64))
+    fmt = plan.conditions.fmt
+    low, high = from_ordinal(np.array([first, last]), fmt)
+    even = np.linspace(first, last, 4 * size) if logits == "all" else to_ordinal(np.linspace(low, high, 4 * size), fmt)
+    ordinals = np.unique(even.astype(np.int64))
     return [
-        (plan.conditions, make_cases(plan.conditions, ordinals[start : start + size])) for start in range(0, ordinals.size, size)
+        (plan.conditions, make_cases(plan.conditions, ordinals[start : start + size]))
+        for start in range(0, ordinals.size, size)
     ]
 
 
@@ -85,11 +87,11 @@ def best_of(work: Callable[[], Any]) -> float:
     return min(times)
 
 
-def measure(name: str, bare: Bare, dtype: str, classes: int, pattern: str) -> str:
+def measure(name: str, bare: Bare, dtype: str, classes: int, logits: str) -> str:
     formulation = find_formulation(name)
     seconds = dict.fromkeys(("bare", "formulation", "truth", "whole"), 0.0)
     cases_done = 0
-    for conditions, cases in make_blocks(dtype, classes, pattern):
+    for conditions, cases in make_blocks(dtype, classes, logits):
         rnd = rounding_of(conditions.fmt)
         target = cases.target
         assert isinstance(target, IndexTarget)
@@ -98,8 +100,6 @@ def measure(name: str, bare: Bare, dtype: str, classes: int, pattern: str) -> st
             judge_cases(conditions, formulation, cases, find_truth(conditions, cases, precise=True), has_map=True)
 
         def run(conditions: Conditions = conditions, cases: Cases = cases) -> None:
-            from cestab.audit.evaluate import compute
-
             compute(conditions, formulation, cases)
 
         with np.errstate(all="ignore"):
@@ -111,7 +111,7 @@ def measure(name: str, bare: Bare, dtype: str, classes: int, pattern: str) -> st
     nanoseconds = {part: 1e9 * spent / cases_done for part, spent in seconds.items()}
     judgement = nanoseconds["whole"] - nanoseconds["formulation"] - nanoseconds["truth"]
     return (
-        f"{name:12} {dtype:9} {classes:5} {pattern:9} bare {nanoseconds['bare']:8.1f} ns  formulation "
+        f"{name:12} {dtype:9} {classes:5} {logits:6} bare {nanoseconds['bare']:8.1f} ns  formulation "
         f"{nanoseconds['formulation']:8.1f}  truth {nanoseconds['truth']:8.1f}  judgement {judgement:8.1f}  "
         f"whole/bare {nanoseconds['whole'] / nanoseconds['bare']:5.2f}"
     )
@@ -120,8 +120,8 @@ def measure(name: str, bare: Bare, dtype: str, classes: int, pattern: str) -> st
 def main() -> None:
     for name, bare in (("log-sum-exp", log_sum_exp), ("naive", naive)):
         for dtype, classes in (("float32", 2), ("float32", 1000), ("bfloat16", 2)):
-            for pattern in ("margin", "gaussian"):
-                print(measure(name, bare, dtype, classes, pattern))
+            for logits in ("-8:8", "all"):
+                print(measure(name, bare, dtype, classes, logits))
 
 
 if __name__ == "__main__":
