@@ -1,10 +1,12 @@
-"""Write torch_boundaries.json: where losses written in PyTorch become inf, NaN or zero. Run it where PyTorch is; no test runs it.
+"""Write torch_boundaries.json: where losses written in PyTorch become inf, NaN or zero. Run it where
+PyTorch is installed; no test runs it.
 
 Two classes, logits [t, 0] or [t, t] and an index label, or one binary logit t and y; eager autograd, every step in the
 dtype. 16-bit dtypes: every t. Others: a grid over the ordinals, a finer one where exp and log change, and every change
 between neighbours of the grid bisected down to neighbouring floats. A run is [first, last] in the order of abs(t).
 """
 
+import importlib
 import itertools
 import json
 import math
@@ -14,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812  PyTorch's own convention
 
+torch: Any = importlib.import_module("torch")  # mypy runs where it is not installed
 Tensor = Any
 Loss = Callable[[Tensor, Tensor], Tensor]
 NAMES = ("float64", "float32", "float16", "bfloat16")
@@ -34,19 +35,26 @@ def entropy(p: Tensor, y: Tensor) -> Tensor:
     return -(y * torch.log(p) + (1 - y) * torch.log(1 - p))
 
 
+def clip(p: Tensor) -> Tensor:
+    """clamp(p, 1e-7, 1 − 1e-7) whose gradient passes strictly inside the bounds, as from PyTorch 2.14 on."""
+    clamped = torch.clamp(p, 1e-7, 1 - 1e-7).detach()
+    return torch.where((p > torch.tensor(1e-7, dtype=p.dtype)) & (p < torch.tensor(1 - 1e-7, dtype=p.dtype)), p, clamped)
+
+
 SOFTMAX: dict[str, Loss] = {
     "naive": lambda x, y: -gather(torch.log((e := torch.exp(x)) / e.sum(1, keepdim=True)), y),
     "softmax-log": lambda x, y: -gather(torch.log(torch.softmax(x, 1)), y),
+    "clipped": lambda x, y: -gather(torch.log(clip(torch.softmax(x, 1))), y),
     "clipped:bounds=closed": lambda x, y: -gather(torch.log(torch.clamp(torch.softmax(x, 1), 1e-7, 1 - 1e-7)), y),
     "log-eps": lambda x, y: -gather(torch.log(torch.softmax(x, 1) + 1e-7), y),
     "unshifted-lse": lambda x, y: torch.log(torch.exp(x).sum(1)) - gather(x, y),
-    "log-softmax": lambda x, y: F.cross_entropy(x, y, reduction="none"),
+    "log-softmax": lambda x, y: torch.nn.functional.cross_entropy(x, y, reduction="none"),
 }
 BINARY: dict[str, Loss] = {
     "sigmoid-naive": lambda x, y: entropy(torch.sigmoid(x), y),
-    "sigmoid-clipped": lambda x, y: entropy(torch.clamp(torch.sigmoid(x), 1e-7, 1 - 1e-7), y),
-    "sigmoid-clamped-log": lambda x, y: F.binary_cross_entropy(torch.sigmoid(x), y, reduction="none"),
-    "bce-with-logits": lambda x, y: F.binary_cross_entropy_with_logits(x, y, reduction="none"),
+    "sigmoid-clipped": lambda x, y: entropy(clip(torch.sigmoid(x)), y),
+    "sigmoid-clamped-log": lambda x, y: torch.nn.functional.binary_cross_entropy(torch.sigmoid(x), y, reduction="none"),
+    "bce-with-logits": lambda x, y: torch.nn.functional.binary_cross_entropy_with_logits(x, y, reduction="none"),
 }
 
 
@@ -80,22 +88,25 @@ def trace(name: str, dtype: Any, logits: str, label: int, sign: int) -> dict[str
         left = np.flatnonzero(codes[1:] != codes[:-1])
         ordinals = bisect(outcome, ordinals[left], ordinals[left + 1], ordinals)
         codes = outcome(ordinals)
-    found: dict[str, Any] = {"exhaustive": exhaustive, "runs": {}}
+    most = MOST_RUNS if exhaustive else 1  # a grid may miss some runs where there are several
+    found: dict[str, Any] = {"exhaustive": exhaustive, "runs": {}, "flickers": {}}
     for bit, kind in enumerate(KINDS):
         failing = np.concatenate(([0], (codes >> bit) & 1, [0]))
         starts, stops = np.flatnonzero(np.diff(failing) == 1), np.flatnonzero(np.diff(failing) == -1) - 1
         if not len(starts):
             continue
-        kept = zip(starts, stops, strict=True) if len(starts) <= MOST_RUNS else [(starts[0], stops[-1])]
-        runs = [[write(ordinals[i], dtype, sign), write(ordinals[j], dtype, sign)] for i, j in kept]
-        found["runs"][kind] = {"runs": runs} if len(starts) <= MOST_RUNS else {"flickers": runs[0]}
+        runs = [[write(ordinals[i], dtype, sign), write(ordinals[j], dtype, sign)] for i, j in zip(starts, stops, strict=True)]
+        if len(runs) <= most:
+            found["runs"][kind] = runs
+        else:
+            found["flickers"][kind] = [runs[0][0], runs[-1][1]]
     return found
 
 
 def grid(dtype: Any, top: int) -> Any:
     """Ordinals: 2^14 evenly spaced, 2^16 between 2^-4 and 2^11."""
     ends = [int(to_ordinal(torch.tensor(e, dtype=dtype))) for e in (2.0**-4, 2.0**11)]
-    steps = np.concatenate((np.linspace(0, top, 2**14), np.linspace(*ends, 2**16))).astype(np.int64)
+    steps = np.concatenate((np.linspace(0, top, 2**14), np.linspace(ends[0], ends[1], 2**16))).astype(np.int64)
     return np.unique(np.minimum(steps, top))
 
 

@@ -92,7 +92,7 @@ def find_formulation(text: str) -> Formulation:
     if "," in name:
         raise UsageError(f"'{text}' looks like a list; repeat the option: {' '.join(f'-f {part}' for part in text.split(','))}")
     if name not in FORMULATIONS:
-        raise unknown_name("formulation", name, FORMULATIONS)
+        raise unknown_name("formulation", name, [known for family in families().values() for known in family])
     found = FORMULATIONS[name]
     declared = found.defaults()
     parameters = {}

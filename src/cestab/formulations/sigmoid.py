@@ -13,6 +13,9 @@ K = FindingKind
 
 LOG_OF_ZERO = "p rounds to 0 or 1, and both products are formed: 0·(−inf) is NaN"
 CLIPPED = "the clip holds p, so no gradient passes"
+# PyTorch's EPSILON is a float, in float64, too: `constexpr static float EPSILON = 1e-12` (aten Loss.cpp)
+BACKWARD_FLOOR = float(np.float32(1e-12))
+
 EPS_LOST = "eps rounds to 0 in the format (or 1 − eps to 1), so log 0 is reached all the same"
 
 
@@ -65,7 +68,7 @@ def sigmoid_clamped_log(x: Array, target: DenseTarget) -> Array:
     """−(y·max(log p, −100) + (1 − y)·max(log1p(−p), −100)); backward (p − y)/max((1 − p)·p, 1e-12), then sigmoid's."""
     p, y = sigmoid(x), _label(x, target)
     loss = -(y * maximum(log(p), -100.0) + (1.0 - y) * maximum(log1p(-p), -100.0))
-    rnd, floor = x.tape.arithmetic.round, x.tape.arithmetic.constant(1e-12)
+    rnd, floor = x.tape.arithmetic.round, x.tape.arithmetic.constant(BACKWARD_FLOOR)
 
     def pull_back(g: FloatArray) -> tuple[FloatArray]:
         variance = rnd(rnd(1 - p.value) * p.value)
@@ -76,7 +79,7 @@ def sigmoid_clamped_log(x: Array, target: DenseTarget) -> Array:
 
 @formulation(
     BINARY,
-    source="tf.nn.sigmoid_cross_entropy_with_logits; torch.nn.functional.binary_cross_entropy_with_logits",
+    source="tf.nn.sigmoid_cross_entropy_with_logits",
     causes={
         K.ZEROED_GRADIENT: "p − 1 cancels: p rounds to 1 when the label is right",
         K.VANISHING_GRADIENT: "p − 1 cancels: p rounds to 1 when the label is right",

@@ -1,5 +1,7 @@
 """Rounding to a format, once, to nearest even; and the integer order of a format's floats."""
 
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_UP, Context, Decimal
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -61,12 +63,14 @@ def from_ordinal(ordinal: npt.ArrayLike, fmt: Format) -> FloatArray:
     return np.where(ordinals < 0, -magnitudes, magnitudes)
 
 
+@lru_cache(maxsize=4096)
 def shortest_decimal(x: float, fmt: Format) -> str:
-    """Return the shortest decimal that reads back to the finite number x in the format."""
+    """Return the shortest decimal that reads back to the finite number x in the format, of those the nearest."""
     for digits in range(1, 17):
-        text = f"{x:.{digits}g}"
-        if round_number(float(text), fmt) == x:
-            return repr(float(text))
+        for direction in (ROUND_HALF_EVEN, ROUND_DOWN, ROUND_UP):
+            candidate = float(Context(prec=digits, rounding=direction).create_decimal(Decimal(x)))
+            if round_number(candidate, fmt) == x:
+                return repr(candidate)
     return repr(x)
 
 

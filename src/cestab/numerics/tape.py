@@ -59,7 +59,7 @@ class Array:
         return self.tape.record("neg", -self.value, (self,), lambda g: (-g,))
 
     def __abs__(self) -> "Array":
-        return self.tape.record("abs", np.abs(self.value), (self,), lambda g: (g * np.sign(self.value),))
+        return self.tape.record("abs", np.abs(self.value), (self,), lambda g: (g * (1.0 * (self.value > 0) - (self.value < 0)).astype(g.dtype),))
 
 
 @dataclass(eq=False)
@@ -168,13 +168,13 @@ def reciprocal(a: Array) -> Array:
 
 
 def maximum(a: Array, b: Array | float) -> Array:
-    """The larger of two; each gets half of the gradient where they are equal."""
+    """The larger of two; each gets half of the gradient where they are equal, both all of it where one is NaN."""
     b = a.tape.constant(b)
 
     def pull_back(g: FloatArray) -> tuple[FloatArray, FloatArray]:
         half = a.tape.arithmetic.round(g / 2)
         tie = a.value == b.value
-        return np.where(tie, half, np.where(a.value > b.value, g, 0)), np.where(tie, half, np.where(b.value > a.value, g, 0))
+        return np.where(tie, half, np.where(a.value < b.value, 0, g)), np.where(tie, half, np.where(b.value < a.value, 0, g))
 
     return a.tape.record("maximum", np.maximum(a.value, b.value), (a, b), pull_back)
 

@@ -63,7 +63,7 @@ def evaluate_truth(objective: Objective, logits: FloatArray, target: Target, ups
 
     precise: in quadruple precision (relative error 2^-98), else in float64 (2^-43).
     """
-    z: Wide = logits.astype(QuadPrecDType() if precise else np.float64)
+    z: Wide = logits.astype(QuadPrecDType() if precise else np.float64, order="C")
     with np.errstate(all="ignore"):
         if objective is Objective.BINARY_CROSS_ENTROPY:
             assert isinstance(target, DenseTarget), "a binary label is a weight"
