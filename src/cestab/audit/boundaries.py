@@ -33,8 +33,8 @@ def find_boundaries(search: Search) -> tuple[Summary, int]:
     """Return the summary with the floats on both sides of every boundary as further cases, and how many are unrefined."""
     probe = _make_probe(search.conditions, search.formulation)
     runs, unrefined = refine_runs(join_runs(search.summary.runs), probe, search.conditions.classes)
-    ends = {position for a, b in pairwise(runs) for position in (a.stop, b.start)}
-    new = np.array(sorted(ends - set(search.tried.tolist())), dtype=np.int64)
+    ends = [position for a, b in pairwise(runs) for position in (a.stop, b.start)]
+    new = np.setdiff1d(np.array(ends, dtype=np.int64), search.tried)
     summary = search.summary
     if new.size:
         block = Block(search.conditions, (search.formulation,), new)

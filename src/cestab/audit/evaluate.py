@@ -1,6 +1,6 @@
 """Evaluate blocks of cases: logits and targets through formulations, judged against their truth, summed up."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,21 +100,41 @@ def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:
 
 
 def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
-    """Return the truth of cases, in quadruple precision where float64 itself is audited and `precise` is asked for."""
-    needs_quad = precise and not conditions.fmt.is_narrow and conditions.fmt.bits > 32
-    return evaluate_truth(conditions.objective, cases.logits, cases.target, conditions.upstream, precise=needs_quad)
+    """Return the truth of cases; `precise` makes it good for ulps of the format, else it is good for judgement.
+
+    Precise truth is in quadruple precision for float64, and in any format where a dense target's entries cancel.
+    """
+    objective, upstream, fmt = conditions.objective, conditions.upstream, conditions.fmt
+    needs_quad = precise and fmt.storage == np.float64
+    truth = evaluate_truth(objective, cases.logits, cases.target, upstream, precise=needs_quad)
+    if not precise or needs_quad or not isinstance(cases.target, DenseTarget):
+        return truth
+    return truth.sharpened(
+        fmt.precision,
+        lambda chosen: evaluate_truth(
+            objective, np.ascontiguousarray(cases.logits[:, chosen]), cases.target.select(chosen), upstream, precise=True
+        ),
+    )
 
 
 def judge_cases(
     conditions: Conditions, formulation: Formulation, cases: Cases, truth: Truth, *, has_map: bool, undefined: int = 0
 ) -> tuple[Judgement, Summary]:
-    """Evaluate one formulation on cases and judge it, doubtful cases exactly."""
-    loss, gradient = compute(conditions, formulation, cases)
-    judgement = judge_block(loss, gradient, truth, conditions.limits)
-    escalated, ties = settle(conditions, cases, loss, gradient, judgement)
+    """Evaluate one formulation on cases and judge it, doubtful cases by ever better truth."""
+    results = compute(conditions, formulation, cases)
+    judgement = judge_block(*results, truth, conditions.limits)
+    escalated, ties = _settle(conditions, cases, results, judgement, judge_block)
     return judgement, summarize(
         cases.positions, judgement, undefined=undefined, escalated=escalated, ties=ties, has_map=has_map
     )
+
+
+def judge_hard_cases(conditions: Conditions, formulation: Formulation, cases: Cases) -> Judgement:
+    """Evaluate one formulation on cases and judge hard outcomes alone, doubtful cases by ever better truth."""
+    results = compute(conditions, formulation, cases)
+    judgement = judge_hard_outcomes(*results, find_truth(conditions, cases, precise=False), conditions.limits)
+    _settle(conditions, cases, results, judgement, judge_hard_outcomes)
+    return judgement
 
 
 def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> tuple[FloatArray, FloatArray]:
@@ -133,33 +153,33 @@ def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> t
         return back.round(loss), back.round(gradient)
 
 
-def settle(
-    conditions: Conditions, cases: Cases, loss: FloatArray, gradient: FloatArray, judgement: Judgement
+def _settle(
+    conditions: Conditions,
+    cases: Cases,
+    results: tuple[FloatArray, FloatArray],
+    judgement: Judgement,
+    judge: Callable[[FloatArray, FloatArray, Truth, Limits], Judgement],
 ) -> tuple[int, int]:
-    """Decide the doubtful cases in ball arithmetic, in place; return how many they were and how many stayed ties."""
-    doubtful = np.flatnonzero(judgement.doubtful).tolist()
-    ties = 0
-    for case in doubtful:
-        weights = _weights(cases.target, case, len(cases.logits))
-        exact = ExactCase(conditions.objective, cases.logits[:, case].tolist(), weights, conditions.upstream)
-        decision = decide_exactly(exact, float(loss[case]), gradient[:, case], conditions.limits)
-        judgement.loss_codes[case], judgement.gradient_codes[case] = decision.loss_code, decision.gradient_code
-        ties += decision.is_tie
-    return len(doubtful), ties
+    """Decide the doubtful cases in place: in quadruple precision, and what that leaves open in ball arithmetic.
 
-
-def judge_hard_cases(conditions: Conditions, formulation: Formulation, cases: Cases) -> Judgement:
-    """Evaluate one formulation on cases and judge hard outcomes alone, doubtful cases by ever better truth."""
-    loss, gradient = compute(conditions, formulation, cases)
-    limits = conditions.limits
-    judgement = judge_hard_outcomes(loss, gradient, find_truth(conditions, cases, precise=False), limits)
+    Return how many came to ball arithmetic and how many of them stayed ties.
+    """
     doubtful = judgement.doubtful.copy()
-    if doubtful.any():
-        fewer, loss, gradient = cases.select(doubtful), loss[doubtful], gradient[:, doubtful]
-        better = judge_hard_outcomes(loss, gradient, find_truth(conditions, fewer, precise=True), limits)
-        settle(conditions, fewer, loss, gradient, better)
-        judgement.loss_codes[doubtful], judgement.gradient_codes[doubtful] = better.loss_codes, better.gradient_codes
-    return judgement
+    if not doubtful.any():
+        return 0, 0
+    fewer, loss, gradient = cases.select(doubtful), results[0][doubtful], results[1][:, doubtful]
+    truth = evaluate_truth(conditions.objective, fewer.logits, fewer.target, conditions.upstream, precise=True)
+    better = judge(loss, gradient, truth, conditions.limits)
+    open_cases = np.flatnonzero(better.doubtful).tolist()
+    ties = 0
+    for case in open_cases:
+        weights = _weights(fewer.target, case, len(fewer.logits))
+        exact = ExactCase(conditions.objective, fewer.logits[:, case].tolist(), weights, conditions.upstream)
+        decision = decide_exactly(exact, float(loss[case]), gradient[:, case], conditions.limits)
+        better.loss_codes[case], better.gradient_codes[case] = decision.loss_code, decision.gradient_code
+        ties += decision.is_tie
+    judgement.loss_codes[doubtful], judgement.gradient_codes[doubtful] = better.loss_codes, better.gradient_codes
+    return len(open_cases), ties
 
 
 def _weights(target: Target, case: int, classes: int) -> list[float]:

@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from fractions import Fraction
 
 import numpy as np
 from flint import arb
 
-from cestab.audit.rules import Bools, Limits, PeakFacts, ValueFacts, decide_gradient, decide_loss, is_overflow_result
+from cestab.audit.rules import Limits, PeakFacts, ValueFacts, decide_gradient, decide_loss, is_overflow_result
 from cestab.numerics.ball import Ball, ExactCase, refine
 from cestab.numerics.rounding import FloatArray
+
+FACT_NAMES = tuple(field.name for field in fields(ValueFacts))
 
 
 class _Ledger:
@@ -25,8 +28,13 @@ class _Ledger:
             self.undecided = True
         return False
 
-    def is_negative(self, q: arb) -> bool:
-        return self.exceeds(arb(0), q)
+    def reaches(self, q: arb, c: arb) -> tuple[bool, bool]:
+        """Return whether q ≥ c, and whether that is a tie."""
+        if q >= c:
+            return True, False
+        is_tie = not q < c
+        self.undecided |= is_tie
+        return False, is_tie
 
 
 @dataclass(frozen=True)
@@ -41,73 +49,68 @@ class ExactDecision:
 def decide_exactly(case: ExactCase, loss: float, gradient: FloatArray, limits: Limits) -> ExactDecision:
     """Decide one case: computed loss and gradient (classes,), in the format's storage type."""
     codes = [0, 0]
-    ledgers = [_Ledger(), _Ledger()]
+    computed = np.array([loss], dtype=gradient.dtype)
 
     def decide(ball: Ball) -> bool:
-        ledgers[:] = _Ledger(), _Ledger()
-        codes[0] = int(decide_loss(_loss_facts(loss, gradient.dtype, ball, limits, ledgers[0]))[0])
-        facts = _value_facts(gradient, ball.gradient, limits, arb(limits.gradient_floor), ledgers[1])
-        codes[1] = int(decide_gradient(facts, _peak_facts(ball.gradient, limits, ledgers[1]))[0])
-        return not (ledgers[0].undecided or ledgers[1].undecided)
+        ledger = _Ledger()
+        codes[0] = int(decide_loss(_loss_facts(computed, ball, limits, ledger))[0])
+        far = arb(0.1) * arb(limits.upstream)
+        facts = _value_facts(gradient, ball.gradient, limits, arb(limits.gradient_floor), [far] * gradient.size, ledger)
+        columns = ValueFacts(*(getattr(facts, name).reshape(-1, 1) for name in FACT_NAMES))
+        codes[1] = int(decide_gradient(columns, _peak_facts(ball.gradient, limits, ledger))[0])
+        return not ledger.undecided
 
     is_decided = refine(case, decide)
-    loss_code, gradient_code = (0 if ledger.undecided else code for code, ledger in zip(codes, ledgers, strict=True))
-    return ExactDecision(loss_code, gradient_code, not is_decided)
+    return ExactDecision(codes[0], codes[1], not is_decided)
 
 
-def _loss_facts(loss: float, dtype: np.dtype[np.floating], ball: Ball, limits: Limits, ledger: _Ledger) -> ValueFacts:
-    computed = np.array([loss], dtype=dtype)
+def _loss_facts(computed: FloatArray, ball: Ball, limits: Limits, ledger: _Ledger) -> ValueFacts:
     if ball.loss is not None:
-        return _value_facts(computed, [ball.loss], limits, arb(limits.loss_floor), ledger, is_loss=True)
+        far = arb(0.1) * abs(ball.loss).max(arb(1))
+        return _value_facts(computed, [ball.loss], limits, arb(limits.loss_floor), [far], ledger)
     yes, is_finite = np.ones(1, dtype=np.bool_), np.isfinite(computed)
     overflow = is_overflow_result(computed, ~yes, limits.fmt)
     return ValueFacts(np.isnan(computed), np.isinf(computed), computed == 0, overflow, yes, is_finite, is_finite, yes)
 
 
 def _value_facts(
-    computed: FloatArray, true: Sequence[arb], limits: Limits, floor: arb, ledger: _Ledger, *, is_loss: bool = False
+    computed: FloatArray, true: Sequence[arb], limits: Limits, floor: arb, far: Sequence[arb], ledger: _Ledger
 ) -> ValueFacts:
-    """Facts of shape (values, 1); the comparisons that do not matter for a value are not made."""
-    beyond_limit, lost_limit = arb(limits.fmt.max) if math.isinf(limits.beyond) else arb(limits.beyond), arb(limits.lost)
-    rtol = arb(limits.rtol)
+    """Facts of shape (values,); the comparisons that do not matter for a value are not made.
+
+    A tie answers False, which raises nothing, but for `is_beyond`: there the value is left out of the judgement.
+    """
+    rtol, threshold = arb(limits.rtol), _exactly(limits.fmt.overflow_threshold)
     rows = []
-    for value, x in zip(computed.tolist(), true, strict=True):
+    for value, x, limit in zip(computed.tolist(), true, far, strict=True):
         magnitude, is_finite = abs(x), math.isfinite(value)
+        may_overflow = not is_finite or abs(value) == limits.fmt.max
+        is_negative = may_overflow and ledger.exceeds(arb(0), x)
+        is_beyond, is_tie = ledger.reaches(magnitude * (1 + rtol), threshold) if may_overflow else (False, False)
         error = abs(arb(value) - x) if is_finite else arb(0)
-        far = arb(0.1) * (_at_least_one(magnitude) if is_loss else arb(limits.upstream))
         is_missed = is_finite and ledger.exceeds(error, floor + rtol * magnitude)
-        rows.append(
-            (
-                ledger.is_negative(x) if not is_finite or abs(value) == limits.fmt.max else False,
-                (not is_finite or abs(value) == limits.fmt.max) and not ledger.exceeds(beyond_limit, magnitude),
-                is_missed,
-                is_missed and ledger.exceeds(error, far),
-                value == 0 and ledger.exceeds(magnitude, lost_limit),
-            )
-        )
-    shape = (-1,) if is_loss else (-1, 1)
-    is_negative, beyond, missed, far_off, lost = (_column([row[k] for row in rows], shape) for k in range(5))
-    values = computed.reshape(shape)
-    overflow = is_overflow_result(values, is_negative, limits.fmt)
-    return ValueFacts(np.isnan(values), np.isinf(values), values == 0, overflow, beyond, missed, far_off, lost)
+        is_far = is_missed and ledger.exceeds(error, limit)
+        is_lost = value == 0 and ledger.exceeds(magnitude, arb(limits.lost))
+        overflow = bool(is_overflow_result(np.array(value), np.array(is_negative), limits.fmt))
+        facts = (math.isnan(value), math.isinf(value), value == 0, overflow, is_beyond, is_missed, is_far, is_lost)
+        rows.append((False,) * len(facts) if is_tie else facts)
+    return ValueFacts(*(np.array(column, dtype=np.bool_) for column in zip(*rows, strict=True)))
 
 
-def _at_least_one(x: arb) -> arb:
-    return x.max(arb(1))
-
-
-def _column(values: list[bool], shape: tuple[int, ...]) -> Bools:
-    return np.array(values, dtype=np.bool_).reshape(shape)
+def _exactly(x: Fraction) -> arb:
+    """Return a fraction whose denominator is a power of two as an exact ball."""
+    return arb(x.numerator) / arb(x.denominator)
 
 
 def _peak_facts(gradient: Sequence[arb], limits: Limits, ledger: _Ledger) -> PeakFacts:
+    """Facts of shape (1,); a tie of `is_representable` leaves it open which kind, so neither is raised."""
     peak = abs(gradient[0])
     for entry in gradient[1:]:
         peak = peak.max(abs(entry))
     upstream = arb(limits.upstream)
-    thresholds = (
-        (arb(limits.atol) + arb(limits.rtol)) * upstream,
-        arb(limits.atol) * upstream,
-        arb(limits.fmt.smallest_subnormal) / 2,
-    )
-    return PeakFacts(*(_column([ledger.exceeds(peak, c)], (1,)) for c in thresholds))
+    above_tolerance = ledger.exceeds(peak, (arb(limits.atol) + arb(limits.rtol)) * upstream)
+    above_floor = ledger.exceeds(peak, arb(limits.atol) * upstream)
+    is_representable = ledger.exceeds(peak, arb(limits.fmt.smallest_subnormal) / 2)
+    is_open = above_floor and not is_representable and not peak <= arb(limits.fmt.smallest_subnormal) / 2
+    facts = (above_tolerance, above_floor and not is_open, is_representable)
+    return PeakFacts(*(np.array([fact], dtype=np.bool_) for fact in facts))

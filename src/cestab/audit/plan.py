@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -15,6 +16,7 @@ from cestab.numerics.rounding import IntArray, round_number
 from cestab.results import Arithmetics, Coverage, LogitRange, Objective, SweepRequest
 
 NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python
+FEWEST_CASES = 8  # with very many classes
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class Plan:
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks of the range, ascending in t."""
-        size = max(1, NUMBERS_PER_BLOCK // self.conditions.classes)
+        size = max(FEWEST_CASES, NUMBERS_PER_BLOCK // self.conditions.classes)
         if self.coverage is Coverage.SAMPLED:
-            ordinals = self.sampled()
+            ordinals = self.sampled
             for start in range(0, ordinals.size, size):
                 yield Block(self.conditions, self.formulations, ordinals[start : start + size])
         else:
@@ -39,8 +41,9 @@ class Plan:
             for start in range(first, last + 1, size):
                 yield Block(self.conditions, self.formulations, np.arange(start, min(start + size, last + 1)))
 
+    @cached_property
     def sampled(self) -> IntArray:
-        """Return the ordinals of a sampled range."""
+        """The ordinals of a sampled range."""
         return sample_ordinals(self.logits, self.conditions.fmt)
 
 

@@ -19,7 +19,7 @@ def row_command(conditions: Conditions, formulation: str, file: str, labels: str
     source = ["--from", file, "--row", str(row)]
     if labels is not None:
         source += ["--labels", labels]
-    if axis:
+    if axis != 1:
         source += ["--axis", str(axis)]
     return shlex.join([*_start(conditions, formulation), *source])
 

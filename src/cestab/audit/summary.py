@@ -28,7 +28,7 @@ class Error(NamedTuple):
         return nearness(self.position) < nearness(other.position)
 
 
-NO_ERROR = Error(-1.0, 0)
+NO_ERROR = Error(-2.0, 0)  # neutral: every error of a case is worse, even one that does not exist (−1)
 
 
 def nearness(position: int) -> tuple[int, bool]:

@@ -60,7 +60,7 @@ def run_group(plan: Plan) -> GroupResult:
 def _complete(plan: Plan, name: str, summary: Summary) -> tuple[Summary, int]:
     """Return the summary with its map: exhaustive ones are complete, sampled ones need their boundaries."""
     if plan.coverage is Coverage.SAMPLED:
-        return find_boundaries(Search(plan.conditions, name, plan.sampled(), summary))
+        return find_boundaries(Search(plan.conditions, name, plan.sampled, summary))
     return Summary(**{**vars(summary), "runs": join_runs(summary.runs)}), 0
 
 

@@ -50,8 +50,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; return its exit status."""
     try:
-        status = app(arguments, standalone_mode=False)
-        return int(status or 0)
+        status = int(app(arguments, standalone_mode=False) or 0)
     except UsageError as error:
         return _refuse(str(error))
     except TyperException as error:
@@ -63,6 +62,9 @@ def run(arguments: list[str]) -> int:
         traceback.print_exc()
         print(f"cestab: a defect of cestab itself, please report it: {type(error).__name__}: {error}", file=sys.stderr)
         return ExitStatus.INTERNAL
+    if status == ExitStatus.INTERRUPTED:  # typer has caught the Ctrl-C
+        print("cestab: interrupted", file=sys.stderr)
+    return status
 
 
 def _refuse(sentence: str) -> int:

@@ -59,7 +59,9 @@ class Array:
         return self.tape.record("neg", -self.value, (self,), lambda g: (-g,))
 
     def __abs__(self) -> "Array":
-        return self.tape.record("abs", np.abs(self.value), (self,), lambda g: (g * (1.0 * (self.value > 0) - (self.value < 0)).astype(g.dtype),))
+        return self.tape.record(
+            "abs", np.abs(self.value), (self,), lambda g: (g * (1.0 * (self.value > 0) - (self.value < 0)).astype(g.dtype),)
+        )
 
 
 @dataclass(eq=False)

@@ -4,7 +4,8 @@ Two tiers of one code: float64, enough to judge every format (a relative error o
 and more), and quadruple precision, for the errors in ulps of float64. What a bound leaves open is decided in ball.py.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,18 +45,19 @@ class Truth:
     relative: float
     absolute: float
 
-    def select(self, cases: npt.NDArray[Any]) -> "Truth":
-        """Return the truth of a subset of the cases."""
-        gradient = self.gradient[:, cases]
-        return Truth(
-            self.loss[cases],
-            gradient,
-            np.abs(gradient) if self.scale is self.gradient else self.scale[:, cases],
-            None if self.loss_low is None else self.loss_low[cases],
-            None if self.gradient_low is None else self.gradient_low[:, cases],
-            self.relative,
-            self.absolute,
-        )
+    def sharpened(self, precision: int, evaluate: Callable[[npt.NDArray[np.bool_]], "Truth"]) -> "Truth":
+        """Return this truth with the gradients that cancel by more than the format's p digits leave room for replaced.
+
+        `evaluate` returns the better truth of a subset of the cases. The stated bounds stay those of this truth.
+        """
+        room = 2.0 ** (-precision - 10) / self.relative
+        cancels = np.logical_or.reduce(np.abs(self.scale) > room * np.abs(self.gradient), axis=0)
+        if not cancels.any():
+            return self
+        better = evaluate(cancels)
+        gradient, low = self.gradient.copy(), np.zeros_like(self.gradient)
+        gradient[:, cancels], low[:, cancels] = better.gradient, better.gradient_low
+        return replace(self, gradient=gradient, gradient_low=low)
 
 
 def evaluate_truth(objective: Objective, logits: FloatArray, target: Target, upstream: float, *, precise: bool) -> Truth:
@@ -125,7 +127,7 @@ def _two_classes(z: Wide, target: IndexTarget) -> tuple[Wide, Wide, Wide]:
     share = 1.0 / (rest + 1.0)
     is_wrong = (gap > 0) == is_first  # the other class is the larger one; of equal ones it does not matter
     other = np.where(is_wrong, share, rest * share)
-    loss = np.where(is_wrong, np.abs(gap), gap * 0) + np.log1p(rest)
+    loss = np.where(is_wrong, np.abs(gap), np.zeros_like(gap)) + np.log1p(rest)
     gradient = np.empty_like(z)
     np.copyto(gradient[0], np.where(is_first, -other, other))
     np.negative(gradient[0], out=gradient[1])
@@ -136,9 +138,9 @@ def _softmax_dense(z: Wide, weights: Wide) -> tuple[Wide, Wide, Wide]:
     """Loss = Σ_{y_j ≠ 0} y_j·(m − z_j) + Y·log1p(S); g_j = Y·p_j − y_j, Y = Σ y."""
     peak, exponentials, rest, log_rest = _softmax_parts(z)
     total = sum_pairwise(weights)
-    gaps = np.where(weights == 0, weights, weights * (peak - z))
+    gaps = np.where(weights == 0, weights, weights * (peak * 0.5 - z * 0.5))  # halves, as the difference may overflow
     expected = exponentials * (total / (rest + 1.0))
-    return sum_pairwise(gaps) + total * log_rest, expected - weights, expected + weights
+    return 2.0 * sum_pairwise(gaps) + total * log_rest, expected - weights, expected + weights
 
 
 def _binary(x: Wide, y: Wide) -> tuple[Wide, Wide, Wide]:
