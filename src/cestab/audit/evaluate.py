@@ -123,7 +123,7 @@ def judge_cases(
     """Evaluate one formulation on cases and judge it, doubtful cases by ever better truth."""
     results = compute(conditions, formulation, cases)
     judgement = judge_block(*results, truth, conditions.limits)
-    escalated, ties = _settle(conditions, cases, results, judgement, judge_block)
+    escalated, ties = settle(conditions, cases, results, judgement, judge_block)
     return judgement, summarize(
         cases.positions, judgement, undefined=undefined, escalated=escalated, ties=ties, has_map=has_map
     )
@@ -133,7 +133,7 @@ def judge_hard_cases(conditions: Conditions, formulation: Formulation, cases: Ca
     """Evaluate one formulation on cases and judge hard outcomes alone, doubtful cases by ever better truth."""
     results = compute(conditions, formulation, cases)
     judgement = judge_hard_outcomes(*results, find_truth(conditions, cases, precise=False), conditions.limits)
-    _settle(conditions, cases, results, judgement, judge_hard_outcomes)
+    settle(conditions, cases, results, judgement, judge_hard_outcomes)
     return judgement
 
 
@@ -153,7 +153,7 @@ def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> t
         return back.round(loss), back.round(gradient)
 
 
-def _settle(
+def settle(
     conditions: Conditions,
     cases: Cases,
     results: tuple[FloatArray, FloatArray],

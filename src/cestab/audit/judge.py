@@ -108,7 +108,7 @@ def _screen(
     binade += (
         floor * (1 - bound) - limits.rtol * fmt.smallest_normal - 4 * truth.relative * limits.upstream - 2 * truth.absolute
     )
-    is_fine = error <= binade
+    is_fine = error < binade  # not ≤: an infinite truth has infinite ones
     suspects = None if is_fine.all() else ~is_fine
     if suspects is not None:
         binades[~np.isfinite(error)] = np.nan

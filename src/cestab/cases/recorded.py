@@ -2,6 +2,7 @@
 
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -75,12 +76,14 @@ def _load(path: Path, stack: ExitStack) -> dict[str, npt.NDArray[Any]]:
             return {name.removesuffix(".npy"): _map(Path(archive.extract(name, folder))) for name in members}
     except FileNotFoundError:
         raise UsageError(f"there is no file '{path}'") from None
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+    except (ValueError, OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"'{path}' cannot be read as NumPy arrays without pickle: {error}") from None
 
 
 def _map(path: Path) -> npt.NDArray[Any]:
-    mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(mapped, np.ndarray):
+        raise ValueError("it is an archive; call it .npz")  # noqa: TRY004  # told with the other unreadable files
     return mapped
 
 
@@ -121,10 +124,11 @@ def _check_labels(recording: Recording, ignore_index: int) -> None:
     if labels.shape != (recording.rows,):
         hint = "; are the classes first (--axis 0)?" if labels.shape == (recording.classes,) else ""
         raise UsageError(f"there are {recording.rows} rows of logits but labels of shape {labels.shape}{hint}")
-    if recording.objective is Objective.BINARY_CROSS_ENTROPY:
+    is_binary = recording.objective is Objective.BINARY_CROSS_ENTROPY
+    if labels.dtype.kind not in ("fiu" if is_binary else "iu"):
+        raise UsageError(f"labels are of type {labels.dtype}; {'numbers' if is_binary else 'integers'} are needed")
+    if is_binary:
         is_bad, allowed = ~((labels >= 0) & (labels <= 1)), "from 0 to 1"
-    elif labels.dtype.kind not in "iu":
-        raise UsageError(f"labels are of type {labels.dtype}; integers are needed")
     else:
         is_bad = (labels != ignore_index) & ((labels < 0) | (labels >= recording.classes))
         allowed = f"from 0 to {recording.classes - 1}, or {ignore_index} to ignore the row"

@@ -18,8 +18,10 @@ from cestab.numerics.truth import Truth, evaluate_truth
 from cestab.results import Objective
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
-TARGETS = [f"{kind.name}:{'0.9' if kind.name == 'soft' else '0.1'}" if kind.has_number else kind.name for kind in TARGET_KINDS.values()]
-MAGNITUDES_BY_CLASSES = {2: 10, 3: 5, 10: 3, 200: 1}
+TARGETS = [
+    f"{kind.name}:{'0.9' if kind.name == 'soft' else '0.1'}" if kind.has_number else kind.name for kind in TARGET_KINDS.values()
+]
+MAGNITUDES_BY_CLASSES = {2: 10, 3: 6, 10: 4, 200: 1}
 TIERS = [("float64", True), ("float64", False), ("float32", False), ("float16", False), ("bfloat16", False)]
 
 
@@ -64,34 +66,46 @@ def ulp(x: Any, fmt: Format) -> Any:
     return mp.ldexp(1, exponent - fmt.precision + 1)
 
 
-def check(truth: Truth, case: int, exact: Exact, upstream: float, fmt: Format) -> tuple[int, float]:
-    """Assert the stated bounds of one case; return how many values were compared and the largest discrepancy in ulps."""
-    worst = mpf(0)
-    overflow = mpf(2) ** 1024 - mpf(2) ** 970
-    loss = float(truth.loss[case])
-    if math.isinf(loss):
-        assert exact.loss >= overflow * (1 - mpf(truth.relative)), f"a true loss of {mp.nstr(exact.loss)} is taken for infinite"
-    else:
-        low = 0.0 if truth.loss_low is None else float(truth.loss_low[case])
-        error = abs(mpf(loss) + mpf(low) - exact.loss)
-        assert error <= mpf(truth.relative) * abs(exact.loss) + mpf(truth.absolute), ("loss", loss, mp.nstr(error))
-        worst = error / ulp(exact.loss, fmt)
-    for j, entry in enumerate(exact.gradient):
-        scaled = entry * mpf(upstream)
-        low = 0.0 if truth.gradient_low is None else float(truth.gradient_low[j, case])
-        error = abs(mpf(float(truth.gradient[j, case])) + mpf(low) - scaled)
-        bound = mpf(truth.relative) * abs(mpf(float(truth.scale[j, case]))) + mpf(truth.absolute)
-        assert error <= bound, ("gradient", j, float(truth.gradient[j, case]), mp.nstr(error), mp.nstr(bound))
-        worst = max(worst, error / ulp(scaled, fmt))
-    return 1 + len(exact.gradient), float(worst)
+class Discrepancies:
+    """How many values were compared, and the largest discrepancies in ulps of the format, cancelled entries apart."""
+
+    def __init__(self, fmt: Format) -> None:
+        self.fmt = fmt
+        self.values = 0
+        self.worst = self.worst_cancelled = 0.0
+
+    def compare(self, value: float, low: float, exact: Any, bound: Any, scale: Any) -> None:
+        """Assert |value + low − exact| ≤ bound; an entry far below the scale it was subtracted from is cancelled."""
+        error = abs(mpf(value) + mpf(low) - exact)
+        assert error <= bound, (value, mp.nstr(exact), mp.nstr(error), mp.nstr(bound))
+        ulps = float(error / ulp(exact, self.fmt))
+        self.values += 1
+        if abs(exact) * 2**10 < scale:
+            self.worst_cancelled = max(self.worst_cancelled, ulps)
+        elif abs(exact) > mpf(2) ** -960:  # below, value + low would need digits beyond the smallest float64
+            self.worst = max(self.worst, ulps)
+
+    def compare_case(self, truth: Truth, case: int, exact: Exact, upstream: float) -> None:
+        """Compare loss and gradient of one case within the bounds that Truth states."""
+        relative, absolute = mpf(truth.relative), mpf(truth.absolute)
+        loss = float(truth.loss[case])
+        if math.isinf(loss):  # mpmath: the target is masked, or the sum of 2^1024 and half an ulp is reached
+            assert exact.loss >= (mpf(2) ** 1024 - mpf(2) ** 970) * (1 - relative), mp.nstr(exact.loss)
+        else:
+            low = 0.0 if truth.loss_low is None else float(truth.loss_low[case])
+            self.compare(loss, low, exact.loss, relative * abs(exact.loss) + absolute, exact.loss)
+        for j, entry in enumerate(exact.gradient):
+            low = 0.0 if truth.gradient_low is None else float(truth.gradient_low[j, case])
+            scale = abs(mpf(float(truth.scale[j, case])))
+            self.compare(float(truth.gradient[j, case]), low, entry * mpf(upstream), relative * scale + absolute, scale)
 
 
-def magnitudes(fmt: Format, count: int, rng: np.random.Generator) -> FloatArray:
-    """Seeded log-uniform magnitudes of both signs, and the ends of the format; the last ones drop out first."""
+def magnitudes(fmt: Format, count: int, rng: np.random.Generator, top: float) -> FloatArray:
+    """Seeded log-uniform magnitudes of both signs, and the ends of the format up to `top`; the last ones drop out first."""
     wide = np.exp(rng.uniform(math.log(fmt.smallest_subnormal) / 4, math.log(fmt.max) / 2, count))
     usual = rng.uniform(0.1, 60.0, count)
     drawn = np.where(rng.random(count) < 0.7, usual, wide) * rng.choice([-1.0, 1.0], count)
-    ends = np.array([690.0, fmt.max, -fmt.max, fmt.smallest_subnormal, -7 * fmt.smallest_subnormal, 0.0, 36.75])
+    ends = np.array([690.0, top, -top, fmt.smallest_subnormal, -7 * fmt.smallest_subnormal, 0.0, 36.75])
     return round_to_format(np.concatenate((drawn, ends[: count if count > 1 else 0])), fmt)
 
 
@@ -101,20 +115,30 @@ def weights_of(target: Target, case: int, classes: int) -> list[float]:
     return [float(y) for y in target.weights[:, case]]
 
 
-def blocks(fmt: Format) -> Iterator[tuple[FloatArray, str]]:
+def largest_logit(fmt: Format, precise: bool) -> float:  # noqa: FBT001
+    """The float64 tier cannot form differences of the largest float64 (see the test of those)."""
+    return fmt.max / 16 if fmt.bits > 32 and not precise else fmt.max
+
+
+def blocks(fmt: Format, top: float) -> Iterator[FloatArray]:
     rng = np.random.default_rng(20240607)
     for (classes, count), pattern in product(MAGNITUDES_BY_CLASSES.items(), PATTERNS.values()):
-        logits = make_logits(pattern, magnitudes(fmt, count, rng), classes, 3, fmt)
+        logits = make_logits(pattern, magnitudes(fmt, count, rng, top), classes, 3, fmt)
         kept = np.ascontiguousarray(logits[:, has_truth(logits, masks=pattern.is_masking)])
         if kept.size:
-            yield kept, pattern.name
+            yield kept
+
+
+def report(tier: str, cases: int, seen: Discrepancies) -> None:
+    print(f"\n{tier}: {cases} cases, {seen.values} values, at most {seen.worst:.2e} ulps off", end="; ")  # noqa: T201
+    print(f"{seen.worst_cancelled:.2e} where the target is subtracted")  # noqa: T201
 
 
 @pytest.mark.parametrize(("name", "precise"), TIERS)
 def test_softmax_truth_is_within_its_stated_bound(name: str, precise: bool) -> None:  # noqa: FBT001
     fmt = FORMATS[name]
-    cases, values, worst = 0, 0, 0.0
-    for logits, _ in blocks(fmt):
+    cases, seen = 0, Discrepancies(fmt)
+    for logits in blocks(fmt, largest_logit(fmt, precise)):
         classes = len(logits)
         targets = [make_target(kind, logits, fmt, SOFTMAX) for kind in TARGETS]
         upstreams = [(1.0, 0.125, 1024.0)[k % 3] for k in range(len(targets))]
@@ -125,30 +149,29 @@ def test_softmax_truth_is_within_its_stated_bound(name: str, precise: bool) -> N
                 exponentials = exponentials_of(column)
                 for target, upstream, truth in zip(targets, upstreams, truths, strict=True):
                     exact = softmax_by_definition(column, weights_of(target, case, classes), exponentials)
-                    compared, discrepancy = check(truth, case, exact, upstream, fmt)
-                    cases, values, worst = cases + 1, values + compared, max(worst, discrepancy)
-    print(f"\n{name}{' (quadruple)' if precise else ''}: {cases} cases, {values} values, at most {worst:.2e} ulps off")  # noqa: T201
-    assert values > 5000
-    # 2^-98 of 53 digits, 2^-43 of 24 and fewer: no ulp figure of cestab may be off by a thousandth
-    assert worst < (1e-3 if precise or not fmt.bits > 32 else 2.0**12)
+                    seen.compare_case(truth, case, exact, upstream)
+                    cases += 1
+    report(f"{name}{' (quadruple)' if precise else ''}", cases, seen)
+    assert seen.values > 15_000
+    # relative 2^-43 is 2^-19 of an ulp of 24 digits, 2^-98 is 2^-45 of one of 53; cancelled by less than 2^10 at that
+    assert seen.worst < (2.0**-9 if precise or fmt.bits <= 32 else 2.0**20)
 
 
 @pytest.mark.parametrize(("name", "precise"), TIERS)
 def test_binary_truth_is_within_its_stated_bound(name: str, precise: bool) -> None:  # noqa: FBT001
     fmt = FORMATS[name]
     rng = np.random.default_rng(7)
-    x = magnitudes(fmt, 150, rng)
-    worst = 0.0
-    x = x[np.isfinite(x)]
+    x = magnitudes(fmt, 150, rng, fmt.max)
+    seen = Discrepancies(fmt)
     for label in (0.0, 0.3, 1.0):
         y = round_to_format(np.full((1, x.size), label), fmt)
         truth = evaluate_truth(BINARY, x.reshape(1, -1), DenseTarget(y), 0.5, precise=precise)
         for case, value in enumerate(x.tolist()):
             with mp.workdps(digits_for([value])):
-                compared, discrepancy = check(truth, case, binary_by_definition(value, float(y[0, case])), 0.5, fmt)
-            assert compared == 2
-            worst = max(worst, discrepancy)
-    print(f"\n{name}{' (quadruple)' if precise else ''}, binary: {3 * x.size} cases, at most {worst:.2e} ulps off")  # noqa: T201
+                seen.compare_case(truth, case, binary_by_definition(value, float(y[0, case])), 0.5)
+    report(f"{name}{' (quadruple)' if precise else ''}, binary", 3 * x.size, seen)
+    assert seen.values > 800
+    assert seen.worst < (2.0**-9 if precise or fmt.bits <= 32 else 2.0**20)
 
 
 def test_a_loss_of_1e_minus_300_keeps_all_its_digits() -> None:
@@ -169,15 +192,24 @@ def test_a_masked_target_has_an_infinite_loss_and_a_gradient() -> None:
     np.testing.assert_allclose(truth.gradient[:, 0], [p, 1 - p, -1.0], rtol=2.0**-50)
 
 
-def test_a_weighted_difference_of_logits_beyond_float64_may_be_a_finite_loss() -> None:
-    """0.0625·(max − (−max)) is finite: only the float64 tier may take it for infinite."""
+@pytest.mark.parametrize("precise", [False, True])
+def test_beside_a_masked_class_the_other_of_two_is_certain(precise: bool) -> None:  # noqa: FBT001
+    """p = (1, 0): loss 0 and gradient 0 for the first class."""
+    logits = np.array([[2.0, -np.inf], [-np.inf, 3.0]])
+    truth = evaluate_truth(SOFTMAX, logits, IndexTarget(np.array([0, 1])), 1.0, precise=precise)
+    np.testing.assert_array_equal(truth.loss, [0.0, 0.0])
+    np.testing.assert_array_equal(truth.gradient, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("precise", [False, True])
+def test_a_weighted_difference_of_logits_beyond_float64_may_be_a_finite_loss(precise: bool) -> None:  # noqa: FBT001
+    """(max − (−max))/16 = max/8."""
     top = FORMATS["float64"].max
     logits, weights = np.array([[top], [-top]]), np.array([[0.9375], [0.0625]])
-    truth = evaluate_truth(SOFTMAX, logits, DenseTarget(weights), 1.0, precise=True)
+    truth = evaluate_truth(SOFTMAX, logits, DenseTarget(weights), 1.0, precise=precise)
     assert truth.loss[0] == top / 8
 
 
-@pytest.mark.xfail(strict=True, reason="the target's entries are written into a copy where logits are in Fortran order")
 @pytest.mark.parametrize("precise", [False, True])
 def test_the_memory_layout_of_logits_does_not_matter(precise: bool) -> None:  # noqa: FBT001
     logits = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 0.5]])
@@ -185,14 +217,3 @@ def test_the_memory_layout_of_logits_does_not_matter(precise: bool) -> None:  # 
     rows = evaluate_truth(SOFTMAX, logits, target, 1.0, precise=precise)
     columns = evaluate_truth(SOFTMAX, np.asfortranarray(logits), target, 1.0, precise=precise)
     np.testing.assert_array_equal(rows.gradient, columns.gradient)
-
-
-def test_select_keeps_values_bounds_and_low_parts() -> None:
-    logits = np.array([[0.5, 1.0, -2.0, 3.0], [0.0, 0.25, 0.5, -1.0], [1.0, 1.0, 1.0, 2.0]])
-    target = DenseTarget(np.array([[0.5, 0.25, 0.125, 1.0], [0.5, 0.25, 0.125, 0.0], [0.0, 0.5, 0.75, 0.0]]))
-    chosen = np.array([3, 1])
-    for precise in (True, False):
-        some = evaluate_truth(SOFTMAX, logits, target, 4.0, precise=precise).select(chosen)
-        alone = evaluate_truth(SOFTMAX, logits[:, chosen], target.select(chosen), 4.0, precise=precise)
-        for field in ("loss", "gradient", "scale", "loss_low", "gradient_low"):
-            np.testing.assert_array_equal(getattr(some, field), getattr(alone, field))

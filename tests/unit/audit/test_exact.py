@@ -1,0 +1,194 @@
+"""Decisions in ball arithmetic agree with the vectorised judge, and what no float64 can tell apart is sent to them."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cestab.audit.evaluate import Cases, Conditions, find_truth, make_cases
+from cestab.audit.exact import decide_exactly
+from cestab.audit.judge import judge_block
+from cestab.audit.rules import CODES, Limits
+from cestab.numerics.ball import ExactCase
+from cestab.numerics.formats import FORMATS
+from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
+from cestab.numerics.target import IndexTarget
+from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
+
+K = FindingKind
+NO_FINDING = 0
+SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SETTINGS = [
+    (name, target, classes)
+    for name in ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn")
+    for target in ("correct", "wrong", "soft:0.9")
+    for classes in (2, 4)
+]
+
+
+def conditions_for(name: str, *, target: str, classes: int, loss_scale: float = 1.0) -> Conditions:
+    fmt = FORMATS[name]
+    return Conditions(
+        SOFTMAX,
+        fmt,
+        fmt,
+        Summation.WIDE,
+        classes=classes,
+        loss_scale=loss_scale,
+        rtol=fmt.rtol,
+        atol=fmt.atol,
+        fp8_overflow=Fp8Overflow.NAN,
+        flush=False,
+        pattern="margin",
+        target=target,
+    )
+
+
+def cases_at(conditions: Conditions, t: list[float] | FloatArray) -> Cases:
+    fmt = conditions.fmt
+    return make_cases(conditions, np.unique(to_ordinal(round_to_format(np.array(t), fmt), fmt)))
+
+
+def exact_case(conditions: Conditions, cases: Cases, case: int) -> ExactCase:
+    if isinstance(cases.target, IndexTarget):
+        weights = [float(j == cases.target.index[case]) for j in range(conditions.classes)]
+    else:
+        weights = cases.target.weights[:, case].tolist()
+    return ExactCase(conditions.objective, cases.logits[:, case].tolist(), weights, conditions.upstream)
+
+
+@pytest.mark.parametrize(("name", "target", "classes"), SETTINGS)
+def test_exact_and_vectorised_decisions_agree_where_nothing_is_in_doubt(name: str, target: str, classes: int) -> None:
+    conditions = conditions_for(name, target=target, classes=classes, loss_scale=0.25)
+    fmt, limits = conditions.fmt, conditions.limits
+    rng = np.random.default_rng(2024)
+    cases = cases_at(conditions, np.concatenate((rng.uniform(-20, 20, 60), rng.uniform(-1, 1, 10) * fmt.max, [fmt.max])))
+    truth = find_truth(conditions, cases, precise=True)
+
+    def near_threshold(true: FloatArray, floor: float, far: FloatArray | float) -> FloatArray:
+        """Truth, and truth moved by the tolerance or by a tenth times 1 ± a little; some zero, NaN and infinite."""
+        miss, distance = floor + limits.rtol * np.abs(true), rng.choice([-1.0, 1.0], true.shape)
+        factor = 1 + rng.choice([-1.0, 1.0], true.shape) * 10.0 ** rng.uniform(-8, -1, true.shape)
+        moved = [
+            true,
+            true + distance * factor * miss,
+            true + distance * factor * far,
+            0 * true,
+            0 * true + np.nan,
+            distance * np.inf,
+        ]
+        kinds = rng.choice(len(moved), true.shape, p=[0.4, 0.3, 0.15, 0.09, 0.03, 0.03])
+        return np.choose(kinds, moved).astype(fmt.storage)
+
+    with np.errstate(over="ignore"):
+        loss = near_threshold(truth.loss, limits.loss_floor, 0.1 * np.maximum(1.0, truth.loss))
+        gradient = near_threshold(truth.gradient, limits.gradient_floor, 0.1 * limits.upstream)
+    judgement = judge_block(loss, gradient, truth, limits)
+    compared = 0
+    for case in np.flatnonzero(~judgement.doubtful).tolist():
+        decision = decide_exactly(exact_case(conditions, cases, case), float(loss[case]), gradient[:, case], limits)
+        got = (int(judgement.loss_codes[case]), int(judgement.gradient_codes[case]), False)
+        assert got == (decision.loss_code, decision.gradient_code, decision.is_tie), (
+            cases.logits[:, case],
+            loss[case],
+            gradient[:, case],
+        )
+        compared += 1
+    assert compared > 0.9 * loss.size
+    assert len(set(judgement.gradient_codes.tolist())) > 2
+
+
+@pytest.mark.parametrize("name", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("nudge", [0.0, 2.0**-60, -(2.0**-60)])
+def test_a_value_at_its_tolerance_is_in_doubt(name: str, nudge: float) -> None:
+    """Atol is put at the error itself, from which it differs by less than 2^-52 of it, or 2^-60."""
+    conditions = conditions_for(name, target="wrong", classes=2)
+    cases = cases_at(conditions, [1.0, 2.0])
+    truth = find_truth(conditions, cases, precise=True)
+    loss = (truth.loss + np.array([0.25, 0.0])).astype(conditions.fmt.storage)
+    gradient = truth.gradient.astype(conditions.fmt.storage)
+    atol = float(abs(loss[0] - truth.loss[0])) * (1 + nudge)
+    limits = replace(conditions.limits, rtol=0.0, atol=atol)
+    assert judge_block(loss, gradient, truth, limits).doubtful.tolist() == [True, False]
+    gradient[0, 1] += conditions.fmt.storage.type(0.125)
+    atol = float(abs(gradient[0, 1] - truth.gradient[0, 1])) * (1 + nudge)
+    limits = replace(conditions.limits, rtol=0.0, atol=atol)
+    assert judge_block(truth.loss, gradient, truth, limits).doubtful.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("name", ["float64", "float32"])
+def test_a_value_a_tenth_away_is_in_doubt(name: str) -> None:
+    conditions = conditions_for(name, target="correct", classes=2)
+    cases = cases_at(conditions, [8.0])
+    truth = find_truth(conditions, cases, precise=True)
+    right = truth.gradient.astype(conditions.fmt.storage)
+    for distance, expected in ((0.1, True), (0.1 + 2.0**-40, False), (0.1 - 2.0**-40, False)):
+        judgement = judge_block(truth.loss + distance, right, truth, conditions.limits)
+        assert judgement.doubtful.tolist() == [expected], distance
+
+
+def test_a_gradient_lost_at_the_edge_of_vanishing_is_in_doubt() -> None:
+    """All entries 0, (atol + rtol)·U set at the largest true entry."""
+    conditions = conditions_for("float32", target="correct", classes=2)
+    cases = cases_at(conditions, [3.0])
+    truth = find_truth(conditions, cases, precise=True)
+    peak, nothing = float(np.abs(truth.gradient).max()), np.zeros((2, 1), np.float32)
+    for factor, expected in ((1.0, True), (1 + 2.0**-40, False), (1 - 2.0**-40, False)):
+        limits = replace(conditions.limits, rtol=peak / 2, atol=peak * factor - peak / 2)
+        assert judge_block(truth.loss, nothing, truth, limits).doubtful.tolist() == [expected], factor
+
+
+def test_an_infinite_value_at_the_edge_of_the_format_is_in_doubt() -> None:
+    """Rtol is chosen so that (1 + rtol)·L meets the overflow threshold of float16 within a float64."""
+    conditions = conditions_for("float16", target="wrong", classes=2)
+    cases = cases_at(conditions, [60000.0])
+    truth = find_truth(conditions, cases, precise=True)
+    limits = replace(conditions.limits, rtol=65520 / 60000 - 1)
+    assert abs(limits.beyond - 60000) < 2.0**-30
+    right, infinite = truth.gradient.astype(np.float32), np.array([np.inf], np.float32)
+    assert judge_block(infinite, right, truth, limits).doubtful.tolist() == [True]
+    for rtol, expected in ((0.0919, K.INF_LOSS), (0.0921, K.OVERFLOWING_LOSS)):
+        judgement = judge_block(infinite, right, truth, replace(limits, rtol=rtol))
+        assert judgement.doubtful.tolist() == [False]
+        assert judgement.loss_codes.tolist() == [CODES[expected]]
+
+
+def thirds_limits(rtol: float) -> Limits:
+    return Limits(FORMATS["float32"], rtol, 0.5, 1.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("rtol", "is_tie", "code"), [(0.5, True, NO_FINDING), (0.5 - 2.0**-50, False, CODES[K.WRONG_GRADIENT])]
+)
+def test_an_exact_tie_raises_no_finding(rtol: float, is_tie: bool, code: int) -> None:  # noqa: FBT001
+    """p = 1/3 and ĝ = 1: the error 2/3 equals 0.5 + 0.5·p, which balls of no size can tell; with less rtol it misses."""
+    case = ExactCase(SOFTMAX, [7.0, 7.0, 7.0], [1.0, 0.0, 0.0], 1.0)
+    gradient = np.array([-2 / 3, 1.0, 1 / 3], dtype=np.float32)
+    decision = decide_exactly(case, math.log(3), gradient, thirds_limits(rtol))
+    assert (decision.loss_code, decision.gradient_code, decision.is_tie) == (NO_FINDING, code, is_tie)
+
+
+def test_a_tie_of_the_gradient_leaves_the_loss_its_finding() -> None:
+    case = ExactCase(SOFTMAX, [7.0, 7.0, 7.0], [1.0, 0.0, 0.0], 1.0)
+    gradient = np.array([-2 / 3, 1.0, 1 / 3], dtype=np.float32)
+    decision = decide_exactly(case, math.nan, gradient, thirds_limits(0.5))
+    assert (decision.loss_code, decision.gradient_code, decision.is_tie) == (CODES[K.NAN_LOSS], NO_FINDING, True)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (math.inf, K.OVERFLOWING_LOSS),
+        (-math.inf, K.INF_LOSS),
+        (math.nan, K.NAN_LOSS),
+        (3.0e38, K.WRONG_LOSS),
+        (0.0, K.WRONG_LOSS),
+    ],
+)
+def test_a_masked_target_has_a_true_loss_of_infinity(loss: float, expected: FindingKind) -> None:
+    case = ExactCase(SOFTMAX, [0.0, -math.inf], [0.0, 1.0], 1.0)
+    gradient = np.array([1.0, -1.0], dtype=np.float32)
+    limits = Limits(FORMATS["float32"], 1.3e-6, 1e-5, 1.0, 2)
+    decision = decide_exactly(case, loss, gradient, limits)
+    assert (decision.loss_code, decision.gradient_code, decision.is_tie) == (CODES[expected], NO_FINDING, False)

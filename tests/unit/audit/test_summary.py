@@ -1,0 +1,187 @@
+"""Summaries merge in any order and any grouping, and do not depend on how the cases were cut into blocks."""
+
+import math
+from dataclasses import replace
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cestab.audit.evaluate import Block, Conditions, evaluate_block, merge_results
+from cestab.audit.judge import Judgement
+from cestab.audit.rules import CODES, KINDS
+from cestab.audit.summary import (
+    NO_ERROR,
+    Error,
+    Run,
+    Summary,
+    Tally,
+    find_runs,
+    hard_outcomes,
+    join_runs,
+    merge_all,
+    nearness,
+    outcome_kinds,
+    summarize,
+)
+from cestab.numerics.formats import FORMATS
+from cestab.numerics.rounding import round_to_format, to_ordinal
+from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
+
+K = FindingKind
+
+
+def made_up_judgement(size: int, seed: int) -> Judgement:
+    """Codes that come in runs, errors with NaN and with many equal ones."""
+    rng = np.random.default_rng(seed)
+    loss_kinds = [0, *(CODES[k] for k in KINDS if k.is_loss)]
+    gradient_kinds = [0, *(CODES[k] for k in KINDS if not k.is_loss)]
+    ulps = rng.choice([0.0, 0.5, 1.0, 7.0, 1e9, np.inf, np.nan], (2, size), p=[0.3, 0.2, 0.2, 0.1, 0.05, 0.05, 0.1])
+    return Judgement(
+        np.repeat(rng.choice(loss_kinds, size), rng.integers(1, 4, size))[:size].astype(np.int8),
+        np.repeat(rng.choice(gradient_kinds, size), rng.integers(1, 4, size))[:size].astype(np.int8),
+        ulps[0],
+        ulps[1],
+        np.zeros(size, dtype=np.bool_),
+    )
+
+
+def cut(judgement: Judgement, part: slice) -> Judgement:
+    return Judgement(*(values[part] for values in vars(judgement).values()))
+
+
+def joined(summary: Summary) -> Summary:
+    """The summary as reports use it: runs joined, and no place for an error that does not exist."""
+    loss, gradient = (NO_ERROR if error.ulps < 0 else error for error in (summary.loss_error, summary.gradient_error))
+    return replace(summary, runs=join_runs(summary.runs), loss_error=loss, gradient_error=gradient)
+
+
+def by_hand(positions: list[int], judgement: Judgement) -> dict[FindingKind, tuple[int, int, int, int, Error]]:
+    """Tallies from plain loops: count, nearest to 0 (the positive of two), extremes, worst."""
+    expected = {}
+    for kind in KINDS:
+        codes, ulps = (
+            (judgement.loss_codes, judgement.loss_ulps) if kind.is_loss else (judgement.gradient_codes, judgement.gradient_ulps)
+        )
+        chosen = [(p, float(u)) for p, c, u in zip(positions, codes, ulps, strict=True) if c == CODES[kind]]
+        if chosen:
+            places = [p for p, _ in chosen]
+            nearest = min(places, key=lambda p: (abs(p), -p))
+            finite = [(-u, abs(p), -p) for p, u in chosen if not math.isnan(u)]
+            worst = min(finite) if finite else (1.0, abs(nearest), -nearest)
+            expected[kind] = (len(chosen), nearest, min(places), max(places), Error(-worst[0], -worst[2]))
+    return expected
+
+
+@given(st.integers(1, 60), st.integers(-40, 20), st.integers(0, 10**6), st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_cut_and_any_order_give_the_same_summary(size: int, start: int, seed: int, data: st.DataObject) -> None:
+    judgement, positions = made_up_judgement(size, seed), np.arange(start, start + size)
+    whole = summarize(positions, judgement, undefined=3, escalated=2, ties=1, has_map=True)
+    edges = [0, *sorted(data.draw(st.sets(st.integers(1, size), max_size=6)) - {size}), size]
+    parts = [
+        summarize(
+            positions[a:b],
+            cut(judgement, slice(a, b)),
+            undefined=3 * (a == 0),
+            escalated=2 * (a == 0),
+            ties=a == 0,
+            has_map=True,
+        )
+        for a, b in pairwise(edges)
+    ]
+    shuffled = data.draw(st.permutations(parts))
+    left = merge_all(shuffled)
+    right = reduce(lambda later, earlier: earlier.merge(later), reversed(shuffled), Summary())
+    middle = len(shuffled) // 2
+    halves = merge_all(shuffled[:middle]).merge(merge_all(shuffled[middle:]))
+    assert joined(left) == joined(right) == joined(halves) == joined(whole)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_tallies_are_those_of_plain_loops(seed: int) -> None:
+    judgement, positions = made_up_judgement(80, seed), np.arange(-37, 43)
+    tallies = summarize(positions, judgement, undefined=0, escalated=0, ties=0, has_map=False).tallies
+    expected = by_hand(positions.tolist(), judgement)
+    assert {kind: (t.cases, t.first, t.lowest, t.highest, t.worst) for kind, t in tallies.items()} == expected
+
+
+def test_the_first_case_is_the_nearest_to_0_the_positive_of_two() -> None:
+    assert min([-2, 5, 2, -7], key=nearness) == 2
+    near, far = (Tally(1, p, p, p, Error(1.0, p)) for p in (-3, 4))
+    assert near.merge(far) == far.merge(near) == Tally(2, -3, -3, 4, Error(1.0, -3))
+    minus, plus = (Tally(1, p, p, p, Error(1.0, p)) for p in (-3, 3))
+    assert minus.merge(plus) == plus.merge(minus) == Tally(2, 3, -3, 3, Error(1.0, 3))
+
+
+def test_the_worst_error_is_the_largest_then_the_nearest_to_0() -> None:
+    small, large, larger_far = (
+        Tally(1, 1, 1, 1, Error(2.0, 1)),
+        Tally(1, 9, 9, 9, Error(3.0, 9)),
+        Tally(1, -9, -9, -9, Error(3.0, -9)),
+    )
+    assert small.merge(large).worst == large.merge(small).worst == Error(3.0, 9)
+    assert large.merge(larger_far).worst == larger_far.merge(large).worst == Error(3.0, 9)
+    assert Error(0.0, 5).is_worse_than(NO_ERROR)
+
+
+def test_an_empty_summary_changes_nothing() -> None:
+    full = summarize(np.arange(5), made_up_judgement(5, 1), undefined=1, escalated=0, ties=0, has_map=True)
+    assert Summary().merge(full) == full.merge(Summary()) == full
+
+
+def test_runs_are_maximal_and_join_across_blocks() -> None:
+    assert find_runs(np.array([-4, -1, 0, 6, 7]), np.array([5, 5, 0, 0, 9])) == (Run(-4, -1, 5), Run(0, 6, 0), Run(7, 7, 9))
+    assert find_runs(np.array([], dtype=np.int64), np.array([], dtype=np.int64)) == ()
+    assert join_runs([Run(5, 9, 1), Run(-3, 0, 1), Run(1, 4, 0), Run(10, 11, 1)]) == (
+        Run(-3, 0, 1),
+        Run(1, 4, 0),
+        Run(5, 11, 1),
+    )
+
+
+def test_hard_outcomes_tell_every_pair_of_hard_kinds_apart() -> None:
+    losses, gradients = [None, *(k for k in KINDS if k.is_loss)], [None, *(k for k in KINDS if not k.is_loss)]
+    for loss in losses:
+        for gradient in gradients:
+            codes = [np.array([CODES[k] if k else 0], dtype=np.int8) for k in (loss, gradient)]
+            nothing = np.zeros(1)
+            outcome = int(hard_outcomes(Judgement(codes[0], codes[1], nothing, nothing, nothing.astype(np.bool_)))[0])
+            expected = tuple(k if k is not None and k.is_hard else None for k in (loss, gradient))
+            assert outcome_kinds(outcome) == expected
+
+
+@pytest.mark.parametrize("name", ["float16", "float32"])
+@pytest.mark.parametrize("classes", [2, 40])
+@pytest.mark.parametrize(("pattern", "target"), [("margin", "wrong"), ("gaussian", "smooth:0.1"), ("masked", "correct")])
+def test_the_size_of_blocks_changes_no_bit(name: str, classes: int, pattern: str, target: str) -> None:
+    fmt = FORMATS[name]
+    conditions = Conditions(
+        Objective.SOFTMAX_CROSS_ENTROPY,
+        fmt,
+        fmt,
+        Summation.WIDE,
+        classes=classes,
+        loss_scale=1.0,
+        rtol=fmt.rtol,
+        atol=fmt.atol,
+        fp8_overflow=Fp8Overflow.NAN,
+        flush=False,
+        pattern=pattern,
+        target=target,
+        seed=3,
+    )
+    rng = np.random.default_rng(8)
+    t = np.concatenate((rng.uniform(-120, 120, 150), rng.uniform(-1, 1, 50) * fmt.max, [-fmt.max, 0.0, fmt.max]))
+    ordinals = np.unique(to_ordinal(round_to_format(t, fmt), fmt))
+    names = ("naive", "clipped", "log-sum-exp", "online:chunk=7", "compensated")
+    whole = evaluate_block(Block(conditions, names, ordinals))
+    for size in (1, 7, 64):
+        starts = rng.permutation(np.arange(0, ordinals.size, size)) if size > 1 else np.arange(0, ordinals.size, size)
+        parts = merge_results(evaluate_block(Block(conditions, names, ordinals[a : a + size])) for a in starts.tolist())
+        for formulation in names:
+            assert repr(joined(parts[formulation])) != repr(Summary())
+            assert joined(parts[formulation]) == joined(whole[formulation]), (formulation, size)
