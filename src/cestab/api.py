@@ -7,6 +7,7 @@ from cestab.audit.recorded import run_audit
 from cestab.audit.request import make_arithmetics, make_audit_request, make_sweep_request
 from cestab.audit.sweep import run_sweep
 from cestab.reports import json_v1
+from cestab.results import DEFAULT_IGNORE_INDEX
 
 
 class Report(results.Report):
@@ -34,7 +35,7 @@ def sweep(
     seed: int = 0,
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
-    fail_on: Sequence[str] = (),
+    fail_on: Sequence[str] | None = None,
 ) -> Report:
     """Sweep logits through formulations and judge every loss and gradient, as `cestab sweep` does.
 
@@ -61,13 +62,13 @@ def audit(
     compute: str | None = None,
     summations: Sequence[str] | None = None,
     class_axis: int = 1,
-    ignore_index: int = -100,
+    ignore_index: int = DEFAULT_IGNORE_INDEX,
     loss_scales: Sequence[float] | None = None,
     rtol: float | None = None,
     atol: float | None = None,
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
-    fail_on: Sequence[str] = (),
+    fail_on: Sequence[str] | None = None,
 ) -> Report:
     """Judge formulations on recorded logits, as `cestab audit` does. Raises errors.UsageError."""
     arithmetics = make_arithmetics(

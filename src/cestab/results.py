@@ -250,6 +250,9 @@ class SweepRequest:
     fail_on: tuple[str, ...]
 
 
+DEFAULT_IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's
+
+
 @dataclass(frozen=True)
 class AuditRequest:
     """Every option of an audit of recorded logits as resolved."""

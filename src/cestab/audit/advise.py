@@ -55,7 +55,7 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
     ranked = {name: _rank([r for r in results if r.setting.formulation == name]) for name in names}
     best = min(ranked, key=lambda name: ranked[name])
     own = [r for r in results if r.setting.formulation == best]
-    unjudged, fails, warns, _ = ranked[best]
+    fails, unjudged, warns, _ = ranked[best]
     if fails or unjudged:
         why = f"every audited formulation fails somewhere; {best} fails least, in {_share(fails, own)}"
         return Recommendation(dtype, None, why if fails else f"{best} could not be judged in {_share(unjudged, own)}")
@@ -73,10 +73,10 @@ def _share(count: int, results: Sequence[SettingResult]) -> str:
 
 
 def _rank(results: Sequence[SettingResult]) -> tuple[int, int, int, float]:
-    """Return the settings that were not judged, failed and warned, and the largest gradient error: smaller is better."""
+    """Return the settings that failed, were not judged, and warned, and the largest gradient error: smaller is better."""
     unjudged = sum(r.verdict not in _JUDGED for r in results)
     fails, warns = (sum(r.verdict is v for r in results) for v in (Verdict.FAIL, Verdict.WARN))
-    return unjudged, fails, warns, max((e for r in results for e in _errors(r)), default=0.0)
+    return fails, unjudged, warns, max((e for r in results for e in _errors(r)), default=0.0)
 
 
 def _errors(result: SettingResult) -> list[float]:

@@ -163,7 +163,7 @@ def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: 
     summary = totals.summary
 
     def reproduce(place: Place) -> str:
-        return row_command(conditions, name, request.file, request.labels, place.position, request.class_axis)
+        return row_command(conditions, name, request, place.position)
 
     return SettingResult(
         make_setting(conditions, name),
@@ -175,10 +175,13 @@ def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: 
         make_findings(summary, place_row, reproduce),
         make_largest(summary, place_row),
         worst_rows=tuple(_place_error(row.error) for row in totals.worst),
-        rounding_cost=RoundingCost(
-            _place_error(cost.loss), cost.loss_change, _place_error(cost.gradient), cost.gradient_change
-        ),
+        rounding_cost=_place_cost(cost),
     )
+
+
+def _place_cost(cost: Cost) -> RoundingCost:
+    loss, gradient = (_place_error(error) if error.ulps >= 0 else None for error in (cost.loss, cost.gradient))
+    return RoundingCost(loss, cost.loss_change, gradient, cost.gradient_change)
 
 
 def _place_error(error: Error) -> Place:

@@ -3,7 +3,7 @@
 import shlex
 
 from cestab.audit.evaluate import Conditions
-from cestab.results import Fp8Overflow, Summation
+from cestab.results import DEFAULT_IGNORE_INDEX, AuditRequest, Fp8Overflow, Summation
 
 
 def sweep_command(conditions: Conditions, formulation: str, t: str) -> str:
@@ -14,13 +14,15 @@ def sweep_command(conditions: Conditions, formulation: str, t: str) -> str:
     return shlex.join([*_start(conditions, formulation), *case, f"--at={t}"])
 
 
-def row_command(conditions: Conditions, formulation: str, file: str, labels: str | None, row: int, axis: int) -> str:
+def row_command(conditions: Conditions, formulation: str, request: AuditRequest, row: int) -> str:
     """Return the command for one row of recorded logits."""
-    source = ["--from", file, "--row", str(row)]
-    if labels is not None:
-        source += ["--labels", labels]
-    if axis != 1:
-        source += ["--axis", str(axis)]
+    source = ["--from", request.file, "--row", str(row)]
+    if request.labels is not None:
+        source += ["--labels", request.labels]
+    if request.class_axis != 1:
+        source += ["--axis", str(request.class_axis)]
+    if request.ignore_index != DEFAULT_IGNORE_INDEX:
+        source.append(f"--ignore-index={request.ignore_index}")
     return shlex.join([*_start(conditions, formulation), *source])
 
 

@@ -10,7 +10,16 @@ from cestab.cases.targets import expand_target
 from cestab.errors import UsageError, unknown_name
 from cestab.formulations import families, find_formulation
 from cestab.numerics.formats import find_format
-from cestab.results import Arithmetics, AuditRequest, FindingKind, Fp8Overflow, Objective, Summation, SweepRequest
+from cestab.results import (
+    DEFAULT_IGNORE_INDEX,
+    Arithmetics,
+    AuditRequest,
+    FindingKind,
+    Fp8Overflow,
+    Objective,
+    Summation,
+    SweepRequest,
+)
 
 DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 Word = TypeVar("Word", bound=StrEnum)
@@ -52,7 +61,7 @@ def make_sweep_request(
     classes: Sequence[int] | None = None,
     targets: Sequence[str] | None = None,
     seed: int = 0,
-    fail_on: Sequence[str] = (),
+    fail_on: Sequence[str] | None = None,
 ) -> SweepRequest:
     """Return the request of a sweep: by default the whole family, patterns margin and offset, 2 and 1000 classes."""
     chosen = find_objective(formulations, objective)
@@ -82,8 +91,8 @@ def make_audit_request(
     objective: str | None,
     arithmetics: Arithmetics,
     class_axis: int = 1,
-    ignore_index: int = -100,
-    fail_on: Sequence[str] = (),
+    ignore_index: int = DEFAULT_IGNORE_INDEX,
+    fail_on: Sequence[str] | None = None,
 ) -> AuditRequest:
     """Return the request of an audit of recorded logits."""
     chosen = find_objective(formulations, objective)
@@ -104,13 +113,15 @@ def find_objective(formulations: Sequence[str] | None, objective: str | None) ->
     return named or Objective.SOFTMAX_CROSS_ENTROPY
 
 
-def find_gates(words: Sequence[str]) -> tuple[str, ...]:
+def find_gates(words: Sequence[str] | None) -> tuple[str, ...]:
     """Return the words of `--fail-on`, checked: finding names, `fail`, `warn`."""
     allowed = ["fail", "warn", *(kind.label for kind in FindingKind)]
+    if words is None:
+        return ()
     for word in words:
         if word not in allowed:
             raise unknown_name("finding", word, allowed)
-    return tuple(dict.fromkeys(words))
+    return _given("finding", words, ())
 
 
 Value = TypeVar("Value")

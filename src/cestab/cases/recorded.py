@@ -102,7 +102,7 @@ def _only(arrays: dict[str, npt.NDArray[Any]], file: str, names: tuple[str, ...]
 
 def _as_rows(logits: npt.NDArray[Any], file: str, class_axis: int, *, is_binary: bool) -> npt.NDArray[Any]:
     """Return logits as (rows, classes), without copying."""
-    if logits.dtype.kind not in "fiu":
+    if logits.dtype.kind != "f" or logits.dtype.itemsize > 8:
         raise UsageError(f"the logits in '{file}' are of type {logits.dtype}; float16, float32 or float64 is needed")
     if is_binary and logits.ndim == 1:
         return logits[:, np.newaxis]

@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from cestab.cli.audit import audit
 from cestab.cli.list import list_registry
+from cestab.cli.output import drop_output
 from cestab.cli.sweep import sweep
 from cestab.errors import ExitStatus, UsageError
 
@@ -17,7 +18,6 @@ app = typer.Typer(
     help="Numerical stability auditor for cross-entropy loss and its backpropagation.",
     epilog="Exit status: 0 done, 1 the gate found something, 2 wrong usage or input, 3 a setting could not be audited, "
     "70 a defect of cestab, 130 interrupted.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 app.command()(sweep)
@@ -50,19 +50,22 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; return its exit status."""
     try:
-        status = int(app(arguments, standalone_mode=False) or 0)
+        status = int(app(arguments or ["--help"], standalone_mode=False) or 0)
+        sys.stdout.flush()
     except UsageError as error:
         return _refuse(str(error))
     except TyperException as error:
         return _refuse(error.format_message())
+    except (BrokenPipeError, SystemExit):  # rich ends the program when nobody reads its help any more
+        drop_output(sys.stdout)
+        return ExitStatus.DONE
     except (KeyboardInterrupt, typer.Abort):
-        print("cestab: interrupted", file=sys.stderr)
-        return ExitStatus.INTERRUPTED
+        status = ExitStatus.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the last resort: a defect of ours must not look like a failed gate
         traceback.print_exc()
         print(f"cestab: a defect of cestab itself, please report it: {type(error).__name__}: {error}", file=sys.stderr)
         return ExitStatus.INTERNAL
-    if status == ExitStatus.INTERRUPTED:  # typer has caught the Ctrl-C
+    if status == ExitStatus.INTERRUPTED:  # caught by typer or here
         print("cestab: interrupted", file=sys.stderr)
     return status
 

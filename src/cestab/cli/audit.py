@@ -6,6 +6,7 @@ import typer
 
 from cestab.cli import options
 from cestab.cli.output import exit_with, open_output, show_progress, write_report
+from cestab.results import DEFAULT_IGNORE_INDEX
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="Logits: .npz with `logits` and `labels`, or .npy with --labels.")]
 Labels = Annotated[
@@ -24,7 +25,7 @@ def audit(
     file: File,
     labels: Labels = None,
     axis: Axis = 1,
-    ignore_index: IgnoreIndex = -100,
+    ignore_index: IgnoreIndex = DEFAULT_IGNORE_INDEX,
     formulation: options.Formulations = None,
     objective: options.ObjectiveName = None,
     dtype: options.Dtypes = None,
@@ -62,7 +63,7 @@ def audit(
         fp8_overflow,
         flush_subnormals=flush_subnormals,
     )
-    gates = options.split_list(fail_on) or ()
+    gates = options.split_list(fail_on)
     request = make_audit_request(file, labels, formulation, objective, arithmetics, axis, ignore_index, gates)
     with open_output(output) as stream:
         with show_progress("auditing") as progress:

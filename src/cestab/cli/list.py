@@ -1,14 +1,20 @@
 """`cestab list`: the registries, one line an entry."""
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cestab.cli.output import write_text
+from cestab.errors import unknown_name
+from cestab.reports.text import to_text
+
 if TYPE_CHECKING:
+    from inspect import Parameter
+
     from cestab.numerics.formats import Format
 
 
@@ -22,29 +28,31 @@ class Registry(StrEnum):
     FINDINGS = "findings"
 
 
-def list_registry(registry: Annotated[Registry, typer.Argument(help="What to list.")]) -> None:
+def list_registry(
+    registry: Annotated[str, typer.Argument(metavar="REGISTRY", help=f"One of {', '.join(Registry)}.")] = "",
+) -> None:
     """List the names that options take, with one line about each.
 
     Example: cestab list formulations
     """
+    if registry not in list(Registry):
+        raise unknown_name("registry", registry, Registry)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    for name, about in _entries(registry):
+    for name, about in _entries(Registry(registry)):
         table.add_row(Text(name, no_wrap=True), Text(about))
-    Console(highlight=False).print(table)
+    write_text(to_text(sys.stdout, table), sys.stdout)
 
 
 def _entries(registry: Registry) -> list[tuple[str, str]]:
     from cestab.cases.patterns import PATTERNS
     from cestab.cases.targets import TARGET_KINDS
-    from cestab.formulations import FORMULATIONS
+    from cestab.formulations import FORMULATIONS, families
     from cestab.results import FindingKind
 
     match registry:
         case Registry.FORMULATIONS:
-            return [
-                (_signature(f.name, {k: p.default for k, p in f.defaults().items()}), f"{f.objective}: {f.summary}")
-                for f in FORMULATIONS.values()
-            ]
+            found = [FORMULATIONS[name] for family in families().values() for name in family]
+            return [(_signature(f.name, f.defaults()), f"{f.objective}: {f.summary}") for f in found]
         case Registry.DTYPES:
             return _dtypes()
         case Registry.PATTERNS:
@@ -55,8 +63,9 @@ def _entries(registry: Registry) -> list[tuple[str, str]]:
             return [(kind.label, f"{kind.severity}: {kind.summary}") for kind in FindingKind]
 
 
-def _signature(name: str, defaults: dict[str, object]) -> str:
-    return name + (":" + ",".join(f"{key}={value}" for key, value in defaults.items()) if defaults else "")
+def _signature(name: str, parameters: "dict[str, Parameter]") -> str:
+    defaults = ",".join(f"{key}={parameter.default}" for key, parameter in parameters.items())
+    return f"{name}:{defaults}" if defaults else name
 
 
 def _dtypes() -> list[tuple[str, str]]:

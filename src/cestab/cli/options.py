@@ -93,14 +93,14 @@ Formulations = Annotated[
         "--formulation",
         metavar="NAME[:KEY=VALUE,…]",
         autocompletion=_complete(_formulations),
-        help="Formulation, e.g. clipped:eps=1e-8; repeatable.  [default: the whole family]",
+        help="Formulation, e.g. clipped:eps=1e-8; repeatable. Default: the whole family.",
         rich_help_panel=CASES,
     ),
 ]
 ObjectiveName = Annotated[
     str | None,
     typer.Option(
-        "--objective", help="softmax-cross-entropy or binary-cross-entropy.  [default: that of -f]", rich_help_panel=CASES
+        "--objective", help="softmax-cross-entropy or binary-cross-entropy. Default: that of -f.", rich_help_panel=CASES
     ),
 ]
 Dtypes = Annotated[
@@ -110,7 +110,7 @@ Dtypes = Annotated[
         metavar="FORMAT,…",
         autocompletion=_complete(_formats),
         rich_help_panel=ARITHMETIC,
-        help="Number formats.  [default: float16,bfloat16,float32,float64]",
+        help="Number formats. Default: float16,bfloat16,float32,float64.",
     ),
 ]
 Compute = Annotated[
@@ -120,18 +120,18 @@ Compute = Annotated[
         metavar="FORMAT",
         autocompletion=_complete(_formats),
         rich_help_panel=ARITHMETIC,
-        help="Compute in this wider format and round back once.  [default: the dtype, op by op]",
+        help="Compute in this wider format and round back once. Default: the dtype, op by op.",
     ),
 ]
 Summations = Annotated[
     list[str] | None,
     typer.Option(
-        "--summation", metavar="ORDER,…", help="sequential, pairwise or wide.  [default: wide]", rich_help_panel=ARITHMETIC
+        "--summation", metavar="ORDER,…", help="sequential, pairwise or wide. Default: wide.", rich_help_panel=ARITHMETIC
     ),
 ]
 LossScales = Annotated[
     list[str] | None,
-    typer.Option("--loss-scale", metavar="S,…", help="Factor on the gradient.  [default: 1]", rich_help_panel=ARITHMETIC),
+    typer.Option("--loss-scale", metavar="S,…", help="Factor on the gradient. Default: 1.", rich_help_panel=ARITHMETIC),
 ]
 Fp8Overflow = Annotated[
     str,
@@ -158,12 +158,12 @@ Patterns = Annotated[
         metavar="NAME,…",
         autocompletion=_complete(_patterns),
         rich_help_panel=CASES,
-        help="How t becomes a logit vector.  [default: margin,offset]",
+        help="How t becomes a logit vector. Default: margin,offset.",
     ),
 ]
 Classes = Annotated[
     list[str] | None,
-    typer.Option("--classes", metavar="N,…", help="Number of classes.  [default: 2,1000]", rich_help_panel=CASES),
+    typer.Option("--classes", metavar="N,…", help="Number of classes. Default: 2,1000.", rich_help_panel=CASES),
 ]
 Targets = Annotated[
     list[str] | None,
@@ -172,15 +172,15 @@ Targets = Annotated[
         metavar="KIND,…",
         autocompletion=_complete(_targets),
         rich_help_panel=CASES,
-        help="Which class is true, e.g. correct, wrong, smooth:0.1.  [default: correct,wrong]",
+        help="Which class is true, e.g. correct, wrong, smooth:0.1. Default: correct,wrong.",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the gaussian pattern.", rich_help_panel=CASES)]
 Rtol = Annotated[
-    float | None, typer.Option("--rtol", help="Relative tolerance.  [default: the dtype's]", rich_help_panel=JUDGEMENT)
+    float | None, typer.Option("--rtol", help="Relative tolerance. Default: the dtype's.", rich_help_panel=JUDGEMENT)
 ]
 Atol = Annotated[
-    float | None, typer.Option("--atol", help="Absolute tolerance.  [default: the dtype's]", rich_help_panel=JUDGEMENT)
+    float | None, typer.Option("--atol", help="Absolute tolerance. Default: the dtype's.", rich_help_panel=JUDGEMENT)
 ]
 FailOn = Annotated[
     list[str] | None,

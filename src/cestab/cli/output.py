@@ -23,10 +23,14 @@ def open_output(path: str | None) -> Iterator[TextIO]:
     if path is None or path == "-":
         yield sys.stdout
         return
-    target = Path(path)
+    target = Path(path).resolve()  # through a link, to the file it names
     try:
         if target.is_dir():
             raise IsADirectoryError("it is a folder")
+        if target.exists() and not target.is_file():  # a device or a pipe is written to, not replaced
+            with target.open("w", encoding="utf-8") as stream:
+                yield stream
+            return
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-", suffix=".part")
     except OSError as error:
         raise UsageError(f"cannot write '{path}': {error.strerror or error}") from None
@@ -69,12 +73,24 @@ def write_report(report: Report, stream: TextIO, output_format: OutputFormat, *,
         from cestab.reports import table
 
         text = table.render(report, stream, detail=detail)
+    write_text(text, stream)
+
+
+def write_text(text: str, stream: TextIO) -> None:
+    """Write a result; a broken pipe is silent, a full disk is told."""
     try:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        # whoever reads has had enough: no message, and nothing left for the interpreter to flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        drop_output(stream)
+    except OSError as error:
+        drop_output(stream)
+        raise UsageError(f"cannot write the result: {error.strerror}") from None
+
+
+def drop_output(stream: TextIO) -> None:
+    """Leave nothing for the interpreter to flush into a place that takes no more: whoever read has had enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def exit_with(report: Report) -> None:

@@ -60,7 +60,7 @@ def sweep(
         options.split_integers(classes, "--classes"),
         options.split_list(target),
         seed,
-        options.split_list(fail_on) or (),
+        options.split_list(fail_on),
     )
     with open_output(output) as stream:
         with show_progress("sweeping") as progress:

@@ -61,8 +61,11 @@ class Formulation:
         result = self.recipe(z, target, **self.parameters)
         seed = arithmetic.constant(upstream)
         if isinstance(result, Fused):
-            return result.loss.value.reshape(-1), arithmetic.round(result.gradient.value * seed)
-        return result.value.reshape(-1), tape.gradient(result, z, seed)
+            loss, gradient = result.loss.value, arithmetic.round(result.gradient.value * seed)
+        else:
+            loss, gradient = result.value, tape.gradient(result, z, seed)
+        tape.records.clear()  # its arrays hold the tape, which would keep every intermediate value until collected
+        return loss.reshape(-1), gradient
 
 
 FORMULATIONS: dict[str, Formulation] = {}
@@ -106,6 +109,8 @@ def find_formulation(text: str) -> Formulation:
             raise UsageError(f"formulation '{name}' has no parameters, so '{option}' means nothing")
         if key not in declared:
             raise unknown_name(f"parameter of {name}", key, declared)
+        if key in parameters:
+            raise UsageError(f"'{text}' gives {key} twice")
         parameters[key] = _parse_parameter(found.recipe, declared[key], value)
     return replace(found, name=text, parameters=parameters)
 

@@ -1,13 +1,14 @@
 """The table for people: 80 columns, one row per formulation, or with detail one per setting."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cestab.reports.text import to_text
 from cestab.results import Finding, Report, SettingResult, SweepRequest, Verdict, find_worst
 
 STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
@@ -16,25 +17,22 @@ FORMATS_WITHOUT_INFINITY = "fn", "fnuz"
 
 
 def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
-    """Return the report as it is to be written to the stream: its width, and colours if it is a terminal (NO_COLOR)."""
-    console = Console(file=stream, highlight=False, emoji=False)
-    with console.capture() as capture:  # printing would end the program by itself on a broken pipe
-        _print(report, console, detail=detail)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    """Return the report as it is to be written to the stream."""
+    return to_text(stream, *_parts(report, detail=detail))
 
 
-def _print(report: Report, console: Console, *, detail: bool) -> None:
-    console.print(Text(_headline(report)))
-    console.print(_detail(report) if detail else _overview(report))
+def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
+    yield Text(_headline(report))
+    yield _detail(report) if detail else _overview(report)
     if report.causes:
-        console.print(Text("Why they fail", style="bold"))
+        yield Text("Why they fail", style="bold")
         for name, sentence in report.causes:
-            console.print(Padding(Text.assemble((name, "bold"), f": {sentence}"), (0, 0, 0, 2)))
+            yield Padding(Text.assemble((name, "bold"), f": {sentence}"), (0, 0, 0, 2))
     if report.recommendations:
-        console.print(Text("Use instead", style="bold"))
+        yield Text("Use instead", style="bold")
         for advice in report.recommendations:
             chosen = advice.formulation or "none"
-            console.print(Padding(Text.assemble(f"{advice.dtype}: ", (chosen, "bold"), f", {advice.why}"), (0, 0, 0, 2)))
+            yield Padding(Text.assemble(f"{advice.dtype}: ", (chosen, "bold"), f", {advice.why}"), (0, 0, 0, 2))
 
 
 def _headline(report: Report) -> str:
@@ -63,8 +61,8 @@ def _overview(report: Report) -> Table:
     return table
 
 
-def _new_table(columns: Sequence[str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+def _new_table(columns: Sequence[str], gap: int = 2) -> Table:
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
@@ -95,17 +93,15 @@ def _rounding_cell(report: Report, dtype: str) -> Text:
 
 def _detail(report: Report) -> Table:
     is_sweep = isinstance(report.request, SweepRequest)
-    case = ("pattern", "target") if is_sweep else ()
-    table = _new_table(
-        ("formulation", "dtype", *case, "classes", "verdict", "worst finding", "from |t|" if is_sweep else "rows")
-    )
+    columns = ("formulation", "dtype", "case" if is_sweep else "classes", "verdict", "worst finding")
+    table = _new_table((*columns, "from |t|" if is_sweep else "rows"), gap=1)
     for result in report.settings:
         setting, worst = result.setting, find_worst([result])
-        cells = (setting.pattern or "", setting.target or "") if is_sweep else ()
-        row = [setting.formulation, setting.dtype, *cells, str(setting.classes)]
+        case = f"{setting.pattern} {setting.classes} {setting.target}" if is_sweep else str(setting.classes)
         kind = worst.kind.label if worst else result.reason or ""
         verdict = Text(result.verdict, style=STYLES.get(result.verdict, "magenta"))
-        table.add_row(*_texts(row), verdict, *_texts((kind, _extent(worst, is_sweep=is_sweep))))
+        before, after = (setting.formulation, setting.dtype, case), (kind, _extent(worst, is_sweep=is_sweep))
+        table.add_row(*_texts(before), verdict, *_texts(after))
     return table
 
 
