@@ -85,7 +85,7 @@ def judged() -> Iterator[Counter[str]]:
     """Results judged so far, by format; the sum is told at the end."""
     counts: Counter[str] = Counter()
     yield counts
-    print(f"\n{counts.total()} correctly rounded results:", dict(counts))  # noqa: T201
+    print(f"\n{counts.total()} correctly rounded results:", dict(counts))
 
 
 @pytest.mark.parametrize(("name", "saturate"), [*((n, False) for n in FORMATS), *((n, True) for n in SATURATING)])

@@ -26,11 +26,8 @@ def is_different_recipe(entry: dict[str, Any], kind: str) -> bool:
     """Whether PyTorch computes this outcome by another formula, so that agreement is not expected.
 
     bce-with-logits: PyTorch's loss is (1 − y)·x − log_sigmoid(x), which cancels to 0 from x = −33.3 in float64 (y = 0).
-    sigmoid-clamped-log: the 1e-12 of PyTorch's backward is a float32 even in float64, which moves where p²/1e-12 underflows.
     """
-    if entry["formulation"] == "bce-with-logits":
-        return kind == "loss_zero"
-    return (entry["formulation"], entry["dtype"], kind) == ("sigmoid-clamped-log", "float64", "grad_zero_all")
+    return entry["formulation"] == "bce-with-logits" and kind == "loss_zero"
 
 
 def describe(entry: dict[str, Any]) -> str:

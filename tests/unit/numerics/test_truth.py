@@ -130,8 +130,8 @@ def blocks(fmt: Format, top: float) -> Iterator[FloatArray]:
 
 
 def report(tier: str, cases: int, seen: Discrepancies) -> None:
-    print(f"\n{tier}: {cases} cases, {seen.values} values, at most {seen.worst:.2e} ulps off", end="; ")  # noqa: T201
-    print(f"{seen.worst_cancelled:.2e} where the target is subtracted")  # noqa: T201
+    print(f"\n{tier}: {cases} cases, {seen.values} values, at most {seen.worst:.2e} ulps off", end="; ")
+    print(f"{seen.worst_cancelled:.2e} where the target is subtracted")
 
 
 @pytest.mark.parametrize(("name", "precise"), TIERS)

@@ -1,0 +1,164 @@
+"""Golden reports: tables of hand-made results at 80 columns in a scrubbed environment, and the list of findings.
+
+The results are made up, so no number depends on a machine. `python tests/golden/test_golden.py` writes the files anew;
+read the difference before it is committed. The version is written as VERSION.
+"""
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from cestab import api
+from cestab.cli.app import run
+from cestab.reports import table
+from cestab.results import (
+    Arithmetics,
+    AuditRequest,
+    Coverage,
+    Environment,
+    Finding,
+    FindingKind,
+    Fp8Overflow,
+    LargestError,
+    LogitRange,
+    Objective,
+    Place,
+    Recommendation,
+    Report,
+    RoundingCost,
+    Setting,
+    SettingResult,
+    Summation,
+    SweepRequest,
+    Verdict,
+)
+
+FOLDER = Path(__file__).parent
+SCRUBBED = {"PATH": os.environ.get("PATH", ""), "COLUMNS": "80", "LINES": "40", "LANG": "C.UTF-8", "TERM": "dumb"}
+SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+NAMES = ("naive", "clipped:eps=1e-8", "compensated")
+K, V = FindingKind, Verdict
+
+
+def make_result(  # one setting of a made-up report
+    name: str,
+    dtype: str,
+    verdict: Verdict,
+    *found: tuple[FindingKind, float],
+    target: str | None = "wrong",
+    reason: str | None = None,
+) -> SettingResult:
+    pattern = None if target is None else "margin"
+    setting = Setting(name, SOFTMAX, dtype, dtype, Summation.WIDE, pattern, 2, target, 1.0)
+    places = [(kind, Place(int(t), t, repr(t), t.hex() if pattern else None)) for kind, t in found]
+    findings = tuple(Finding(kind, 1 + int(abs(p.value)), p, p, p, p) for kind, p in places)
+    cost = None if pattern else RoundingCost(None, 0.015625 if dtype == "float16" else 0.0, None, 0.0)
+    largest = LargestError(None, None)
+    return SettingResult(setting, verdict, 1000, 0, 0, Coverage.SAMPLED, findings, largest, reason=reason, rounding_cost=cost)
+
+
+def make_results(target: str | None) -> tuple[SettingResult, ...]:
+    """Settings of every verdict; the finding nearest to 0 of the worst severity is to be shown."""
+    fail = ((K.NAN_GRADIENT, 88.72284), (K.INF_LOSS, 103.28), (K.ZEROED_LOSS, 17.33))
+    return (
+        make_result("naive", "float16", V.FAIL, (K.OVERFLOWING_LOSS, 1.0), (K.NAN_LOSS, -11.09375), target=target),
+        make_result("naive", "float32", V.FAIL, *fail, target=target),
+        make_result("naive", "float8_e4m3fn", V.UNSUPPORTED, target=target, reason="float8_e4m3fn has no infinity"),
+        make_result("clipped:eps=1e-8", "float16", V.FAIL, (K.VANISHING_GRADIENT, 4194304.0), target=target),
+        make_result("clipped:eps=1e-8", "float32", V.WARN, (K.INACCURATE_GRADIENT, 0.00048828125), target=target),
+        make_result("clipped:eps=1e-8", "float8_e4m3fn", V.UNDEFINED, target=target),
+        make_result("compensated", "float16", V.WARN, (K.UNDERFLOWING_GRADIENT, 16.0), target=target),
+        make_result("compensated", "float32", V.PASS, (K.OVERFLOWING_LOSS, 3.4e38), target=target),
+        make_result("compensated", "float8_e4m3fn", V.PASS, target=target),
+    )
+
+
+def make_report(target: str | None) -> Report:
+    options = Arithmetics(("float16", "float32", "float8_e4m3fn"), fp8_overflow=Fp8Overflow.SATURATE)
+    environment = Environment("", "", "", "")
+    request: SweepRequest | AuditRequest = SweepRequest(
+        SOFTMAX, NAMES, options, LogitRange(), ("margin",), (2,), ("wrong",), 0, ()
+    )
+    if target is None:
+        request = AuditRequest(SOFTMAX, NAMES, options, "[bold]logits[/] of today.npz", None, 1, -100, ())
+    advice = (
+        Recommendation(
+            "float16", None, "every audited formulation fails somewhere; compensated fails least, in 1 of 8 settings"
+        ),
+        Recommendation("float32", "compensated", "passes in all 8 settings; largest error 1.5 ulps"),
+    )
+    causes = (
+        ("naive", "exp(z) overflows and inf/inf is NaN: [nan-loss] from |t| = 11.09 (float16), 88.72 (float32) in margin"),
+    )
+    return Report("VERSION", environment, request, make_results(target), advice, causes, 0, 1797, 12)
+
+
+def print_list() -> str:
+    with redirect_stdout(io.StringIO()) as stream:
+        assert run(["list", "findings"]) == 0
+    return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
+
+
+GOLDEN: dict[str, Callable[[], str]] = {
+    "sweep.txt": lambda: table.render(make_report("wrong"), io.StringIO()),
+    "sweep-detail.txt": lambda: table.render(make_report("wrong"), io.StringIO(), detail=True),
+    "audit.txt": lambda: table.render(make_report(None), io.StringIO()),
+    "audit-detail.txt": lambda: table.render(make_report(None), io.StringIO(), detail=True),
+    "list-findings.txt": print_list,
+}
+
+
+@pytest.fixture(autouse=True)
+def _scrubbed() -> Iterator[None]:
+    with mock.patch.dict(os.environ, SCRUBBED, clear=True):
+        yield
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_report_is_the_one_on_file(name: str) -> None:
+    assert GOLDEN[name]() == (FOLDER / name).read_text(encoding="utf-8")
+
+
+def test_every_file_is_compared() -> None:
+    assert sorted(path.name for path in FOLDER.glob("*.txt")) == sorted(GOLDEN)
+
+
+def test_files_fit_80_columns_and_hold_no_codes() -> None:
+    for name in GOLDEN:
+        lines = (FOLDER / name).read_text(encoding="utf-8").splitlines()
+        assert max(map(len, lines)) <= 80
+        assert not [line for line in lines if "\x1b" in line or line != line.rstrip()]
+
+
+def test_brackets_are_printed_not_read_as_markup() -> None:
+    text = " ".join(GOLDEN["audit.txt"]().split())
+    assert "[bold]logits[/] of today.npz" in text
+    assert "[nan-loss]" in text
+
+
+def test_a_real_sweep_begins_to_fail_at_neighbouring_floats() -> None:
+    """In float16 exp(x) overflows from log 65520 = 11.0901 on, between 11.0859375 and 11.09375."""
+    names, dtypes = ["naive", "clipped", "compensated"], ["float16", "bfloat16"]
+    report = json.loads(api.sweep(names, dtypes=dtypes, patterns=["margin"], classes=[2], targets=["correct"]).to_json())
+    settings = {(s["formulation"], s["dtype"]): s for s in report["settings"]}
+    assert {setting["coverage"] for setting in settings.values()} == {"exhaustive"}
+    assert {setting["cases"] for setting in settings.values()} == {2 * 0x7C00 - 1, 2 * 0x7F80 - 1}  # every finite code but −0
+    assert settings["naive", "float16"]["verdict"] == settings["naive", "bfloat16"]["verdict"] == "fail"
+    assert "fail" not in (settings["compensated", "float16"]["verdict"], settings["compensated", "bfloat16"]["verdict"])
+    first = {f["kind"]: float.fromhex(f["first"]["hex"]) for f in settings["naive", "float16"]["findings"]}
+    assert first["nan-loss"] == 11.09375
+    intervals = settings["naive", "float16"]["intervals"]
+    assert [float.fromhex(i["from"]["hex"]) for i in intervals if i["loss"] == "nan-loss"] == [11.09375]
+    assert 11.0859375 in [float.fromhex(i["to"]["hex"]) for i in intervals]
+
+
+if __name__ == "__main__":
+    with mock.patch.dict(os.environ, SCRUBBED, clear=True):
+        for file, make in GOLDEN.items():
+            (FOLDER / file).write_text(make(), encoding="utf-8")

@@ -1,0 +1,148 @@
+"""Advice: the best formulation of each dtype, and the commonest failure of every one that fails."""
+
+import pytest
+
+from cestab.audit.advise import explain_failures, recommend
+from cestab.formulations import find_formulation
+from cestab.results import (
+    Coverage,
+    Finding,
+    FindingKind,
+    LargestError,
+    Objective,
+    Place,
+    Setting,
+    SettingResult,
+    Severity,
+    Summation,
+    Verdict,
+)
+
+K = FindingKind
+VERDICTS = {Severity.NOTE: Verdict.PASS, Severity.WARN: Verdict.WARN, Severity.FAIL: Verdict.FAIL}
+
+
+def place(t: float, ulps: float | None = None) -> Place:
+    return Place(int(t), t, repr(t), t.hex(), ulps)
+
+
+def judged(
+    name: str,
+    kinds: tuple[FindingKind, ...] = (),
+    *,
+    dtype: str = "float32",
+    pattern: str | None = "margin",
+    t: float = 8.0,
+    ulps: float | None = None,
+    verdict: Verdict | None = None,
+) -> SettingResult:
+    """Return a setting's result with findings of these kinds, the verdict that follows from them."""
+    setting = Setting(name, Objective.SOFTMAX_CROSS_ENTROPY, dtype, dtype, Summation.WIDE, pattern, 2, "wrong", 1.0)
+    findings = tuple(Finding(kind, 3, *[place(t)] * 4) for kind in kinds)
+    severities = {kind.severity for kind in kinds}
+    worst = next((s for s in (Severity.FAIL, Severity.WARN) if s in severities), Severity.NOTE)
+    largest = LargestError(place(1.0, ulps), None)
+    return SettingResult(setting, verdict or VERDICTS[worst], 9, 0, 0, Coverage.SAMPLED, findings, largest)
+
+
+PASSING = judged("log-softmax", ulps=3.0)
+WARNING = judged("online", (K.INACCURATE_LOSS,))
+FAILING = judged("naive", (K.NAN_LOSS,))
+
+
+@pytest.mark.parametrize(
+    ("results", "chosen"),
+    [
+        ([FAILING, WARNING, PASSING], "log-softmax"),
+        ([PASSING, WARNING, FAILING], "log-softmax"),
+        ([FAILING, WARNING], "online"),
+        ([FAILING], None),
+        ([FAILING, judged("softmax-log", (K.INF_LOSS, K.NAN_GRADIENT))], None),
+        ([judged("naive", (K.OVERFLOWING_LOSS,)), WARNING], "naive"),
+        ([judged("naive", ulps=9.0), PASSING], "log-softmax"),
+        ([judged("naive", ulps=1.0), PASSING], "naive"),
+        # one setting that fails outweighs many that pass; fewer warnings are better
+        ([PASSING, PASSING, judged("log-softmax", (K.WRONG_LOSS,)), WARNING, WARNING, WARNING], "online"),
+        ([WARNING, WARNING, judged("log-softmax", (K.ZEROED_LOSS,)), PASSING], "log-softmax"),
+    ],
+)
+def test_pass_beats_warn_beats_fail_and_nothing_is_better_than_a_failure(
+    results: list[SettingResult], chosen: str | None
+) -> None:
+    [advice] = recommend(results)
+    assert (advice.dtype, advice.formulation) == ("float32", chosen)
+
+
+def test_each_dtype_has_its_own_advice_in_the_order_of_the_results() -> None:
+    results = [
+        judged("naive", (K.NAN_LOSS,), dtype="float16"),
+        judged("naive", dtype="float64"),
+        judged("online", (K.ZEROED_LOSS,), dtype="float16"),
+        judged("online", (K.ZEROED_LOSS,), dtype="float64"),
+    ]
+    assert [(advice.dtype, advice.formulation) for advice in recommend(results)] == [
+        ("float16", "online"),
+        ("float64", "naive"),
+    ]
+
+
+def test_what_was_not_judged_is_not_recommended() -> None:
+    unsupported = judged("naive", verdict=Verdict.UNSUPPORTED)
+    assert recommend([unsupported, judged("online", verdict=Verdict.UNDEFINED)]) == ()
+    [advice] = recommend([unsupported, WARNING])
+    assert advice.formulation == "online"
+
+
+def test_the_reason_tells_how_often_and_how_badly() -> None:
+    [passing] = recommend([PASSING, PASSING])
+    assert "passes in all 2 settings" in passing.why
+    assert "3 ulps" in passing.why
+    [warning] = recommend([judged("online"), WARNING, judged("online", (K.ZEROED_GRADIENT, K.OVERFLOWING_LOSS))])
+    assert "2 of 3 settings" in warning.why
+    assert "inaccurate-loss and zeroed-gradient" in warning.why
+    assert "overflowing-loss" not in warning.why, "a note is no warning"
+    [failing] = recommend([FAILING, FAILING, judged("online", (K.INF_LOSS,)), judged("online")])
+    assert "online fails least, in 1 of 2 settings" in failing.why
+    [row] = recommend([judged("online", (K.ZEROED_LOSS,), pattern=None)])
+    assert "every row" in row.why
+
+
+def test_only_failures_are_explained() -> None:
+    assert explain_failures([PASSING, WARNING, judged("naive", (K.OVERFLOWING_LOSS, K.OVERFLOWING_GRADIENT))]) == ()
+    assert [name for name, _ in explain_failures([FAILING, PASSING, judged("clipped", (K.WRONG_LOSS,))])] == [
+        "naive",
+        "clipped",
+    ]
+
+
+def test_the_commonest_failure_is_the_one_of_most_dtypes_then_of_most_settings() -> None:
+    results = [
+        judged("naive", (K.NAN_LOSS,)),
+        judged("naive", (K.NAN_LOSS,)),
+        judged("naive", (K.NAN_LOSS,)),
+        judged("naive", (K.INF_LOSS,)),
+        judged("naive", (K.INF_LOSS,), dtype="float16"),
+    ]
+    [(_, sentence)] = explain_failures(results)
+    assert sentence.startswith(find_formulation("naive").causes[K.INF_LOSS])
+    assert "inf-loss from" in sentence
+    [(_, same_dtypes)] = explain_failures([*results, judged("naive", (K.NAN_LOSS,), dtype="float16")])
+    assert "nan-loss from" in same_dtypes
+
+
+def test_an_explanation_tells_where_it_begins_in_each_dtype() -> None:
+    results = [
+        judged("naive", (K.NAN_LOSS,), dtype="float16", t=-11.09375),
+        judged("naive", (K.NAN_LOSS,), dtype="float32", t=-88.72284),
+        judged("naive", (K.NAN_LOSS,), dtype="float32", t=90.0),
+        judged("naive", (K.NAN_LOSS,), dtype="bfloat16", t=-88.72284),
+        judged("naive", (K.NAN_LOSS,), dtype="float64", t=5.0, pattern="offset"),
+    ]
+    [(_, sentence)] = explain_failures(results)
+    assert sentence.endswith("from |t| = 11.09 (float16), 88.72 (float32, bfloat16) in margin, 2 classes")
+
+
+def test_recorded_rows_are_counted_and_a_kind_without_a_cause_explains_itself() -> None:
+    [(_, sentence)] = explain_failures([judged("compensated", (K.WRONG_LOSS,), pattern=None)])
+    assert K.WRONG_LOSS not in find_formulation("compensated").causes
+    assert sentence == f"{K.WRONG_LOSS.summary}: wrong-loss in 3 rows (float32)"

@@ -1,0 +1,199 @@
+"""The JSON report of hand-made results: strict, with every number and word in its place."""
+
+import json
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import pytest
+
+from cestab.reports import json_v1
+from cestab.results import (
+    Arithmetics,
+    AuditRequest,
+    Coverage,
+    Environment,
+    Finding,
+    FindingKind,
+    Fp8Overflow,
+    Interval,
+    LargestError,
+    LogitRange,
+    Objective,
+    Place,
+    Recommendation,
+    Report,
+    RoundingCost,
+    Setting,
+    SettingResult,
+    Summation,
+    SweepRequest,
+    Verdict,
+)
+
+K = FindingKind
+SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+INF, NAN = float("inf"), float("nan")
+ENVIRONMENT = Environment("3.99", "9.9", "some “platform”", "a\tprocessor")
+SETTING = Setting("naive", SOFTMAX, "float32", "float64", Summation.WIDE, "margin", 2, "wrong", 8.0)
+
+
+def place(t: float, ulps: float | None = None, reproduce: str | None = None) -> Place:
+    return Place(0, t, repr(t), t.hex(), ulps, reproduce)
+
+
+def row(number: int, ulps: float | None = None, reproduce: str | None = None) -> Place:
+    return Place(number, float(number), str(number), None, ulps, reproduce)
+
+
+def finding(worst: float | None) -> Finding:
+    return Finding(K.NAN_GRADIENT, 64, place(-1.5, None, "cestab explain …"), place(-3.0), place(2.0), place(2.0, worst))
+
+
+def result(worst: float | None = None) -> SettingResult:
+    largest = LargestError(place(0.25, 1.5), None)
+    interval = Interval(place(-3.0), place(2.0), None, K.NAN_GRADIENT)
+    return SettingResult(SETTING, Verdict.FAIL, 131, 4, 5, Coverage.SAMPLED, (finding(worst),), largest, (interval,), 70, 2)
+
+
+def sweep_report(*results: SettingResult, **arithmetics: Any) -> Report:
+    options = Arithmetics(("float32",), "float64", (Summation.WIDE,), (8.0,), **arithmetics)
+    request = SweepRequest(SOFTMAX, ("naive",), options, LogitRange(-3.0, 2.0), ("margin",), (2,), ("wrong",), 7, ("fail",))
+    advice = Recommendation("float32", None, "none passes")
+    return Report("1.2.3", ENVIRONMENT, request, results, (advice,), (("naive", "it overflows"),), 3)
+
+
+def audit_report(setting_result: SettingResult) -> Report:
+    request = AuditRequest(SOFTMAX, ("naive",), Arithmetics(("float32",)), "a b.npz", None, 0, -1, ())
+    return Report("1.2.3", ENVIRONMENT, request, (setting_result,), (), (), 0, 10, 2)
+
+
+def refuse(name: str) -> NoReturn:
+    raise AssertionError(f"{name} is no JSON")
+
+
+def parse(report: Report) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(json_v1.render(report), parse_constant=refuse)
+    return parsed
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(INF, "inf"), (-INF, "-inf"), (NAN, "nan"), (None, None), (0.0, 0.0), (1e300, 1e300)]
+)
+def test_numbers_that_json_cannot_hold_are_words_and_missing_ones_null(number: float | None, shown: object) -> None:
+    [setting] = parse(sweep_report(result(number)))["settings"]
+    assert setting["findings"][0]["worst"]["ulps"] == shown
+
+
+def test_a_setting_has_its_values_under_their_names() -> None:
+    [setting] = parse(sweep_report(result()))["settings"]
+    assert setting == {
+        "formulation": "naive",
+        "objective": "softmax-cross-entropy",
+        "dtype": "float32",
+        "compute": "float64",
+        "summation": "wide",
+        "pattern": "margin",
+        "classes": 2,
+        "target": "wrong",
+        "loss_scale": 8.0,
+        "cases": 131,
+        "undefined": 4,
+        "ties": 5,
+        "coverage": "sampled",
+        "verdict": "fail",
+        "findings": [
+            {
+                "kind": "nan-gradient",
+                "severity": "fail",
+                "cases": 64,
+                "first": {"t": -1.5, "hex": "-0x1.8000000000000p+0", "reproduce": "cestab explain …"},
+                "lowest": {"t": -3.0, "hex": "-0x1.8000000000000p+1"},
+                "highest": {"t": 2.0, "hex": "0x1.0000000000000p+1"},
+                "worst": {"t": 2.0, "hex": "0x1.0000000000000p+1", "ulps": None},
+            }
+        ],
+        "intervals": [
+            {
+                "from": {"t": -3.0, "hex": "-0x1.8000000000000p+1"},
+                "to": {"t": 2.0, "hex": "0x1.0000000000000p+1"},
+                "loss": None,
+                "gradient": "nan-gradient",
+            }
+        ],
+        "interval_count": 70,
+        "unrefined_boundaries": 2,
+        "max_error": {"loss_ulps": 1.5, "loss_at": 0.25, "gradient_ulps": None, "gradient_at": None},
+    }
+
+
+def test_the_rest_of_a_sweep_has_its_values_under_their_names() -> None:
+    report = parse(sweep_report(result(), atol=0.5, fp8_overflow=Fp8Overflow.SATURATE, flush_subnormals=True))
+    del report["settings"]
+    request = report.pop("request")
+    assert report == {
+        "schema": "cestab.sweep/1",
+        "version": "1.2.3",
+        "environment": {"python": "3.99", "numpy": "9.9", "platform": "some “platform”", "cpu": "a\tprocessor"},
+        "summary": {"pass": 0, "warn": 0, "fail": 1, "cases": 131, "escalated": 3},
+        "recommendation": [{"dtype": "float32", "formulation": None, "why": "none passes"}],
+        "causes": [{"formulation": "naive", "sentence": "it overflows"}],
+    }
+    assert (request["loss_scale"], request["rtol"], request["atol"]) == ([8.0], None, 0.5)
+    assert (request["fp8_overflow"], request["flush_subnormals"]) == ("saturate", True)
+    assert (request["logits"], request["seed"], request["fail_on"]) == ("-3.0:2.0:log", 7, ["fail"])
+
+
+def test_an_unsupported_setting_says_why_and_is_counted() -> None:
+    unsupported = SettingResult(
+        SETTING, Verdict.UNSUPPORTED, 0, 0, 0, Coverage.SAMPLED, (), LargestError(None, None), reason="no infinity"
+    )
+    report = parse(sweep_report(result(), unsupported))
+    assert [setting.get("reason") for setting in report["settings"]] == [None, "no infinity"]
+    assert "reason" not in report["settings"][0]
+    assert report["settings"][1]["verdict"] == "unsupported"
+    assert report["settings"][1]["intervals"] == report["settings"][1]["findings"] == []
+    assert report["summary"] == {"pass": 0, "warn": 0, "fail": 1, "unsupported": 1, "cases": 131, "escalated": 3}
+
+
+def test_an_audit_has_rows_in_place_of_t_and_no_map() -> None:
+    setting = replace(SETTING, pattern=None, target=None)
+    rows = Finding(K.INF_LOSS, 2, row(3, None, "cestab explain …"), row(3), row(5), row(5, INF))
+    cost = RoundingCost(row(4, 0.5), 1e-3, None, INF)
+    audited = replace(
+        result(),
+        setting=setting,
+        coverage=Coverage.RECORDED,
+        findings=(rows,),
+        largest_error=LargestError(row(9, 2.0), None),
+        worst_rows=(row(5, INF), row(3)),
+        rounding_cost=cost,
+    )
+    report = parse(audit_report(audited))
+    [shown] = report["settings"]
+    assert report["schema"] == "cestab.audit/1"
+    assert report["summary"] | {"rows": 10, "ignored": 2} == report["summary"]
+    assert (report["request"]["file"], report["request"]["labels"]) == ("a b.npz", None)
+    assert (report["request"]["axis"], report["request"]["ignore_index"]) == (0, -1)
+    assert {"pattern", "target", "intervals", "interval_count"} & set(shown) == set()
+    assert shown["findings"] == [
+        {
+            "kind": "inf-loss",
+            "severity": "fail",
+            "cases": 2,
+            "first": {"row": 3, "reproduce": "cestab explain …"},
+            "lowest": {"row": 3},
+            "highest": {"row": 5},
+            "worst": {"row": 5, "ulps": "inf"},
+        }
+    ]
+    assert shown["max_error"] == {"loss_ulps": 2.0, "loss_at": 9, "gradient_ulps": None, "gradient_at": None}
+    assert shown["worst_rows"] == [{"row": 5, "ulps": "inf"}, {"row": 3, "ulps": None}]
+    expected = {"loss_ulps": 0.5, "loss_row": 4, "loss_change": 1e-3}
+    assert shown["rounding_cost"] == expected | {"gradient_ulps": None, "gradient_row": None, "gradient_change": "inf"}
+
+
+def test_the_same_report_gives_the_same_bytes_without_escapes_of_letters() -> None:
+    first, second = (json_v1.render(sweep_report(result(INF))) for _ in range(2))
+    assert first == second
+    assert "“platform”" in first
+    assert first.endswith("}\n")

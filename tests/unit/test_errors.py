@@ -1,0 +1,24 @@
+"""Errors: the nearest name is told, or none; exit statuses are those that the documents promise."""
+
+import pytest
+
+from cestab.errors import ExitStatus, UsageError, unknown_name
+
+
+def test_the_nearest_name_is_suggested_with_all_that_are_known() -> None:
+    error = unknown_name("pattern", "margn", ["offset", "margin"])
+    assert isinstance(error, UsageError)
+    assert str(error) == "unknown pattern 'margn'; did you mean margin? (known: offset, margin)"
+
+
+@pytest.mark.parametrize("given", ["", "xyz"])
+def test_nothing_is_suggested_where_nothing_is_near(given: str) -> None:
+    sentence = str(unknown_name("pattern", given, iter(["offset", "margin"])))
+    assert "did you mean" not in sentence
+    assert f"'{given}'" in sentence
+    assert sentence.endswith("(known: offset, margin)")
+
+
+def test_exit_statuses_are_a_contract() -> None:
+    promised = {"DONE": 0, "GATE_FAILED": 1, "USAGE": 2, "NOT_AUDITED": 3, "INTERNAL": 70, "INTERRUPTED": 130}
+    assert {status.name: status.value for status in ExitStatus} == promised

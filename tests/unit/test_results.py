@@ -1,0 +1,125 @@
+"""Results: the worst finding, what a gate names, and which exit status wins."""
+
+from itertools import product
+
+import pytest
+
+from cestab.errors import ExitStatus
+from cestab.results import (
+    Arithmetics,
+    Coverage,
+    Environment,
+    Finding,
+    FindingKind,
+    LargestError,
+    LogitRange,
+    Objective,
+    Place,
+    Report,
+    Setting,
+    SettingResult,
+    Severity,
+    Summation,
+    SweepRequest,
+    Verdict,
+    find_worst,
+)
+
+K, V = FindingKind, Verdict
+SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+
+
+def finding(kind: FindingKind, t: float) -> Finding:
+    place = Place(int(t), t, repr(t), t.hex())
+    return Finding(kind, 1, place, place, place, place)
+
+
+def result(verdict: Verdict, *findings: Finding) -> SettingResult:
+    setting = Setting("naive", SOFTMAX, "float32", "float32", Summation.WIDE, "margin", 2, "wrong", 1.0)
+    return SettingResult(setting, verdict, 1, 0, 0, Coverage.SAMPLED, findings, LargestError(None, None))
+
+
+def report(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> Report:
+    request = SweepRequest(SOFTMAX, ("naive",), Arithmetics(), LogitRange(), ("margin",), (2,), ("wrong",), 0, fail_on)
+    return Report("0", Environment("", "", "", ""), request, results, (), (), 0)
+
+
+def test_the_worst_finding_is_the_gravest_and_of_those_the_one_nearest_to_0() -> None:
+    near, far = finding(K.INF_LOSS, -3.0), finding(K.NAN_LOSS, 5.0)
+    warned, noted = finding(K.ZEROED_LOSS, 1.0), finding(K.OVERFLOWING_LOSS, 0.5)
+    assert find_worst([result(V.FAIL, noted, warned, far), result(V.FAIL, near)]) is near
+    assert find_worst([result(V.FAIL, near), result(V.FAIL, far, warned, noted)]) is near
+    assert find_worst([result(V.WARN, noted, warned)]) is warned
+    assert find_worst([result(V.PASS, noted)]) is None
+    assert find_worst([]) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), []),
+        (("fail",), [K.NAN_LOSS]),
+        (("warn",), [K.NAN_LOSS, K.ZEROED_LOSS]),
+        (("warn", "fail"), [K.NAN_LOSS, K.ZEROED_LOSS]),
+        (("zeroed-loss",), [K.ZEROED_LOSS]),
+        (("zeroed-loss", "fail"), [K.NAN_LOSS, K.ZEROED_LOSS]),
+        (("overflowing-loss",), [K.OVERFLOWING_LOSS]),
+        (("inf-loss",), []),
+    ],
+)
+def test_words_gate_severities_and_names_gate_themselves(words: tuple[str, ...], expected: list[FindingKind]) -> None:
+    kinds = (K.OVERFLOWING_LOSS, K.NAN_LOSS, K.ZEROED_LOSS)
+    own = result(V.FAIL, *(finding(kind, 1.0) for kind in kinds))
+    gated = report(own, fail_on=words).gated()
+    assert [f.kind for _, f in gated] == expected
+    assert all(r is own for r, _ in gated)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status"),
+    [
+        ((V.PASS,), ExitStatus.DONE),
+        ((V.FAIL, V.WARN), ExitStatus.DONE),
+        ((V.PASS, V.UNSUPPORTED, V.UNDEFINED), ExitStatus.DONE),
+        ((V.PASS, V.ERROR), ExitStatus.NOT_AUDITED),
+        ((V.ERROR,), ExitStatus.USAGE),
+        ((V.UNSUPPORTED, V.UNDEFINED), ExitStatus.USAGE),
+        ((), ExitStatus.USAGE),
+    ],
+)
+def test_without_a_gate_what_was_judged_decides(verdicts: tuple[Verdict, ...], status: ExitStatus) -> None:
+    assert report(*map(result, verdicts)).exit_status() is status
+
+
+def test_the_gate_comes_before_a_crash() -> None:
+    failed, crashed = result(V.FAIL, finding(K.NAN_LOSS, 1.0)), result(V.ERROR)
+    assert report(failed, crashed, fail_on=("fail",)).exit_status() is ExitStatus.GATE_FAILED
+    assert report(failed, crashed, fail_on=("inf-loss",)).exit_status() is ExitStatus.NOT_AUDITED
+
+
+def test_verdicts_are_counted_with_those_that_none_has() -> None:
+    counts = report(result(V.FAIL), result(V.PASS), result(V.FAIL)).verdict_counts()
+    assert counts == {V.PASS: 1, V.WARN: 0, V.FAIL: 2, V.UNDEFINED: 0, V.UNSUPPORTED: 0, V.ERROR: 0}
+
+
+def test_names_severities_and_hardness_are_those_of_the_table() -> None:
+    hard = {"nan": Severity.FAIL, "inf": Severity.FAIL}
+    grades = {"wrong": Severity.FAIL, "inaccurate": Severity.WARN, "zeroed": Severity.WARN}
+    expected = {f"{word}-{side}": (s, True) for (word, s), side in product(hard.items(), ("loss", "gradient"))}
+    expected |= {f"{word}-{side}": (s, False) for (word, s), side in product(grades.items(), ("loss", "gradient"))}
+    expected |= {"overflowing-loss": (Severity.NOTE, True), "overflowing-gradient": (Severity.WARN, True)}
+    expected |= {"vanishing-gradient": (Severity.FAIL, True), "underflowing-gradient": (Severity.WARN, True)}
+    assert {kind.label: (kind.severity, kind.is_hard) for kind in K} == expected
+    assert {kind.label for kind in K if kind.is_loss} == {name for name in expected if name.endswith("-loss")}
+
+
+@pytest.mark.parametrize(
+    ("logits", "text"),
+    [
+        (LogitRange(), "all"),
+        (LogitRange(-1.0, 2.5), "-1.0:2.5:log"),
+        (LogitRange(None, 3.0, 9, "linear"), ":3.0:9:linear"),
+    ],
+)
+def test_a_range_is_printed_as_it_is_written(logits: LogitRange, text: str) -> None:
+    assert str(logits) == text
