@@ -24,5 +24,5 @@ def unknown_name(what: str, given: str, allowed: Iterable[str]) -> UsageError:
     """Return the error for a name that is not in `allowed`: what was given, what is allowed, the nearest."""
     names = list(allowed)
     nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
-    hint = f" did you mean {nearest[0]}?" if nearest else ""
-    return UsageError(f"unknown {what} '{given}';{hint} (known: {', '.join(names)})")
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    return UsageError(f"unknown {what} '{given}'{hint} (known: {', '.join(names)})")

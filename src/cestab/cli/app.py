@@ -1,7 +1,9 @@
 """The application: commands, and the one place where errors become sentences and exit statuses."""
 
+import json
 import sys
 import traceback
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -9,7 +11,7 @@ from typer.exceptions import TyperException
 
 from cestab.cli.audit import audit
 from cestab.cli.list import list_registry
-from cestab.cli.output import drop_output
+from cestab.cli.output import drop_output, write_text
 from cestab.cli.sweep import sweep
 from cestab.errors import ExitStatus, UsageError
 
@@ -53,9 +55,9 @@ def run(arguments: list[str]) -> int:
         status = int(app(arguments or ["--help"], standalone_mode=False) or 0)
         sys.stdout.flush()
     except UsageError as error:
-        return _refuse(str(error))
+        return _refuse(str(error), arguments)
     except TyperException as error:
-        return _refuse(error.format_message())
+        return _refuse(error.format_message(), arguments)
     except (BrokenPipeError, SystemExit):  # rich ends the program when nobody reads its help any more
         drop_output(sys.stdout)
         return ExitStatus.DONE
@@ -70,7 +72,10 @@ def run(arguments: list[str]) -> int:
     return status
 
 
-def _refuse(sentence: str) -> int:
-    """Tell a mistake of the caller's in one sentence."""
+def _refuse(sentence: str, arguments: list[str]) -> int:
+    """Tell a mistake of the caller's in one sentence, to a caller who asked for JSON as `cestab.error/1`, too."""
     print(f"cestab: {sentence}", file=sys.stderr)
+    if "--json" in arguments or "--output-format=json" in arguments or ("--output-format", "json") in pairwise(arguments):
+        error = {"schema": "cestab.error/1", "status": int(ExitStatus.USAGE), "message": sentence}
+        write_text(json.dumps(error, indent=2, ensure_ascii=False) + "\n", sys.stdout)
     return ExitStatus.USAGE
