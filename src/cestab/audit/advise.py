@@ -86,4 +86,4 @@ def _errors(result: SettingResult) -> list[float]:
 
 def _largest(results: Sequence[SettingResult]) -> str:
     errors = [error for result in results for error in _errors(result)]
-    return f"; largest error {max(errors):.2g} ulps" if errors else ""
+    return f"; largest error {max(errors):.3g} ulps" if errors else ""

@@ -109,11 +109,13 @@ def _geometric(start: float, stop: float, count: int) -> Doubles:
 def _edge_ordinals(fmt: Format) -> IntArray:
     """Return the format's edge values, of both signs.
 
-    Where exp over- and underflows, 1/exp overflows and exp becomes subnormal, with both neighbours; powers of two up
-    to beyond the exact integers; max, smallest normal and subnormal, 0.
+    Where exp over- and underflows, 1/exp overflows, exp becomes subnormal, 1 + exp(−t) rounds to 1 (p·ln 2) and so
+    does 1 − exp(−t) ((p + 1)·ln 2), with both neighbours; powers of two up to beyond the exact integers; max,
+    smallest normal and subnormal, 0.
     """
     tiny = math.log(fmt.smallest_subnormal)
-    logarithms = [math.log(fmt.max), math.log(fmt.smallest_normal), tiny, tiny - math.log(2)]
+    absorbed = [-math.log(fmt.unit_roundoff), -math.log(fmt.unit_roundoff / 2)]
+    logarithms = [math.log(fmt.max), math.log(fmt.smallest_normal), tiny, tiny - math.log(2), *absorbed]
     edges = to_ordinal(round_to_format(np.clip(logarithms, -fmt.max, fmt.max), fmt), fmt)
     powers = 2.0 ** np.arange(-3, min(fmt.precision + 3, fmt.max_exponent + 1))
     plain = to_ordinal(
