@@ -91,7 +91,7 @@ def _value_facts(
         is_missed = is_finite and ledger.exceeds(error, floor + rtol * magnitude)
         is_far = is_missed and ledger.exceeds(error, limit)
         is_lost = value == 0 and ledger.exceeds(magnitude, arb(limits.lost))
-        overflow = bool(is_overflow_result(np.array(value), np.array(is_negative), limits.fmt))
+        overflow = may_overflow and bool(is_overflow_result(np.array(value), np.array(is_negative), limits.fmt))
         facts = (math.isnan(value), math.isinf(value), value == 0, overflow, is_beyond, is_missed, is_far, is_lost)
         rows.append((False,) * len(facts) if is_tie else facts)
     return ValueFacts(*(np.array(column, dtype=np.bool_) for column in zip(*rows, strict=True)))
