@@ -120,7 +120,7 @@ def measure(name: str, bare: Bare, dtype: str, classes: int, logits: str) -> str
 def main() -> None:
     for name, bare in (("log-sum-exp", log_sum_exp), ("naive", naive)):
         for dtype, classes in (("float32", 2), ("float32", 1000), ("bfloat16", 2)):
-            for logits in ("-8:8", "all"):
+            for logits in ("-8:8", "all") if dtype == "float32" else ("all",):  # bfloat16 has too few floats in −8:8
                 print(measure(name, bare, dtype, classes, logits))
 
 
