@@ -78,7 +78,7 @@ def test_a_chunk_is_a_whole_number_of_at_least_1(value: str) -> None:
 
 
 def test_a_choice_is_one_of_those_declared() -> None:
-    assert message_of("clipped:bounds=foo") == "unknown value of bounds 'foo'; (known: open, closed)"
+    assert message_of("clipped:bounds=foo") == "unknown value of bounds 'foo' (known: open, closed)"
     assert "did you mean closed?" in message_of("clipped:bounds=close")
 
 
@@ -90,7 +90,7 @@ def test_a_list_is_told_to_repeat_the_option() -> None:
 def test_an_unknown_name_or_parameter_suggests_the_nearest() -> None:
     assert message_of("niave").startswith("unknown formulation 'niave'; did you mean naive? (known: ")
     assert message_of("clipped:ep=1") == "unknown parameter of clipped 'ep'; did you mean eps? (known: eps, bounds)"
-    assert message_of("online:eps=1").startswith("unknown parameter of online 'eps';")
+    assert message_of("online:eps=1").startswith("unknown parameter of online 'eps' (known: chunk)")
     assert message_of("naive:eps=1") == "formulation 'naive' has no parameters, so 'eps=1' means nothing"
 
 

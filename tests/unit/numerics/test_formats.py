@@ -168,4 +168,4 @@ def test_an_unknown_name_suggests_the_nearest(given: str, nearest: str) -> None:
 def test_a_name_like_nothing_gets_no_suggestion() -> None:
     with pytest.raises(UsageError) as caught:
         find_format("qqqq")
-    assert str(caught.value).startswith("unknown dtype 'qqqq'; (known: float64")
+    assert str(caught.value).startswith("unknown dtype 'qqqq' (known: float64")
