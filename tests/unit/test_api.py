@@ -1,0 +1,36 @@
+"""The public Python functions."""
+
+from pathlib import Path
+
+import pytest
+
+import cestab
+from cestab.audit.plan import Plan
+from cestab.errors import UsageError
+
+DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
+
+
+def test_audit_is_the_function_whatever_was_imported_before() -> None:
+    assert Plan.__module__ == "cestab.audit.plan"
+    for _ in range(2):
+        report = cestab.audit(str(DIGITS), formulations=["compensated"], dtypes=["float32"])
+        assert isinstance(report, cestab.Report)
+        assert report.rows == 899
+        assert '"cestab.audit/1"' in report.to_json()
+
+
+def test_sweep_returns_the_report() -> None:
+    report = cestab.sweep(["naive"], dtypes=["float16"], patterns=["margin"], classes=[2], targets=["wrong"])
+    assert isinstance(report, cestab.Report)
+    assert report.settings[0].verdict == "fail"
+
+
+def test_a_wrong_name_is_a_usage_error_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean float16"):
+        cestab.sweep(dtypes=["flot16"])
+
+
+def test_an_unknown_attribute_is_told() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'swep'"):
+        getattr(cestab, "swep")  # noqa: B009  # mypy would refuse cestab.swep
