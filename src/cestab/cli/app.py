@@ -58,6 +58,8 @@ def run(arguments: list[str]) -> int:
         return _refuse(str(error), arguments)
     except TyperException as error:
         return _refuse(error.format_message(), arguments)
+    except MemoryError as error:
+        return _refuse(f"not enough memory for this request; fewer classes need less ({error})", arguments)
     except (BrokenPipeError, SystemExit):  # rich ends the program when nobody reads its help any more
         drop_output(sys.stdout)
         return ExitStatus.DONE

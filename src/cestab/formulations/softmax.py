@@ -26,7 +26,7 @@ from cestab.results import FindingKind, Objective
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
 K = FindingKind
 
-EXP_OVERFLOWS = "exp(z) overflows and inf/inf is NaN"
+EXP_OVERFLOWS = "exp(z) overflows or underflows, and inf/inf or 0/0 is NaN"
 LOG_OF_ZERO = "a probability underflows to 0, whose log is −inf and whose derivative divides 0 by 0"
 CLIPPED = "the clip holds p, so no gradient passes"
 OFFSET_CANCELS = "lse is rounded at the size of the logits before z_y is taken from it"

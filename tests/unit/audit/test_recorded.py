@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from cestab import api
+from cestab.audit import recorded
 from cestab.errors import ExitStatus
 from cestab.numerics.formats import find_format
 from cestab.results import FindingKind, Report, SettingResult, Verdict
@@ -113,7 +114,7 @@ def test_the_size_of_blocks_does_not_matter(numbers: int, monkeypatch: pytest.Mo
     dtypes = ["float16", "float32"]
     names = ["naive", "clipped", "log-softmax", "compensated"]
     expected = api.audit(str(DIGITS), formulations=names, dtypes=dtypes)
-    monkeypatch.setattr("cestab.audit.recorded.NUMBERS_PER_BLOCK", numbers)
+    monkeypatch.setattr(recorded, "NUMBERS_PER_BLOCK", numbers)
     assert api.audit(str(DIGITS), formulations=names, dtypes=dtypes) == expected
 
 
