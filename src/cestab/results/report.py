@@ -1,0 +1,164 @@
+"""What sweep and audit answer: settings with their verdicts and evidence, and the report of them all."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cestab.errors import ExitStatus
+from cestab.results.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.results.requests import AuditRequest, SweepRequest
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the cases something was seen: a magnitude t of a sweep or a row of a file.
+
+    `position` orders places: the float's ordinal in its format, or the row. `decimal` reads back to `value` in the
+    format; `hexadecimal` is exact (None for rows). `ulps` is the error there, None where it does not exist.
+    """
+
+    position: int
+    value: float
+    decimal: str
+    hexadecimal: str | None = None
+    ulps: float | None = None
+    reproduce: str | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """All cases of one setting that got one kind."""
+
+    kind: FindingKind
+    cases: int
+    first: Place
+    lowest: Place
+    highest: Place
+    worst: Place
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A maximal range of t with one hard outcome of loss and gradient; both ends belong to it."""
+
+    start: Place
+    stop: Place
+    loss: FindingKind | None
+    gradient: FindingKind | None
+
+
+@dataclass(frozen=True)
+class LargestError:
+    """The largest errors of a setting in ulps of the format, and where; None where no finite pair was seen."""
+
+    loss: Place | None
+    gradient: Place | None
+
+
+@dataclass(frozen=True)
+class RoundingCost:
+    """What rounding recorded logits to the format costs before anything is computed: largest changes of the truth."""
+
+    loss: Place | None
+    loss_change: float
+    gradient: Place | None
+    gradient_change: float
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that is fixed while t moves (`pattern` and `target` are None for recorded logits)."""
+
+    formulation: str
+    objective: Objective
+    dtype: str
+    compute: str
+    summation: Summation
+    pattern: str | None
+    classes: int
+    target: str | None
+    loss_scale: float
+
+
+@dataclass(frozen=True)
+class SettingResult:
+    """A setting's verdict and its evidence."""
+
+    setting: Setting
+    verdict: Verdict
+    cases: int
+    undefined: int
+    ties: int
+    coverage: Coverage
+    findings: tuple[Finding, ...]
+    largest_error: LargestError
+    intervals: tuple[Interval, ...] = ()
+    interval_count: int = 0
+    unrefined_boundaries: int = 0
+    worst_rows: tuple[Place, ...] = ()
+    rounding_cost: RoundingCost | None = None
+    reason: str | None = None
+
+
+def find_worst(results: Iterable[SettingResult]) -> Finding | None:
+    """Return the finding of worst severity that begins at the smallest |t|; None without findings above a note."""
+    order = [Severity.FAIL, Severity.WARN]
+    graded = [finding for result in results for finding in result.findings if finding.kind.severity in order]
+    return min(graded, key=lambda f: (order.index(f.kind.severity), abs(f.first.value)), default=None)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Which audited formulation to use in a dtype; None when none of them should be used."""
+
+    dtype: str
+    formulation: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the numbers may depend on."""
+
+    python: str
+    numpy: str
+    platform: str
+    cpu: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What sweep (request: SweepRequest) and audit (request: AuditRequest) return and print.
+
+    `causes` holds a sentence per failing formulation; `escalated` counts cases decided in ball arithmetic.
+    """
+
+    version: str
+    environment: Environment
+    request: SweepRequest | AuditRequest
+    settings: tuple[SettingResult, ...]
+    recommendations: tuple[Recommendation, ...]
+    causes: tuple[tuple[str, str], ...]
+    escalated: int
+    rows: int = 0
+    ignored_rows: int = 0
+
+    def verdict_counts(self) -> dict[Verdict, int]:
+        """Settings by verdict, in the order of Verdict."""
+        return {verdict: sum(s.verdict is verdict for s in self.settings) for verdict in Verdict}
+
+    def gated(self) -> list[tuple[SettingResult, Finding]]:
+        """Findings that the request's `fail_on` gates: named kinds; `fail` any failure; `warn` any warning or worse."""
+        severities = {"fail": {Severity.FAIL}, "warn": {Severity.WARN, Severity.FAIL}}
+        words = set(self.request.fail_on)
+        gated = {severity for word in words for severity in severities.get(word, set())}
+        found = [(result, finding) for result in self.settings for finding in result.findings]
+        return [(r, f) for r, f in found if f.kind.label in words or f.kind.severity in gated]
+
+    def exit_status(self) -> ExitStatus:
+        """What a shell is told: the gate first, then whether anything was judged, then whether something crashed."""
+        counts = self.verdict_counts()
+        if self.gated():
+            return ExitStatus.GATE_FAILED
+        if not any(counts[verdict] for verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)):
+            return ExitStatus.USAGE
+        return ExitStatus.NOT_AUDITED if counts[Verdict.ERROR] else ExitStatus.DONE

@@ -1,0 +1,67 @@
+"""What is asked for: every option of a sweep or an audit as resolved."""
+
+from dataclasses import dataclass
+
+from cestab.results.kinds import Fp8Overflow, Objective, Summation
+
+
+@dataclass(frozen=True)
+class LogitRange:
+    """`--logits LO:HI[:N][:log|linear]`; None for the format's own end, `count` None for the default coverage."""
+
+    low: float | None = None
+    high: float | None = None
+    count: int | None = None
+    spacing: str = "log"
+
+    def __str__(self) -> str:
+        if self == LogitRange():
+            return "all"
+        ends = f"{'' if self.low is None else repr(self.low)}:{'' if self.high is None else repr(self.high)}"
+        return ends + (f":{self.count}" if self.count is not None else "") + f":{self.spacing}"
+
+
+@dataclass(frozen=True)
+class Arithmetics:
+    """The options of the number format and of judgement that sweep and audit share. None means the format's own."""
+
+    dtypes: tuple[str, ...] = ("float16", "bfloat16", "float32", "float64")
+    compute: str | None = None
+    summations: tuple[Summation, ...] = (Summation.WIDE,)
+    loss_scales: tuple[float, ...] = (1.0,)
+    rtol: float | None = None
+    atol: float | None = None
+    fp8_overflow: Fp8Overflow = Fp8Overflow.NAN
+    flush_subnormals: bool = False
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """Every option of a sweep as resolved."""
+
+    objective: Objective
+    formulations: tuple[str, ...]
+    arithmetics: Arithmetics
+    logits: LogitRange
+    patterns: tuple[str, ...]
+    classes: tuple[int, ...]
+    targets: tuple[str, ...]
+    seed: int
+    fail_on: tuple[str, ...]
+
+
+DEFAULT_IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """Every option of an audit of recorded logits as resolved."""
+
+    objective: Objective
+    formulations: tuple[str, ...]
+    arithmetics: Arithmetics
+    file: str
+    labels: str | None
+    class_axis: int
+    ignore_index: int
+    fail_on: tuple[str, ...]
