@@ -30,18 +30,18 @@ from cestab.results.report import (
     find_worst,
 )
 from cestab.results.requests import (
+    DEFAULT_IGNORE_INDEX,
     Arithmetics,
     AuditRequest,
-    DEFAULT_IGNORE_INDEX,
     LogitRange,
     SweepRequest,
 )
 
 __all__ = [
+    "DEFAULT_IGNORE_INDEX",
     "Arithmetics",
     "AuditRequest",
     "Coverage",
-    "DEFAULT_IGNORE_INDEX",
     "Environment",
     "Finding",
     "FindingKind",

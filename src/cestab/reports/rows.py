@@ -1,0 +1,30 @@
+"""Rows under a heading as CSV (RFC 4180) or as a Markdown table: what every such report is written with."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+Cell = str | float | None  # None is an empty cell
+
+
+def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """Return rows as CSV with a header; lines end with a newline alone, numbers read back."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_write(cell) for cell in row] for row in rows)
+    return buffer.getvalue()
+
+
+def to_markdown(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """Return rows as a GitHub-flavoured Markdown table; `|` and line ends in cells are escaped."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(_escape(_write(cell)) for cell in line)} |\n" for line in lines)
+
+
+def _write(cell: Cell) -> str:
+    return "" if cell is None else cell if isinstance(cell, str) else repr(cell)
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
