@@ -49,23 +49,25 @@ class Formulation:
         declared = inspect.signature(self.recipe).parameters.values()
         return {p.name: p for p in declared if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
-    def evaluate(
-        self, logits: FloatArray, target: Target, arithmetic: Arithmetic, upstream: float
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return loss (cases,) and upstream·gradient (classes, cases) as computed in `arithmetic`.
+    def run(self, tape: Tape, logits: FloatArray, target: Target, upstream: float) -> tuple[Array, Array]:
+        """Return loss (cases,) and upstream·gradient (classes, cases) on the tape.
 
         `upstream` must be a number of the compute format. Logits are numbers of the compute format in its storage type.
         """
-        tape = Tape(arithmetic)
         z = tape.variable(logits)
         result = self.recipe(z, target, **self.parameters)
-        seed = arithmetic.constant(upstream)
-        if isinstance(result, Fused):
-            loss, gradient = result.loss.value, arithmetic.round(result.gradient.value * seed)
-        else:
-            loss, gradient = result.value, tape.gradient(result, z, seed)
+        if not isinstance(result, Fused):
+            return result, tape.gradient(result, z, tape.constant(upstream))
+        return result.loss, result.gradient if upstream == 1.0 else result.gradient * upstream
+
+    def evaluate(
+        self, logits: FloatArray, target: Target, arithmetic: Arithmetic, upstream: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return loss (cases,) and upstream·gradient (classes, cases) as computed in `arithmetic`."""
+        tape = Tape(arithmetic)
+        loss, gradient = self.run(tape, logits, target, upstream)
         tape.records.clear()  # its arrays hold the tape, which would keep every intermediate value until collected
-        return loss.reshape(-1), gradient
+        return loss.value.reshape(-1), gradient.value
 
 
 FORMULATIONS: dict[str, Formulation] = {}

@@ -3,7 +3,6 @@
 import numpy as np
 
 from cestab.formulations.registry import Fused, formulation
-from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import Array, clip, exp, log, log1p, maximum, sigmoid, where
 from cestab.numerics.target import DenseTarget
 from cestab.results import FindingKind, Objective
@@ -67,14 +66,12 @@ def sigmoid_clipped(x: Array, target: DenseTarget, *, eps: float = 1e-7) -> Arra
 def sigmoid_clamped_log(x: Array, target: DenseTarget) -> Array:
     """−(y·max(log p, −100) + (1 − y)·max(log1p(−p), −100)); backward (p − y)/max((1 − p)·p, 1e-12), then sigmoid's."""
     p, y = sigmoid(x), _label(x, target)
-    loss = -(y * maximum(log(p), -100.0) + (1.0 - y) * maximum(log1p(-p), -100.0))
-    rnd, floor = x.tape.arithmetic.round, x.tape.arithmetic.constant(BACKWARD_FLOOR)
+    loss = -(y * clip(log(p), -100.0, np.inf) + (1.0 - y) * clip(log1p(-p), -100.0, np.inf))
 
-    def pull_back(g: FloatArray) -> tuple[FloatArray]:
-        variance = rnd(rnd(1 - p.value) * p.value)
-        return (rnd(rnd(g * rnd(p.value - y.value)) / np.maximum(variance, floor)),)
+    def pull_back(g: Array, _: Array) -> tuple[Array]:
+        return (g * (p - y) / clip((1.0 - p) * p, BACKWARD_FLOOR, np.inf),)
 
-    return x.tape.record("clamped_entropy", loss.value, (p,), pull_back)
+    return x.tape.record("{}", loss.value, (p,), pull_back)
 
 
 @formulation(

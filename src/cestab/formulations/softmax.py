@@ -7,6 +7,7 @@ import numpy as np
 from cestab.formulations.registry import Fused, formulation
 from cestab.numerics.tape import (
     Array,
+    add_guard,
     clip,
     exp,
     log,
@@ -83,7 +84,7 @@ def clipped(z: Array, target: Target, *, eps: float = 1e-7, bounds: Literal["ope
 )
 def log_eps(z: Array, target: Target, *, eps: float = 1e-7) -> Array:
     """−pick(log(p + eps)), p = softmax(z), chain rule."""
-    return -pick(log(softmax(z) + eps), target)
+    return -pick(log(add_guard(softmax(z), eps)), target)
 
 
 @formulation(
@@ -148,8 +149,8 @@ def online(z: Array, target: Target, *, chunk: int = 128) -> Fused:
     for start in range(0, len(z.value), chunk):
         part = tape.variable(z.value[start : start + chunk])
         new_peak = maximum(peak, max_over_classes(part))
-        part_sum = where(np.isneginf(new_peak.value), 0.0, sum_over_classes(exp(part - new_peak)))
-        rescale = where(np.isneginf(peak.value), 0.0, exp(peak - new_peak))
+        part_sum = where(new_peak.value == -np.inf, 0.0, sum_over_classes(exp(part - new_peak)))
+        rescale = where(peak.value == -np.inf, 0.0, exp(peak - new_peak))
         peak, total = new_peak, total * rescale + part_sum
     lse = peak + log(total)
     return Fused(lse - pick(z, target), subtract_target(exp(z - lse), target))

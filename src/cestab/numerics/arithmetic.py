@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ class Arithmetic:
     summation: Summation = Summation.WIDE
     fp8_overflow: Fp8Overflow = Fp8Overflow.NAN
     flush: bool = False
+
+    has_guards: ClassVar[bool] = True  # clips and epsilons act; not so in the exact computation
 
     def round(self, x: FloatArray) -> FloatArray:
         """Return x (float32 or float64) rounded once to the format, with its overflow and flush rules."""
