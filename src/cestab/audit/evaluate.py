@@ -48,6 +48,10 @@ class Conditions:
         """The loss scale rounded once to the format."""
         return round_number(self.loss_scale, self.fmt)
 
+    def arithmetic(self, fmt: Format) -> Arithmetic:
+        """Return the arithmetic of these conditions in a format."""
+        return Arithmetic(fmt, self.summation, self.fp8_overflow, self.flush)
+
     @property
     def limits(self) -> Limits:
         return Limits(self.fmt, self.rtol, self.atol, self.upstream, self.classes)
@@ -140,17 +144,21 @@ def judge_hard_cases(conditions: Conditions, formulation: Formulation, cases: Ca
 def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> tuple[FloatArray, FloatArray]:
     """Return loss and upstream·gradient as the formulation computes them, rounded back to the format."""
     fmt, wide = conditions.fmt, conditions.compute
-    arithmetic = Arithmetic(wide, conditions.summation, conditions.fp8_overflow, conditions.flush)
-    logits, target = cases.logits, cases.target
-    if wide.storage != fmt.storage:
-        logits = logits.astype(wide.storage)
-        target = DenseTarget(target.weights.astype(wide.storage)) if isinstance(target, DenseTarget) else target
     with np.errstate(all="ignore"):
-        loss, gradient = formulation.evaluate(logits, target, arithmetic, conditions.upstream)
+        loss, gradient = formulation.evaluate(*widen(conditions, cases), conditions.arithmetic(wide), conditions.upstream)
         if wide == fmt:
             return loss, gradient
-        back = Arithmetic(fmt, conditions.summation, conditions.fp8_overflow, conditions.flush)
+        back = conditions.arithmetic(fmt)
         return back.round(loss), back.round(gradient)
+
+
+def widen(conditions: Conditions, cases: Cases) -> tuple[FloatArray, Target]:
+    """Return logits and target in the storage type of the compute format."""
+    logits, target, storage = cases.logits, cases.target, conditions.compute.storage
+    if storage != conditions.fmt.storage:
+        logits = logits.astype(storage)
+        target = DenseTarget(target.weights.astype(storage)) if isinstance(target, DenseTarget) else target
+    return logits, target
 
 
 def settle(
@@ -173,7 +181,7 @@ def settle(
     open_cases = np.flatnonzero(better.doubtful).tolist()
     ties = 0
     for case in open_cases:
-        weights = _weights(fewer.target, case, len(fewer.logits))
+        weights = case_weights(fewer.target, case, len(fewer.logits))
         exact = ExactCase(conditions.objective, fewer.logits[:, case].tolist(), weights, conditions.upstream)
         decision = decide_exactly(exact, float(loss[case]), gradient[:, case], conditions.limits)
         better.loss_codes[case], better.gradient_codes[case] = decision.loss_code, decision.gradient_code
@@ -182,7 +190,8 @@ def settle(
     return len(open_cases), ties
 
 
-def _weights(target: Target, case: int, classes: int) -> list[float]:
+def case_weights(target: Target, case: int, classes: int) -> list[float]:
+    """Return one case's target as a weight per class."""
     if isinstance(target, IndexTarget):
         return [float(j == target.index[case]) for j in range(classes)]
     weights: list[float] = target.weights[:, case].tolist()

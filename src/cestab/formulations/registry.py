@@ -54,7 +54,7 @@ class Formulation:
 
         `upstream` must be a number of the compute format. Logits are numbers of the compute format in its storage type.
         """
-        z = tape.variable(logits)
+        z = tape.variable(logits, "z")
         result = self.recipe(z, target, **self.parameters)
         if not isinstance(result, Fused):
             return result, tape.gradient(result, z, tape.constant(upstream))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cestab.formulations.registry import Fused, formulation
-from cestab.numerics.tape import Array, clip, exp, log, log1p, maximum, sigmoid, where
+from cestab.numerics.tape import ALIAS, Array, clip, exp, log, log1p, maximum, sigmoid, where
 from cestab.numerics.target import DenseTarget
 from cestab.results import FindingKind, Objective
 
@@ -19,7 +19,7 @@ EPS_LOST = "eps rounds to 0 in the format (or 1 − eps to 1), so log 0 is reach
 
 
 def _label(x: Array, target: DenseTarget) -> Array:
-    return x.tape.variable(target.weights)
+    return x.tape.variable(target.weights, "y")
 
 
 def _entropy(p: Array, y: Array) -> Array:
@@ -71,7 +71,7 @@ def sigmoid_clamped_log(x: Array, target: DenseTarget) -> Array:
     def pull_back(g: Array, _: Array) -> tuple[Array]:
         return (g * (p - y) / clip((1.0 - p) * p, BACKWARD_FLOOR, np.inf),)
 
-    return x.tape.record("{}", loss.value, (p,), pull_back)
+    return x.tape.record(ALIAS, loss.value, (p,), pull_back)
 
 
 @formulation(

@@ -144,10 +144,10 @@ def log_softmax(z: Array, target: Target) -> Fused:
 def online(z: Array, target: Target, *, chunk: int = 128) -> Fused:
     """Lse − pick z, lse in one pass with a running maximum and a rescaled running sum; fused gradient."""
     tape, cases = z.tape, z.value.shape[1]
-    peak = tape.variable(np.full(cases, -np.inf, dtype=z.value.dtype))
-    total = tape.variable(np.zeros(cases, dtype=z.value.dtype))
+    peak = tape.variable(np.full(cases, -np.inf, dtype=z.value.dtype), "−inf")
+    total = tape.variable(np.zeros(cases, dtype=z.value.dtype), "0")
     for start in range(0, len(z.value), chunk):
-        part = tape.variable(z.value[start : start + chunk])
+        part = tape.variable(z.value[start : start + chunk], f"z[{start}:{start + chunk}]")
         new_peak = maximum(peak, max_over_classes(part))
         part_sum = where(new_peak.value == -np.inf, 0.0, sum_over_classes(exp(part - new_peak)))
         rescale = where(peak.value == -np.inf, 0.0, exp(peak - new_peak))
@@ -183,6 +183,6 @@ def _balance(gradient: Array, place: IndexTarget) -> Array:
 
 def _gap_from_peak(z: Array, peak: Array, target: DenseTarget) -> Array:
     """2·Σ y_j·(m/2 − z_j/2) over y_j ≠ 0: halves, so that no difference overflows; masked classes have y_j = 0."""
-    weights = z.tape.variable(target.weights)
+    weights = z.tape.variable(target.weights, "y")
     gaps = where(target.weights == 0, 0.0, (peak * 0.5 - z * 0.5) * weights)
     return sum_over_classes(gaps) * 2.0

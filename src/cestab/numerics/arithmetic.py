@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -20,7 +19,10 @@ class Arithmetic:
     fp8_overflow: Fp8Overflow = Fp8Overflow.NAN
     flush: bool = False
 
-    has_guards: ClassVar[bool] = True  # clips and epsilons act; not so in the exact computation
+    @property
+    def has_guards(self) -> bool:
+        """Whether clips and epsilons act; not so in the exact computation."""
+        return True
 
     def round(self, x: FloatArray) -> FloatArray:
         """Return x (float32 or float64) rounded once to the format, with its overflow and flush rules."""

@@ -16,20 +16,21 @@ from cestab.numerics.target import DenseTarget, IndexTarget, Target
 
 # (gradient of the result, the result) → gradients of the parents
 VectorJacobianProduct = Callable[["Array", "Array"], tuple["Array", ...]]
-INPUT = "input"
+ALIAS, ADD_GUARD = "{}", "{} + eps({})"
+STOPPED = "{} where {} is not clipped"
 
 
 @dataclass(eq=False, slots=True)
 class Array:
     """A value on a tape: (classes, cases) or (cases,) numbers of the compute format.
 
-    `operation` is its primitive with a pair of braces for every parent, e.g. `exp({})`. `pull_back` turns the gradient of
-    the result into those of `parents`; None for inputs and for primitives through which no gradient flows.
+    `operation` is its primitive with a pair of braces for every parent, e.g. `exp({})`, or an input's name. `pull_back`
+    turns the gradient of the result into those of `parents`; None where no gradient flows.
     """
 
     value: FloatArray
     tape: "Tape"
-    operation: str = INPUT
+    operation: str
     parents: tuple["Array", ...] = ()
     pull_back: VectorJacobianProduct | None = None
 
@@ -72,13 +73,13 @@ class Tape:
     records: list[Array] = field(default_factory=list)
     is_backward: bool = False
 
-    def variable(self, value: FloatArray) -> Array:
+    def variable(self, value: FloatArray, name: str) -> Array:
         """Return the value as an input of the tape."""
-        return Array(value, self)
+        return Array(value, self, name)
 
     def constant(self, value: "Array | float") -> Array:
         """Return a Python number as an Array, rounded to the compute format; an Array as it is."""
-        return value if isinstance(value, Array) else Array(self.arithmetic.constant(value), self)
+        return value if isinstance(value, Array) else Array(self.arithmetic.constant(value), self, repr(value))
 
     def record(
         self, operation: str, value: FloatArray, parents: tuple[Array, ...], pull_back: VectorJacobianProduct | None = None
@@ -108,12 +109,12 @@ class Tape:
                 known = gradients.get(id(parent))
                 gradients[id(parent)] = share if known is None else known + share
         self.is_backward = False
-        return gradients.get(id(variable), self.variable(np.zeros_like(variable.value)))
+        return gradients.get(id(variable), self.variable(np.zeros_like(variable.value), "0"))
 
 
 def _broadcast(a: Array, like: Array) -> Array:
     """Repeat a value over the classes, or a number over all."""
-    return a.tape.record("{}", np.broadcast_to(a.value, like.value.shape), (a,))
+    return a.tape.record(ALIAS, np.broadcast_to(a.value, like.value.shape), (a,))
 
 
 def _reduce_to(parent: Array, gradient: Array) -> Array:
@@ -135,7 +136,7 @@ def add(a: Array, b: Array | float) -> Array:
 def add_guard(a: Array, eps: float) -> Array:
     """a + eps, eps a guard against log 0 that the exact computation does without."""
     guard = a.tape.constant(eps if a.tape.arithmetic.has_guards else 0.0)
-    return a.tape.rounded(f"{{}} + {eps!r}", a.value + guard.value, (a,), lambda g, _: (g,))
+    return a.tape.rounded(ADD_GUARD, a.value + guard.value, (a, guard), lambda g, _: (g, g))
 
 
 def subtract(a: Array, b: Array | float) -> Array:
@@ -221,7 +222,7 @@ def clip(a: Array, low: float, high: float, *, closed: bool = False) -> Array:
 
     def pull_back(g: Array, _: Array) -> tuple[Array]:
         inside = (a.value >= bottom) & (a.value <= top) if closed else (a.value > bottom) & (a.value < top)
-        return (tape.record("{} where {} is not clipped, else 0", np.where(inside, g.value, 0).astype(g.value.dtype), (g, a)),)
+        return (tape.record(STOPPED, np.where(inside, g.value, 0).astype(g.value.dtype), (g, a)),)
 
     clipped = np.minimum(np.maximum(a.value, bottom), top)
     return tape.record(f"clip({{}}, {low!r}, {high!r})", clipped, (a,), pull_back)
@@ -259,7 +260,7 @@ def softmax(z: Array) -> Array:
 def pick(v: Array, target: Target) -> Array:
     """The target's entry of v, (classes, cases) → (cases,); Σ y·v for a dense target (0·(−inf) is NaN there)."""
     if isinstance(target, DenseTarget):
-        return sum_over_classes(v * v.tape.variable(target.weights))
+        return sum_over_classes(v * v.tape.variable(target.weights, "y"))
 
     def pull_back(g: Array, _: Array) -> tuple[Array]:
         value = target.with_entry(np.zeros_like(v.value), g.value)
@@ -277,6 +278,6 @@ def with_entry(v: Array, place: IndexTarget, entry: Array | float) -> Array:
 def subtract_target(p: Array, target: Target) -> Array:
     """p − y over all classes: 1 is subtracted at an index target; no gradient flows through it."""
     if isinstance(target, DenseTarget):
-        return p - p.tape.variable(target.weights)
+        return p - p.tape.variable(target.weights, "y")
     difference = target.with_entry(p.value, target.pick(p.value) - 1)
     return p.tape.rounded("{} − 1 at the target", difference, (p,))

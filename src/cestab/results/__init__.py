@@ -1,5 +1,14 @@
 """The frozen values that every layer passes around: kinds of findings, requests, and what each command answers."""
 
+from cestab.results.explanation import (
+    Cause,
+    Entry,
+    Explanation,
+    Number,
+    Operation,
+    Outcome,
+    RootCause,
+)
 from cestab.results.gate import (
     GateCase,
     GateReport,
@@ -41,8 +50,11 @@ __all__ = [
     "DEFAULT_IGNORE_INDEX",
     "Arithmetics",
     "AuditRequest",
+    "Cause",
     "Coverage",
+    "Entry",
     "Environment",
+    "Explanation",
     "Finding",
     "FindingKind",
     "Fp8Overflow",
@@ -53,11 +65,15 @@ __all__ = [
     "Level",
     "Location",
     "LogitRange",
+    "Number",
     "Objective",
+    "Operation",
+    "Outcome",
     "Place",
     "Problem",
     "Recommendation",
     "Report",
+    "RootCause",
     "RoundingCost",
     "Setting",
     "SettingResult",

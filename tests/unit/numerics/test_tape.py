@@ -79,9 +79,9 @@ def assert_same(x: FloatArray, y: FloatArray) -> None:
 def run_unary(name: str, fmt: Format) -> tuple[Array, Array, FloatArray, FloatArray]:
     """Input, result, upstream gradient and gradient."""
     tape, inputs = Tape(Arithmetic(fmt)), RECORDED[fmt.name]["unary"]
-    x, upstream = tape.variable(read(inputs["x"], fmt)), read(inputs["upstream"], fmt)
+    x, upstream = tape.variable(read(inputs["x"], fmt), "x"), read(inputs["upstream"], fmt)
     result = UNARY[name](x)
-    return x, result, upstream, tape.gradient(result, x, tape.variable(upstream)).value
+    return x, result, upstream, tape.gradient(result, x, tape.variable(upstream, "x")).value
 
 
 @formats
@@ -140,24 +140,28 @@ def test_sigmoid_rounds_once_where_float16_of_pytorch_rounds_every_step(name: st
 @pytest.mark.parametrize("name", BINARY)
 def test_functions_of_two_are_pytorchs_bit_for_bit(name: str, fmt: Format) -> None:
     tape, inputs = Tape(Arithmetic(fmt)), RECORDED[fmt.name]["binary"]
-    a, b = (tape.variable(read(inputs[side], fmt)) for side in "ab")
+    a, b = (tape.variable(read(inputs[side], fmt), "x") for side in "ab")
     upstream, recorded = read(inputs["upstream"], fmt), inputs[name]
     result = BINARY[name](a, b)
     assert_same(result.value, read(recorded["value"], fmt))
     is_nan = np.isnan(a.value) | np.isnan(b.value)
     known = ~is_nan if name == "maximum" else np.ones(is_nan.shape, dtype=bool)  # PyTorch passes g to both where one is NaN
     for side, variable in (("gradient_a", a), ("gradient_b", b)):
-        assert_same(tape.gradient(result, variable, tape.variable(upstream)).value[known], read(recorded[side], fmt)[known])
+        assert_same(
+            tape.gradient(result, variable, tape.variable(upstream, "x")).value[known], read(recorded[side], fmt)[known]
+        )
 
 
 @formats
 @pytest.mark.parametrize("name", ["sum", "amax", "pick", "sub-sum"])
 def test_reductions_over_classes_are_pytorchs_bit_for_bit(name: str, fmt: Format) -> None:
     tape, inputs = Tape(Arithmetic(fmt)), RECORDED[fmt.name]["over_classes"]
-    z, recorded = tape.variable(read(inputs["z"], fmt)), inputs[name]
+    z, recorded = tape.variable(read(inputs["z"], fmt), "x"), inputs[name]
     result = OVER_CLASSES[name](z)
     np.testing.assert_array_equal(result.value, read(recorded["value"], fmt))
-    gradient = np.broadcast_to(tape.gradient(result, z, tape.variable(read(recorded["upstream"], fmt))).value, z.value.shape)
+    gradient = np.broadcast_to(
+        tape.gradient(result, z, tape.variable(read(recorded["upstream"], fmt), "x")).value, z.value.shape
+    )
     np.testing.assert_array_equal(gradient, read(recorded["gradient"], fmt))
 
 
@@ -165,9 +169,9 @@ def test_reductions_over_classes_are_pytorchs_bit_for_bit(name: str, fmt: Format
 def test_softmax_is_pytorchs(fmt: Format) -> None:
     """exp within 2 ulp, a sum of five and a division: 2 + 2 + 3/2 ulp; exact once rounded to 16 bits."""
     tape, inputs = Tape(Arithmetic(fmt)), RECORDED[fmt.name]["over_classes"]
-    z, recorded = tape.variable(read(inputs["z"], fmt)), inputs["softmax"]
+    z, recorded = tape.variable(read(inputs["z"], fmt), "x"), inputs["softmax"]
     result, upstream = t.softmax(z), read(recorded["upstream"], fmt)
-    gradient = tape.gradient(result, z, tape.variable(upstream)).value
+    gradient = tape.gradient(result, z, tape.variable(upstream, "x")).value
     values, gradients = read(recorded["value"], fmt), read(recorded["gradient"], fmt)
     if fmt.name in SIXTEEN_BITS:
         np.testing.assert_array_equal(result.value, values)
@@ -182,7 +186,7 @@ def test_softmax_is_pytorchs(fmt: Format) -> None:
 
 def make(values: list[Any], name: str = "float32", summation: Summation = Summation.WIDE) -> Array:
     fmt = FORMATS[name]
-    return Tape(Arithmetic(fmt, summation)).variable(np.array(values, dtype=fmt.storage))
+    return Tape(Arithmetic(fmt, summation)).variable(np.array(values, dtype=fmt.storage), "x")
 
 
 def gradient_of(result: Array, variable: Array, upstream: float = 1.0) -> list[Any]:
@@ -253,12 +257,12 @@ def test_contributions_to_one_variable_are_added_and_rounded() -> None:
 def test_a_gradient_to_a_broadcast_value_is_summed_in_the_order_of_the_setting() -> None:
     for order, expected in ((Summation.SEQUENTIAL, -256.0), (Summation.WIDE, -300.0)):
         z = make([[0.0]] * 300, "bfloat16", order)
-        shift = z.tape.variable(np.zeros(1, dtype=np.float32))
+        shift = z.tape.variable(np.zeros(1, dtype=np.float32), "x")
         assert gradient_of(z - shift, shift) == [expected]
 
 
 def test_a_variable_that_the_loss_does_not_use_has_gradient_zero() -> None:
     x = make([1.0, 2.0])
-    other = x.tape.variable(x.value)
+    other = x.tape.variable(x.value, "x")
     assert gradient_of(t.exp(x), other) == [0, 0]
     assert gradient_of(x, x) == [1, 1]

@@ -1,0 +1,142 @@
+"""One case computed three ways, step by step, and again with single steps replaced: what brought a finding about.
+
+Exact numbers have the precision that is current. `computed` is the format's arithmetic; `exact` has no rounding, no clip and no epsilon; `local` is each step without
+rounding, from the computed values of the steps before it.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cestab.audit.evaluate import Cases, Conditions, find_truth, settle, widen
+from cestab.audit.judge import judge_block
+from cestab.audit.rules import KINDS
+from cestab.formulations import Formulation
+from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.exact import ExactArithmetic, MixedArithmetic
+from cestab.numerics.formats import Format
+from cestab.numerics.rounding import FloatArray
+from cestab.numerics.tape import ALIAS, Array
+from cestab.numerics.trace import TracingTape
+from cestab.numerics.truth import Truth
+from cestab.results import FindingKind, Severity
+
+_RANK = (Severity.NOTE, Severity.WARN, Severity.FAIL)
+MakeArithmetic = Callable[[Format], Arithmetic]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Findings of a single case in the order loss, gradient, with their errors in ulps (NaN where there is none)."""
+
+    kinds: tuple[FindingKind | None, FindingKind | None]
+    loss_ulps: float
+    gradient_ulps: float
+
+    @property
+    def findings(self) -> tuple[FindingKind, ...]:
+        return tuple(kind for kind in self.kinds if kind is not None)
+
+    def worst(self) -> FindingKind | None:
+        """Return the finding of worst severity, of equal ones the first that is decided."""
+        return min(self.findings, key=lambda kind: (-_RANK.index(kind.severity), KINDS.index(kind)), default=None)
+
+    def rank(self) -> tuple[int, float]:
+        """Sort key: the worst severity, then the larger error in whole ulps; the smallest is the best."""
+        worst, ulps = self.worst(), max(self.loss_ulps, self.gradient_ulps)
+        return -1 if worst is None else _RANK.index(worst.severity), math.inf if math.isnan(ulps) else math.ceil(ulps)
+
+    def has_lost(self, finding: FindingKind) -> bool:
+        """Whether the loss (the gradient) of which the finding speaks has none left that is as severe."""
+        own = self.kinds[0 if finding.is_loss else 1]
+        return own is None or _RANK.index(own.severity) < _RANK.index(finding.severity)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A tape with the loss and the gradient that it ends in."""
+
+    tape: TracingTape
+    loss: Array
+    gradient: Array
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One case of one formulation; `cases` holds it alone."""
+
+    conditions: Conditions
+    formulation: Formulation
+    cases: Cases
+
+    @cached_property
+    def computed(self) -> Run:
+        return self._run(self.conditions.arithmetic, {})
+
+    @cached_property
+    def exact(self) -> Run:
+        return self._run(lambda fmt: ExactArithmetic(**vars(self.conditions.arithmetic(fmt))), {})
+
+    @cached_property
+    def local(self) -> Run:
+        """The run whose `own` results are local; its steps hold the computed values."""
+        known = {index: step.value for index, step in enumerate(self.computed.tape.steps)}
+        return self._run(lambda fmt: ExactArithmetic(**vars(self.conditions.arithmetic(fmt)), is_guarded=True), known)
+
+    @cached_property
+    def judged(self) -> Judged:
+        return self.judge(self.computed.loss.value, self.computed.gradient.value)
+
+    def steps(self) -> list[int]:
+        """Return the indices of the steps on which loss or gradient depend, those that only rename a value left out."""
+        tape = self.computed.tape
+        needed = tape.ancestors(self.computed.loss, self.computed.gradient)
+        return [index for index in sorted(needed) if tape.steps[index].operation != ALIAS]
+
+    def judge(self, loss: FloatArray, gradient: FloatArray) -> Judged:
+        """Judge a loss (one number) and a gradient (classes, 1), numbers of the format."""
+        loss = loss.reshape(-1)
+        judgement = judge_block(loss, gradient, self.truth, self.conditions.limits)
+        settle(self.conditions, self.cases, (loss, gradient), judgement, judge_block)
+        codes = int(judgement.loss_codes[0]), int(judgement.gradient_codes[0])
+        kinds = KINDS[codes[0] - 1] if codes[0] else None, KINDS[codes[1] - 1] if codes[1] else None
+        return Judged(kinds, float(judgement.loss_ulps[0]), float(judgement.gradient_ulps[0]))
+
+    def with_exact(self, index: int) -> Judged:
+        """Judge the case with one step's result exact and every other one computed from what it gets."""
+
+        def mixed(fmt: Format) -> Arithmetic:
+            return MixedArithmetic(**vars(self.conditions.arithmetic(fmt)))
+
+        run = self._run(mixed, {index: self.exact.tape.steps[index].value})
+        back = mixed(self.conditions.fmt)
+        return self.judge(back.round(run.loss.value), back.round(run.gradient.value))
+
+    def is_lost(self, index: int) -> bool:
+        """Whether a step has a result that is not finite, or 0, and should not be."""
+        computed = self.computed.tape.steps[index].value.reshape(-1)
+        exact: npt.NDArray[Any] = self.exact.tape.steps[index].value.reshape(-1)
+        return any(
+            (value == 0 and own != 0) or (not np.isfinite(value) and (own.is_finite or np.isnan(value)))
+            for value, own in zip(computed, exact, strict=True)
+        )
+
+    def _run(self, make: MakeArithmetic, replaced: Mapping[int, FloatArray]) -> Run:
+        conditions, fmt = self.conditions, self.conditions.fmt
+        with np.errstate(all="ignore"):
+            tape = TracingTape(make(conditions.compute), replaced=replaced)
+            loss, gradient = self.formulation.run(tape, *widen(conditions, self.cases), conditions.upstream)
+            if conditions.compute != fmt:
+                back = make(fmt)
+                loss = tape.record(f"{{}} in {fmt.name}", back.round(loss.value), (loss,))
+                gradient = tape.record(f"{{}} in {fmt.name}", back.round(gradient.value), (gradient,))
+        return Run(tape, loss, gradient)
+
+    @cached_property
+    def truth(self) -> Truth:
+        return find_truth(self.conditions, self.cases, precise=True)

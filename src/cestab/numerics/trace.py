@@ -1,0 +1,51 @@
+"""A tape that keeps every primitive, those of the backward pass too, and lets given results take the place of computed ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cestab.numerics.exact import ExactArithmetic, to_exact_array
+from cestab.numerics.rounding import FloatArray
+from cestab.numerics.tape import Array, Tape, VectorJacobianProduct
+
+
+@dataclass(eq=False)
+class TracingTape(Tape):
+    """`steps` are all primitives in order; `own[i]` is what step i gave before `replaced[i]` took its place."""
+
+    replaced: Mapping[int, FloatArray] = field(default_factory=dict)
+    steps: list[Array] = field(default_factory=list)
+    own: list[FloatArray] = field(default_factory=list)
+
+    def variable(self, value: FloatArray, name: str) -> Array:
+        return super().variable(self._normalize(value), name)
+
+    def record(
+        self, operation: str, value: FloatArray, parents: tuple[Array, ...], pull_back: VectorJacobianProduct | None = None
+    ) -> Array:
+        self.own.append(self._normalize(np.asarray(value)))
+        kept = self.replaced.get(len(self.steps), self.own[-1])
+        result = super().record(operation, self._normalize(kept), parents, pull_back)
+        self.steps.append(result)
+        return result
+
+    def _normalize(self, value: FloatArray) -> FloatArray:
+        """Return objects as Exact, every number of an exact computation."""
+        is_exact = value.dtype == object or isinstance(self.arithmetic, ExactArithmetic)
+        return to_exact_array(value) if is_exact else value
+
+    def ancestors(self, *results: Array) -> set[int]:
+        """Return the indices of the steps that the results depend on, their own included."""
+        places = {id(step): index for index, step in enumerate(self.steps)}
+        found: set[int] = set()
+        waiting = list(results)
+        while waiting:
+            array = waiting.pop()
+            index = places.get(id(array))
+            if index is not None and index in found:
+                continue
+            if index is not None:
+                found.add(index)
+            waiting.extend(array.parents)
+        return found
