@@ -166,7 +166,7 @@ def _find_root(replay: Replay, steps: Steps) -> tuple[int | None, RootCause | No
     cause, words = find_incident(step)
     formula = " = ".join(steps.formula(index))
     seen = f"{step.computed:.7g} instead of {spell_exact(step.exact, step.computed)}"
-    happened = f"{cause or Cause.ROUNDING}{f', {words}' if words else ''}"
+    happened = words or cause or Cause.ROUNDING
     effect = f"with its exact result alone there is no {finding.label}"
     if sole is None:
         effect = f"the first result that is lost, though no exact result alone removes the {finding.label}"

@@ -69,8 +69,7 @@ def _look_at_special(step: Step) -> tuple[Cause | None, str] | None:
     if math.isfinite(step.computed) and not is_saturated:
         return None
     if local.is_finite:
-        becomes = f"becomes {step.computed:g}" if not math.isinf(step.computed) else "overflows"
-        return Cause.OVERFLOW, f"{becomes}: {fmt.name} ends at {fmt.max:.4g}"
+        return Cause.OVERFLOW, f"overflow: {fmt.name} ends at {fmt.max:.4g}"
     if local.cause is None:
         return None, f"carries {step.computed:g} on"
     return Cause(local.cause), _spell(step)
@@ -102,9 +101,9 @@ def _look_at_zero(step: Step) -> tuple[Cause | None, str] | None:
     if step.local in (0.0, step.computed):
         return None
     if step.computed == 0:
-        return Cause.UNDERFLOW, "underflows to 0"
+        return Cause.UNDERFLOW, "underflow to 0"
     if abs(step.computed) < step.fmt.smallest_normal:
-        return Cause.UNDERFLOW, "subnormal: digits are lost"
+        return Cause.UNDERFLOW, "underflow: subnormal, digits are lost"
     return None
 
 
@@ -116,7 +115,7 @@ def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
     largest = max(operands, default=0.0)
     if abs(step.computed) == largest and step.local != step.computed:
         drowned = max((x for x in operands if x < largest), default=largest)
-        return Cause.ABSORPTION, f"{drowned:.3g} is absorbed by {largest:.4g}"
+        return Cause.ABSORPTION, f"absorption: {drowned:.3g} is lost in {largest:.4g}"
     if largest and abs(step.computed) <= largest / 10 and not step.error_ulps <= _HARMLESS_ULPS:
         digits = f"{math.log10(largest / abs(step.computed)):.0f} digits" if step.computed else "every digit"
         return Cause.CANCELLATION, f"cancellation of {digits}"

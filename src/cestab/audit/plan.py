@@ -53,7 +53,7 @@ def plan_sweep(request: SweepRequest) -> list[Plan]:
     for conditions in plan_arithmetics(request.arithmetics, request.objective):
         resolve_range(request.logits, conditions.fmt)
         for pattern, classes, target in product(request.patterns, request.classes, request.targets):
-            _check_cases(request.objective, pattern, classes)
+            check_cases(request.objective, pattern, classes)
             exhaustive = is_exhaustive(request.logits, conditions.fmt, classes)
             needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity
             plans.append(
@@ -93,7 +93,8 @@ def plan_arithmetics(arithmetics: Arithmetics, objective: Objective) -> Iterator
         )
 
 
-def _check_cases(objective: Objective, pattern: str, classes: int) -> None:
+def check_cases(objective: Objective, pattern: str, classes: int) -> None:
+    """Refuse a pattern or a number of classes that the objective does not have."""
     if objective is Objective.BINARY_CROSS_ENTROPY:
         if (pattern, classes) != ("margin", 1):
             raise UsageError(f"{objective} has one logit: its only pattern is margin and its only number of classes 1")

@@ -19,6 +19,7 @@ from cestab.audit.summary import NO_ERROR, Error, Summary, largest_error
 from cestab.cases.patterns import has_truth
 from cestab.cases.recorded import Recording, open_recording
 from cestab.formulations import find_formulation
+from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
@@ -111,11 +112,9 @@ def _audit_block(
     conditions: Conditions, rows: npt.NDArray[Any], originals: Doubles, labels: npt.NDArray[Any], totals: dict[str, RowTotals]
 ) -> Cost:
     """Judge one block under one set of conditions; return what the rounding of its logits cost."""
-    rounded = round_to_format(originals, conditions.fmt)
-    is_kept = has_truth(originals, masks=True) & has_truth(rounded, masks=True)
-    is_kept &= ~np.logical_or.reduce(np.isinf(rounded) & np.isfinite(originals), axis=0)
+    rounded, is_kept = round_logits(originals, conditions.fmt)
     undefined = rows.size - int(np.count_nonzero(is_kept))
-    cases = Cases(rows, rounded, _make_target(conditions, labels)).select(is_kept)
+    cases = Cases(rows, rounded, make_recorded_target(conditions, labels)).select(is_kept)
     truth = find_truth(conditions, cases, precise=True)
     for name, own in totals.items():
         judgement, summary = judge_cases(conditions, find_formulation(name), cases, truth, has_map=False, undefined=undefined)
@@ -123,7 +122,15 @@ def _audit_block(
     return _measure_cost(conditions, cases, originals[:, is_kept], truth)
 
 
-def _make_target(conditions: Conditions, labels: npt.NDArray[Any]) -> Target:
+def round_logits(originals: FloatArray, fmt: Format) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return logits (classes, rows) in the format, and which rows have a truth: no NaN, no overflow, not all masked."""
+    rounded = round_to_format(originals, fmt)
+    overflows = np.logical_or.reduce(np.isinf(rounded) & np.isfinite(originals), axis=0)
+    return rounded, has_truth(originals, masks=True) & has_truth(rounded, masks=True) & ~overflows
+
+
+def make_recorded_target(conditions: Conditions, labels: npt.NDArray[Any]) -> Target:
+    """Return the target of recorded labels (rows,)."""
     if conditions.objective is Objective.BINARY_CROSS_ENTROPY:
         return DenseTarget(round_to_format(labels.astype(np.float64), conditions.fmt)[np.newaxis])
     return IndexTarget(labels.astype(np.intp))

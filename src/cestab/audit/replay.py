@@ -1,7 +1,7 @@
 """One case computed three ways, step by step, and again with single steps replaced: what brought a finding about.
 
-Exact numbers have the precision that is current. `computed` is the format's arithmetic; `exact` has no rounding, no clip and no epsilon; `local` is each step without
-rounding, from the computed values of the steps before it.
+`computed` is the format's arithmetic; `exact` has no rounding, no clip and no epsilon; `local` is each step without
+rounding, from the computed values of the steps before it. Exact numbers have the precision that is current.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Requests: from what a caller names (strings, None for a default) to checked values with every default filled in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
@@ -14,9 +14,13 @@ from cestab.results import (
     DEFAULT_IGNORE_INDEX,
     Arithmetics,
     AuditRequest,
+    ExplainRequest,
     FindingKind,
     Fp8Overflow,
+    GeneratedCase,
+    GivenCase,
     Objective,
+    RecordedCase,
     Summation,
     SweepRequest,
 )
@@ -100,6 +104,78 @@ def make_audit_request(
     if class_axis not in (0, 1):
         raise UsageError(f"--axis {class_axis} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
     return AuditRequest(chosen, names, arithmetics, file, labels, class_axis, ignore_index, find_gates(fail_on))
+
+
+def make_explain_request(
+    formulation: str, arithmetics: Arithmetics, case: GivenCase | GeneratedCase | RecordedCase, against: str | None = None
+) -> ExplainRequest:
+    """Return the request of explain: one formulation, one case, one number format."""
+    names = (formulation,) if against is None else (formulation, against)
+    objective = find_objective(names, None)
+    for what, values in (
+        ("dtype", arithmetics.dtypes),
+        ("summation", arithmetics.summations),
+        ("loss scale", arithmetics.loss_scales),
+    ):
+        if len(values) != 1:
+            raise UsageError(f"explain looks at one case: {len(values)} values of {what} are given, one is needed")
+    if isinstance(case, GeneratedCase):
+        find_pattern(case.pattern)
+        targets = list(expand_target(case.target, objective))
+        if len(targets) != 1:
+            raise UsageError(f"target '{case.target}' is {len(targets)} targets; one case has one")
+    return ExplainRequest(objective, formulation, arithmetics, case, against)
+
+
+def make_case(
+    formulation: str,
+    *,
+    logits: Sequence[float] | None = None,
+    target: str | None = None,
+    pattern: str | None = None,
+    classes: int | None = None,
+    at: float | None = None,
+    seed: int = 0,
+    file: str | None = None,
+    row: int | None = None,
+    labels: str | None = None,
+    class_axis: int = 1,
+    ignore_index: int = DEFAULT_IGNORE_INDEX,
+) -> GivenCase | GeneratedCase | RecordedCase:
+    """Return the one case that is named: by its logits, by a magnitude t, or by a row of a file."""
+    ways = [name for name, value in (("--logits", logits), ("--at", at), ("--from", file)) if value is not None]
+    if len(ways) != 1:
+        given = " and ".join(ways) or "nothing"
+        raise UsageError(f"one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; {given} was given")
+    is_binary = find_formulation(formulation).objective is Objective.BINARY_CROSS_ENTROPY
+    _refuse_stray(ways[0], {"--pattern": pattern, "--classes": classes, "--row": row, "--labels": labels, "--target": target})
+    if logits is not None:
+        if not logits or target is None:
+            raise UsageError(
+                "--logits Z,… needs a --target: a class, weights with commas, or a label, e.g. --logits 100,0 --target 1"
+            )
+        return GivenCase(tuple(logits), target)
+    if at is not None:
+        return GeneratedCase(
+            pattern or "margin", classes if classes is not None else 1 if is_binary else 2, target or "wrong", at, seed
+        )
+    if row is None:
+        raise UsageError("--from FILE needs --row N, the number of the row from 0 on")
+    return RecordedCase(file or "", row, labels, class_axis, ignore_index)
+
+
+_BELONGING = {
+    "--logits": ("--target",),
+    "--at": ("--pattern", "--classes", "--target"),
+    "--from": ("--row", "--labels"),
+}
+
+
+def _refuse_stray(way: str, options: Mapping[str, object]) -> None:
+    """Refuse an option that does not go with the way in which the case is named."""
+    for option, value in options.items():
+        if value is not None and option not in _BELONGING[way]:
+            raise UsageError(f"{option} does not go with {way}, which takes {' and '.join(_BELONGING[way])}")
 
 
 def find_objective(formulations: Sequence[str] | None, objective: str | None) -> Objective:

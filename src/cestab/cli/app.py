@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from cestab.cli.audit import audit
+from cestab.cli.explain import explain
 from cestab.cli.list import list_registry
 from cestab.cli.output import drop_output, write_text
 from cestab.cli.sweep import sweep
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(sweep)
+app.command()(explain)
 app.command()(audit)
 app.command("list")(list_registry)
 

@@ -18,6 +18,13 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
+class ExplainFormat(StrEnum):
+    """Forms of an explanation."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 def split_list(values: list[str] | None) -> list[str] | None:
     """Return the items of a repeatable option whose values may be comma lists."""
     if values is None:
@@ -193,6 +200,7 @@ FailOn = Annotated[
     ),
 ]
 Format = Annotated[OutputFormat, typer.Option("--output-format", help="Form of the report.", rich_help_panel=OUTPUT)]
+TextOrJson = Annotated[ExplainFormat, typer.Option("--output-format", help="Form of the report.", rich_help_panel=OUTPUT)]
 Json = Annotated[bool, typer.Option("--json", help="Short for --output-format json.", rich_help_panel=OUTPUT)]
 Output = Annotated[
     str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the report to FILE.", rich_help_panel=OUTPUT)

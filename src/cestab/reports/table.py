@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cestab.reports.text import to_text
+from cestab.reports.text import new_table, to_text
 from cestab.results import Finding, Report, SettingResult, SweepRequest, Verdict, find_worst
 
 STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
@@ -52,19 +52,12 @@ def _headline(report: Report) -> str:
 def _overview(report: Report) -> Table:
     dtypes = list(dict.fromkeys(result.setting.dtype for result in report.settings))
     is_sweep = isinstance(report.request, SweepRequest)
-    table = _new_table(("from |t|" if is_sweep else "rows", *dtypes))
+    table = new_table(("from |t|" if is_sweep else "rows", *dtypes))
     for name in report.request.formulations:
         own = [result for result in report.settings if result.setting.formulation == name]
         table.add_row(Text(name), *(_cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes))
     if not is_sweep:
         table.add_row(Text("(rounding z)"), *(_rounding_cell(report, dtype) for dtype in dtypes))
-    return table
-
-
-def _new_table(columns: Sequence[str], gap: int = 2) -> Table:
-    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
     return table
 
 
@@ -94,7 +87,7 @@ def _rounding_cell(report: Report, dtype: str) -> Text:
 def _detail(report: Report) -> Table:
     is_sweep = isinstance(report.request, SweepRequest)
     columns = ("formulation", "dtype", "case" if is_sweep else "classes", "verdict", "worst finding")
-    table = _new_table((*columns, "from |t|" if is_sweep else "rows"), gap=1)
+    table = new_table((*columns, "from |t|" if is_sweep else "rows"), gap=1)
     for result in report.settings:
         setting, worst = result.setting, find_worst([result])
         case = f"{setting.pattern} {setting.classes} {setting.target}" if is_sweep else str(setting.classes)

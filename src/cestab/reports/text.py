@@ -1,9 +1,11 @@
 """Rich renderables as text, as a stream would show them: its width, and colours if it is a terminal (NO_COLOR)."""
 
 import io
+from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console, RenderableType
+from rich.table import Table
 
 
 def to_text(stream: TextIO, *renderables: RenderableType) -> str:
@@ -13,3 +15,11 @@ def to_text(stream: TextIO, *renderables: RenderableType) -> str:
     for renderable in renderables:
         console.print(renderable)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def new_table(columns: Sequence[str], gap: int = 2) -> Table:
+    """Return an empty table without lines whose cells fold rather than end in dots."""
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

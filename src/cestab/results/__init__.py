@@ -42,9 +42,14 @@ from cestab.results.requests import (
     DEFAULT_IGNORE_INDEX,
     Arithmetics,
     AuditRequest,
+    ExplainRequest,
+    GeneratedCase,
+    GivenCase,
     LogitRange,
+    RecordedCase,
     SweepRequest,
 )
+from cestab.results.walkthrough import WalkthroughRow
 
 __all__ = [
     "DEFAULT_IGNORE_INDEX",
@@ -54,12 +59,15 @@ __all__ = [
     "Coverage",
     "Entry",
     "Environment",
+    "ExplainRequest",
     "Explanation",
     "Finding",
     "FindingKind",
     "Fp8Overflow",
     "GateCase",
     "GateReport",
+    "GeneratedCase",
+    "GivenCase",
     "Interval",
     "LargestError",
     "Level",
@@ -72,6 +80,7 @@ __all__ = [
     "Place",
     "Problem",
     "Recommendation",
+    "RecordedCase",
     "Report",
     "RootCause",
     "RoundingCost",
@@ -81,5 +90,6 @@ __all__ = [
     "Summation",
     "SweepRequest",
     "Verdict",
+    "WalkthroughRow",
     "find_worst",
 ]

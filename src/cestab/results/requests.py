@@ -65,3 +65,44 @@ class AuditRequest:
     class_axis: int
     ignore_index: int
     fail_on: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GivenCase:
+    """Logits and a target in words: a class, weights, or a target kind (binary: the label)."""
+
+    logits: tuple[float, ...]
+    target: str
+
+
+@dataclass(frozen=True)
+class GeneratedCase:
+    """The case of a sweep at magnitude `at`."""
+
+    pattern: str
+    classes: int
+    target: str
+    at: float
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class RecordedCase:
+    """One row of recorded logits."""
+
+    file: str
+    row: int
+    labels: str | None = None
+    class_axis: int = 1
+    ignore_index: int = DEFAULT_IGNORE_INDEX
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """Every option of explain as resolved; the lists of `arithmetics` hold one value each."""
+
+    objective: Objective
+    formulation: str
+    arithmetics: Arithmetics
+    case: GivenCase | GeneratedCase | RecordedCase
+    against: str | None

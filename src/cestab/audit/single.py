@@ -1,0 +1,116 @@
+"""The single case that explain looks at: given in numbers, generated as in a sweep, or a row of recorded logits."""
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from cestab.audit.evaluate import Cases, Conditions, make_cases
+from cestab.audit.explain import explain_case
+from cestab.audit.plan import check_cases, plan_arithmetics
+from cestab.audit.recorded import make_recorded_target, round_logits
+from cestab.cases.patterns import find_pattern
+from cestab.cases.recorded import open_recording
+from cestab.cases.targets import expand_target, make_target
+from cestab.errors import UsageError
+from cestab.numerics.rounding import FloatArray, round_number, round_to_format, shortest_decimal, to_ordinal
+from cestab.numerics.target import DenseTarget, IndexTarget, Target
+from cestab.results import ExplainRequest, Explanation, GeneratedCase, GivenCase, Objective, RecordedCase
+
+
+class SingleCase(NamedTuple):
+    """Conditions, the case, and the words that say where it is from."""
+
+    conditions: Conditions
+    cases: Cases
+    source: str
+
+
+def run_explain(request: ExplainRequest) -> Explanation:
+    """Return the explanation of a request."""
+    conditions = next(plan_arithmetics(request.arithmetics, request.objective))
+    match request.case:
+        case GivenCase():
+            single = _take_given(conditions, request.case)
+        case GeneratedCase():
+            single = _generate(conditions, request.case)
+        case RecordedCase():
+            single = _read_row(conditions, request.case)
+    return explain_case(single.conditions, request.formulation, single.cases, single.source, request.against)
+
+
+def _take_given(conditions: Conditions, case: GivenCase) -> SingleCase:
+    fmt, classes = conditions.fmt, len(case.logits)
+    logits, has_truth = round_logits(np.array(case.logits).reshape(-1, 1), fmt)
+    shown = ", ".join(_spell(float(z), conditions) for z in logits[:, 0])
+    check_cases(conditions.objective, "margin", classes)
+    if not has_truth[0]:
+        raise UsageError(f"logits {shown} have no true loss: they must be finite numbers of {fmt.name}, or -inf for a mask")
+    target = _parse_target(case.target, logits, conditions)
+    conditions = replace(conditions, classes=classes)
+    return SingleCase(conditions, Cases(np.zeros(1, dtype=np.int64), logits, target), f"logits {shown}, target {case.target}")
+
+
+def _parse_target(text: str, logits: FloatArray, conditions: Conditions) -> Target:
+    """Return the target that a class, weights with commas, a label, or the name of a target kind means."""
+    objective, classes = conditions.objective, len(logits)
+    numbers = _parse_numbers(text)
+    if numbers is None:
+        kinds = list(expand_target(text, objective))
+        if len(kinds) > 1:
+            raise UsageError(f"target '{text}' is {len(kinds)} targets; one case has one")
+        return make_target(kinds[0], logits, conditions.fmt, objective)
+    if objective is Objective.BINARY_CROSS_ENTROPY:
+        if len(numbers) != 1 or not 0 <= numbers[0] <= 1:
+            raise UsageError(f"target '{text}' is not a label from 0 to 1")
+    elif len(numbers) == 1:
+        if not text.strip().isdigit() or int(text) >= classes:
+            raise UsageError(f"target '{text}' is not a class from 0 to {classes - 1}")
+        return IndexTarget(np.array([int(text)]))
+    elif len(numbers) != classes or not all(0 <= weight < math.inf for weight in numbers):
+        raise UsageError(f"target '{text}' is not {classes} weights from 0 on, one for each logit")
+    return DenseTarget(round_to_format(np.array(numbers).reshape(-1, 1), conditions.fmt))
+
+
+def _parse_numbers(text: str) -> list[float] | None:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        return None
+
+
+def _generate(conditions: Conditions, case: GeneratedCase) -> SingleCase:
+    check_cases(conditions.objective, case.pattern, case.classes)
+    fmt = conditions.fmt
+    if find_pattern(case.pattern).is_masking and not fmt.has_infinity:
+        raise UsageError(f"{fmt.name} has no infinity to mask with")
+    t = round_number(case.at, fmt)
+    if not math.isfinite(t):
+        raise UsageError(f"--at {case.at!r} is not a finite number of {fmt.name}, which ends at {fmt.max!r}")
+    conditions = replace(conditions, pattern=case.pattern, classes=case.classes, target=case.target, seed=case.seed)
+    cases = make_cases(conditions, to_ordinal(np.array([t]), fmt))
+    source = f"{case.pattern}, {case.classes} classes, {case.target}, t = {shortest_decimal(t, fmt)}"
+    if not cases.positions.size:
+        raise UsageError(f"the case {source} has a logit beyond {fmt.name}")
+    return SingleCase(conditions, cases, source)
+
+
+def _read_row(conditions: Conditions, case: RecordedCase) -> SingleCase:
+    source = (case.file, case.labels, conditions.objective, case.class_axis, case.ignore_index)
+    with open_recording(*source) as recording:
+        if not 0 <= case.row < recording.rows:
+            raise UsageError(f"--row {case.row} is not a row of '{case.file}': it has 0 to {recording.rows - 1}")
+        logits, labels = recording.read(case.row, case.row + 1)
+    is_binary = conditions.objective is Objective.BINARY_CROSS_ENTROPY
+    if not is_binary and labels[0] == case.ignore_index:
+        raise UsageError(f"row {case.row} has the label {case.ignore_index} of rows that are ignored")
+    rounded, has_truth = round_logits(logits, conditions.fmt)
+    if not has_truth[0]:
+        raise UsageError(f"row {case.row} has no true loss: some logit is NaN or beyond {conditions.fmt.name}, or all are -inf")
+    cases = Cases(np.array([case.row]), rounded, make_recorded_target(conditions, labels))
+    return SingleCase(replace(conditions, classes=len(logits)), cases, f"row {case.row} of {case.file}")
+
+
+def _spell(z: float, conditions: Conditions) -> str:
+    return shortest_decimal(z, conditions.fmt) if math.isfinite(z) else repr(z)

@@ -1,0 +1,130 @@
+"""`cestab explain`: one case, operation by operation."""
+
+from typing import Annotated
+
+import typer
+
+from cestab.cli import options
+from cestab.cli.audit import Axis, IgnoreIndex, Labels
+from cestab.cli.output import open_output, write_text
+from cestab.errors import UsageError
+from cestab.results import DEFAULT_IGNORE_INDEX
+
+Formulation = Annotated[
+    str | None, typer.Option("-f", "--formulation", metavar="NAME[:KEY=VALUE,…]", help="Formulation, e.g. naive.")
+]
+Against = Annotated[
+    str | None, typer.Option("--against", metavar="NAME", help="Formulation to show beside it. Default: the best on the case.")
+]
+Dtype = Annotated[str, typer.Option("--dtype", metavar="FORMAT", help="Number format.", rich_help_panel=options.ARITHMETIC)]
+SummationOrder = Annotated[
+    str,
+    typer.Option("--summation", metavar="wide|pairwise|sequential", help="Sum order.", rich_help_panel=options.ARITHMETIC),
+]
+LossScale = Annotated[float, typer.Option("--loss-scale", help="Factor on the gradient.", rich_help_panel=options.ARITHMETIC)]
+GivenLogits = Annotated[
+    str | None, typer.Option("--logits", metavar="Z,…", help="The logits, e.g. 100,0.", rich_help_panel=options.CASES)
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target", metavar="T", help="Class, weights, label, or a target kind such as wrong.", rich_help_panel=options.CASES
+    ),
+]
+Pattern = Annotated[
+    str | None, typer.Option("--pattern", metavar="NAME", help="Pattern of a generated case.", rich_help_panel=options.CASES)
+]
+Classes = Annotated[int | None, typer.Option("--classes", metavar="N", help="Its classes.", rich_help_panel=options.CASES)]
+At = Annotated[float | None, typer.Option("--at", metavar="T", help="Its magnitude t.", rich_help_panel=options.CASES)]
+Source = Annotated[
+    str | None, typer.Option("--from", metavar="FILE", help="Recorded logits, as in audit.", rich_help_panel=options.CASES)
+]
+Row = Annotated[int | None, typer.Option("--row", metavar="N", help="Row of the file, from 0.", rich_help_panel=options.CASES)]
+Hexadecimal = Annotated[
+    bool, typer.Option("--hex", help="Show computed values in hexadecimal.", rich_help_panel=options.OUTPUT)
+]
+
+
+def explain(
+    formulation: Formulation = None,
+    against: Against = None,
+    logits: GivenLogits = None,
+    target: Target = None,
+    pattern: Pattern = None,
+    classes: Classes = None,
+    at: At = None,
+    seed: options.Seed = 0,
+    source: Source = None,
+    row: Row = None,
+    labels: Labels = None,
+    axis: Axis = 1,
+    ignore_index: IgnoreIndex = DEFAULT_IGNORE_INDEX,
+    dtype: Dtype = "float32",
+    compute: options.Compute = None,
+    summation: SummationOrder = "wide",
+    loss_scale: LossScale = 1.0,
+    rtol: options.Rtol = None,
+    atol: options.Atol = None,
+    fp8_overflow: options.Fp8Overflow = "nan",
+    flush_subnormals: options.FlushSubnormals = False,
+    output_format: options.TextOrJson = options.ExplainFormat.TABLE,
+    json: options.Json = False,
+    output: options.Output = None,
+    hexadecimal: Hexadecimal = False,
+) -> None:
+    """Show one case operation by operation beside exact arithmetic, and say which operation broke it.
+
+    Without arguments: why cross-entropy is fused with softmax, on a page of real numbers.
+
+    Examples:
+    cestab explain
+
+    cestab explain -f naive --logits 100,0 --target 1
+
+    cestab explain -f log-sum-exp --dtype bfloat16 --pattern offset --classes 2 --target correct --at 300
+
+    cestab explain -f softmax-log --dtype float16 --from logits.npz --row 17
+
+    """
+    is_json = json or output_format is options.ExplainFormat.JSON
+    if formulation is None:
+        if logits is not None or at is not None or source is not None or is_json:
+            raise UsageError("explain needs a formulation: -f NAME (`cestab list formulations` names them)")
+        with open_output(output) as stream:
+            from cestab.audit.walkthrough import compute_walkthrough
+            from cestab.reports import walkthrough
+
+            write_text(walkthrough.render(compute_walkthrough(), stream), stream)
+        return
+    from cestab.audit.request import make_arithmetics, make_case, make_explain_request
+    from cestab.audit.single import run_explain
+
+    arithmetics = make_arithmetics(
+        [dtype], compute, [summation], [loss_scale], rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
+    )
+    case = make_case(
+        formulation,
+        logits=options.split_floats(None if logits is None else [logits], "--logits"),
+        target=target,
+        pattern=pattern,
+        classes=classes,
+        at=at,
+        seed=seed,
+        file=source,
+        row=row,
+        labels=labels,
+        class_axis=axis,
+        ignore_index=ignore_index,
+    )
+    request = make_explain_request(formulation, arithmetics, case, against)
+    with open_output(output) as stream:
+        explanation = run_explain(request)
+        if is_json:
+            from cestab.reports import explanation_json
+
+            text = explanation_json.render(explanation)
+        else:
+            from cestab.reports import explanation_table
+
+            text = explanation_table.render(explanation, stream, hexadecimal=hexadecimal)
+        write_text(text, stream)

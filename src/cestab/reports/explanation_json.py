@@ -1,0 +1,74 @@
+"""The JSON report cestab.explain/1."""
+
+from cestab.reports.json_v1 import Json, write_json
+from cestab.results import Explanation, Number, Operation, Outcome
+
+
+def render(explanation: Explanation) -> str:
+    """Return the explanation as JSON, with a newline at the end."""
+    setting, root = explanation.setting, explanation.root_cause
+    return write_json(
+        {
+            "schema": "cestab.explain/1",
+            "version": explanation.version,
+            "environment": vars(explanation.environment),
+            "request": {
+                "formulation": setting.formulation,
+                "objective": setting.objective,
+                "dtype": setting.dtype,
+                "compute": setting.compute,
+                "summation": setting.summation,
+                "loss_scale": setting.loss_scale,
+                "rtol": explanation.rtol,
+                "atol": explanation.atol,
+            },
+            "case": {
+                "source": explanation.source,
+                "classes": setting.classes,
+                "shown": explanation.shown,
+                "logits": [_number(logit) for logit in explanation.logits],
+                "target": explanation.target,
+            },
+            "operations": [_operation(operation) for operation in explanation.operations],
+            "root_cause": None
+            if root is None
+            else {
+                "operation": root.operation,
+                "cause": root.cause,
+                "finding": root.finding.label,
+                "is_sole": root.is_sole,
+                "sentence": root.sentence,
+            },
+            "truth": {"loss": explanation.true_loss, "gradient": explanation.true_gradient},
+            **_outcome(explanation.outcome),
+            "against": None if explanation.against is None else _outcome(explanation.against),
+        }
+    )
+
+
+def _operation(operation: Operation) -> Json:
+    return {
+        "name": operation.name,
+        "expression": operation.expression,
+        "pass": "backward" if operation.is_backward else "forward",
+        "entries": [
+            {"class": entry.index}
+            | _number(entry.computed)
+            | {"exact": entry.exact, "ulps": entry.ulps, "cause": entry.cause, "words": entry.words}
+            for entry in operation.entries
+        ],
+    }
+
+
+def _outcome(outcome: Outcome) -> Json:
+    return {
+        "formulation": outcome.formulation,
+        "loss": _number(outcome.loss) | {"ulps": outcome.loss_ulps},
+        "gradient": [_number(entry) for entry in outcome.gradient],
+        "gradient_ulps": outcome.gradient_ulps,
+        "findings": [{"kind": kind.label, "severity": kind.severity} for kind in outcome.findings],
+    }
+
+
+def _number(number: Number) -> Json:
+    return {"value": number.value if number.value != number.value else float(number.decimal), "hex": number.hexadecimal}

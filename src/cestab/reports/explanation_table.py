@@ -1,0 +1,72 @@
+"""An explanation for people: every operation, the root cause, and what another formulation makes of the case."""
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cestab.reports.text import new_table, to_text
+from cestab.results import Entry, Explanation, Number, Operation, Outcome
+
+ROOT = "▶"
+
+
+def render(explanation: Explanation, stream: TextIO, *, hexadecimal: bool = False) -> str:
+    """Return the explanation as it is to be written to the stream; `hexadecimal` shows computed values exactly."""
+    return to_text(stream, *_parts(explanation, hexadecimal=hexadecimal))
+
+
+def _parts(explanation: Explanation, *, hexadecimal: bool) -> Iterator[RenderableType]:
+    setting, root = explanation.setting, explanation.root_cause
+    arithmetic = setting.dtype if setting.compute == setting.dtype else f"{setting.dtype}, computed in {setting.compute}"
+    yield Text(f"cestab {explanation.version} · {setting.formulation} · {arithmetic} · {explanation.source}")
+    if setting.classes > len(explanation.shown):
+        yield Text(f"{len(explanation.shown)} of {setting.classes} classes are shown: {', '.join(map(str, explanation.shown))}")
+    table = new_table(("operation", "class", "computed", "exact", "ulps", "what happened"))
+    for operation in explanation.operations:
+        is_root = root is not None and root.operation == f"{operation.name} = {operation.expression}"
+        _add_rows(table, operation, is_root=is_root, hexadecimal=hexadecimal)
+    yield table
+    if root is not None:
+        yield Text.assemble((f"{ROOT} Root cause of {root.finding.label}: ", "bold"), root.sentence)
+    yield _outcomes(explanation)
+
+
+def _add_rows(table: Table, operation: Operation, *, is_root: bool, hexadecimal: bool) -> None:
+    mark = f"{ROOT} " if is_root else "  "
+    for first, entry in enumerate(operation.entries):
+        formula = Text(
+            f"{mark}{operation.name} = {operation.expression}" if first == 0 else "", style="bold" if is_root else ""
+        )
+        cells = (_place(entry), _show(entry.computed, hexadecimal=hexadecimal), entry.exact, _ulps(entry.ulps), entry.words)
+        table.add_row(formula, *(Text(cell) for cell in cells))
+
+
+def _place(entry: Entry) -> str:
+    return "" if entry.index is None else str(entry.index)
+
+
+def _show(number: Number, *, hexadecimal: bool) -> str:
+    return number.hexadecimal if hexadecimal else number.decimal
+
+
+def _ulps(ulps: float | None) -> str:
+    return "" if ulps is None else f"{ulps:.2g}"
+
+
+def _outcomes(explanation: Explanation) -> Table:
+    """Truth, the formulation and the one beside it, loss and gradient line by line."""
+    outcomes = [outcome for outcome in (explanation.outcome, explanation.against) if outcome is not None]
+    table = new_table(("", "truth", *(outcome.formulation for outcome in outcomes)))
+    table.add_row("loss", Text(explanation.true_loss), *(Text(outcome.loss.decimal) for outcome in outcomes))
+    for place, (index, truth) in enumerate(zip(explanation.shown, explanation.true_gradient, strict=True)):
+        name = "gradient" if explanation.setting.classes == 1 else f"gradient, class {index}"
+        table.add_row(name, Text(truth), *(Text(outcome.gradient[place].decimal) for outcome in outcomes))
+    table.add_row("findings", "", *(Text(_findings(outcome)) for outcome in outcomes))
+    return table
+
+
+def _findings(outcome: Outcome) -> str:
+    return ", ".join(kind.label for kind in outcome.findings) or "none"

@@ -1,0 +1,53 @@
+"""The walk-through for people: the question that started cestab, answered with numbers that were just computed."""
+
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cestab.reports.text import new_table, to_text
+from cestab.results import WalkthroughRow
+
+QUESTION = """Cross-entropy is −log p of the true class, and its derivative is −1/p. The network computes p = softmax(z), so when
+it is confidently wrong p goes to 0. Two logits t and 0, the second one is the true class, everything in float32:"""
+CHAIN = """1. The derivative −1/p grows without bound: it overflows at t = 90, and at t = 104 p itself underflows to 0. The
+chain rule multiplies it by the softmax's own derivative, p·(…): very large times very small gives the right −1
+while both are numbers, then NaN."""
+CLIP = """2. Clipping p at 1e-7 keeps −1/p finite. But where the clip holds p, no gradient passes: 0 where it should be −1.
+The network is most wrong there, and learns nothing; no NaN tells."""
+FUSED = """3. Take both derivatives together on paper: −1/p · ∂p/∂z = p − y. Nothing is divided, nothing overflows, and the
+gradient of a wrong answer is −1 whatever t is. This is why frameworks fuse softmax and cross-entropy and want
+logits, not probabilities: log p = z − lse is computed from z, where p = 0 never arises."""
+SQUARED = """4. Squared error on the same softmax, Σ (p − y)², has no −1/p to cancel the softmax's flat tails: its gradient
+vanishes, in exact arithmetic too. The −1/p that looks like a defect is what makes cross-entropy learn."""
+NEXT = """What still goes wrong on logits (cancellation in lse − z, p − 1 rounding to 0, half precision) and which
+formulation avoids it: `cestab sweep`. Any single case: `cestab explain -f softmax-log --logits 104,0 --target 1`."""
+
+
+def render(rows: Iterable[WalkthroughRow], stream: TextIO) -> str:
+    """Return the page as it is to be written to the stream."""
+    return to_text(stream, *_parts(tuple(rows)))
+
+
+def _parts(rows: tuple[WalkthroughRow, ...]) -> Iterator[RenderableType]:
+    yield _paragraph(QUESTION)
+    yield _table(("t", "p", "−1/p"), ([row.margin, row.probability, row.slope] for row in rows))
+    yield Text("\nGradient of the logit of the true class:\n")
+    gradients = ([r.margin, r.chain_rule, r.clipped, r.fused, r.squared_error, r.truth] for r in rows)
+    yield _table(("t", "chain rule", "clipped", "fused", "squared error", "truth"), gradients)
+    for text in (CHAIN, CLIP, FUSED, SQUARED, NEXT):
+        yield Text("")
+        yield _paragraph(text)
+
+
+def _paragraph(text: str) -> Text:
+    return Text(" ".join(text.split()))
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[Iterable[float]]) -> Table:
+    table = new_table(columns)
+    for row in rows:
+        table.add_row(*(Text(f"{number:.7g}") for number in row))
+    return table
