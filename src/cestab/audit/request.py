@@ -184,7 +184,7 @@ def find_objective(formulations: Sequence[str] | None, objective: str | None) ->
     for name in formulations or ():
         own = find_formulation(name).objective
         if named is not None and own is not named:
-            raise UsageError(f"formulation '{name}' computes {own}, not {named}; sweep them apart")
+            raise UsageError(f"formulation '{name}' computes {own}, not {named}; take them apart")
         named = own
     return named or Objective.SOFTMAX_CROSS_ENTROPY
 

@@ -10,8 +10,8 @@ from rich.text import Text
 from cestab.reports.text import new_table, to_text
 from cestab.results import WalkthroughRow
 
-QUESTION = """Cross-entropy is −log p of the true class, and its derivative is −1/p. The network computes p = softmax(z), so when
-it is confidently wrong p goes to 0. Two logits t and 0, the second one is the true class, everything in float32:"""
+QUESTION = """Cross-entropy is −log p of the true class, and its derivative is −1/p. The network computes p = softmax(z), so
+when it is confidently wrong p goes to 0. Two logits t and 0, the second one is the true class, everything in float32:"""
 CHAIN = """1. The derivative −1/p grows without bound: it overflows at t = 90, and at t = 104 p itself underflows to 0. The
 chain rule multiplies it by the softmax's own derivative, p·(…): very large times very small gives the right −1
 while both are numbers, then NaN."""
