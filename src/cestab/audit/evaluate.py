@@ -21,6 +21,8 @@ from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
 from cestab.results import Fp8Overflow, Objective, Summation
 
+Results = tuple[FloatArray, FloatArray]  # loss (cases,) and upstream·gradient (classes, cases)
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -124,8 +126,15 @@ def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
 def judge_cases(
     conditions: Conditions, formulation: Formulation, cases: Cases, truth: Truth, *, has_map: bool, undefined: int = 0
 ) -> tuple[Judgement, Summary]:
-    """Evaluate one formulation on cases and judge it, doubtful cases by ever better truth."""
+    """Evaluate one formulation on cases and judge it."""
     results = compute(conditions, formulation, cases)
+    return judge_results(conditions, cases, results, truth, has_map=has_map, undefined=undefined)
+
+
+def judge_results(
+    conditions: Conditions, cases: Cases, results: Results, truth: Truth, *, has_map: bool, undefined: int = 0
+) -> tuple[Judgement, Summary]:
+    """Judge computed results, doubtful cases by ever better truth."""
     judgement = judge_block(*results, truth, conditions.limits)
     escalated, ties = settle(conditions, cases, results, judgement, judge_block)
     return judgement, summarize(
@@ -141,7 +150,7 @@ def judge_hard_cases(conditions: Conditions, formulation: Formulation, cases: Ca
     return judgement
 
 
-def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> tuple[FloatArray, FloatArray]:
+def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> Results:
     """Return loss and upstream·gradient as the formulation computes them, rounded back to the format."""
     fmt, wide = conditions.fmt, conditions.compute
     with np.errstate(all="ignore"):
@@ -164,7 +173,7 @@ def widen(conditions: Conditions, cases: Cases) -> tuple[FloatArray, Target]:
 def settle(
     conditions: Conditions,
     cases: Cases,
-    results: tuple[FloatArray, FloatArray],
+    results: Results,
     judgement: Judgement,
     judge: Callable[[FloatArray, FloatArray, Truth, Limits], Judgement],
 ) -> tuple[int, int]:

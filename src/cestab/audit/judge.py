@@ -101,7 +101,7 @@ def _screen(
     gradient entry is relative to at most 2·U plus the entry, as dense weights sum to about 1.
     """
     fmt, bound = limits.fmt, 2 * truth.relative + COMPARISON_SLACK
-    error = _error(computed, true, low)
+    error = find_error(computed, true, low)
     binade = _binade(true, fmt)
     binades: Doubles = error / binade
     binade *= limits.rtol * (1 - 2.0**-30) - 2 * bound
@@ -125,7 +125,8 @@ def _either(a: Bools | None, b: Bools) -> Bools:
     return b if a is None else a | b
 
 
-def _error(computed: FloatArray, true: Doubles, low: Doubles | None) -> Doubles:
+def find_error(computed: FloatArray, true: Doubles, low: Doubles | None) -> Doubles:
+    """Return |computed − (true + low)|."""
     difference: Doubles = computed - true
     if low is not None:
         difference -= low
@@ -157,7 +158,7 @@ def _judge_losses(
     if not suspects.size:
         return
     computed, true = loss[suspects], truth.loss[suspects]
-    error = _error(computed, true, None if truth.loss_low is None else truth.loss_low[suspects])
+    error = find_error(computed, true, None if truth.loss_low is None else truth.loss_low[suspects])
     bound = truth.relative * np.abs(true) + truth.absolute
     facts, doubt = _compare(computed, true, error, bound, limits.loss_floor, 0.1 * np.maximum(1.0, np.abs(true)), limits)
     # an infinite truth against a finite loss: a masked target or a loss beyond float64, told apart by ball arithmetic
@@ -175,7 +176,7 @@ def _judge_gradients(
     if not suspects.size:
         return
     computed, true = gradient[:, suspects], truth.gradient[:, suspects]
-    error = _error(computed, true, None if truth.gradient_low is None else truth.gradient_low[:, suspects])
+    error = find_error(computed, true, None if truth.gradient_low is None else truth.gradient_low[:, suspects])
     bound = truth.relative * np.abs(truth.scale[:, suspects]) + truth.absolute
     far = np.full_like(true, 0.1 * limits.upstream)
     facts, doubt = _compare(computed, true, error, bound, limits.gradient_floor, far, limits)

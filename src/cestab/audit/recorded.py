@@ -1,7 +1,7 @@
 """Run an audit of recorded logits: the same judgement as a sweep, row by row of a file."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,42 +60,56 @@ class RankedRow:
         return -self.rank, -self.error.ulps, self.error.position
 
 
-@dataclass
+@dataclass(frozen=True)
 class RowTotals:
     """What is kept of one formulation under one set of conditions."""
 
-    summary: Summary
-    worst: list[RankedRow]
+    summary: Summary = field(default_factory=Summary)
+    worst: tuple[RankedRow, ...] = ()
 
-    def add(self, summary: Summary, rows: list[RankedRow]) -> None:
-        self.summary = self.summary.merge(summary)
-        self.worst = sorted(self.worst + rows, key=lambda row: row.key)[:WORST_ROWS]
+    def merge(self, other: "RowTotals") -> "RowTotals":
+        worst = sorted(self.worst + other.worst, key=lambda row: row.key)[:WORST_ROWS]
+        return RowTotals(self.summary.merge(other.summary), tuple(worst))
+
+
+@dataclass(frozen=True)
+class GroupTotals:
+    """What is kept of one set of conditions: totals by formulation, and the cost of rounding."""
+
+    own: dict[str, RowTotals]
+    cost: Cost = Cost()
+
+    def merge(self, other: "GroupTotals") -> "GroupTotals":
+        own = {name: totals.merge(other.own[name]) for name, totals in self.own.items()}
+        return GroupTotals(own, self.cost.merge(other.cost))
 
 
 def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
-    """Return the report of recorded logits; `progress` hears of rows done."""
+    """Return the report of recorded logits; `progress` hears of rows done. Ctrl-C ends it with the rows that are done."""
     source = (request.file, request.labels, request.objective, request.class_axis, request.ignore_index)
     with open_recording(*source) as recording:
         groups = [replace(c, classes=recording.classes) for c in plan_arithmetics(request.arithmetics, request.objective)]
-        totals = [{name: RowTotals(Summary(), []) for name in request.formulations} for _ in groups]
-        costs = [Cost() for _ in groups]
-        ignored = 0
-        for start, kept, logits, target in _blocks(recording, request.ignore_index):
-            ignored += logits.shape[1] - int(np.count_nonzero(kept))
-            rows, originals = start + np.flatnonzero(kept), np.ascontiguousarray(logits[:, kept])
-            for index, conditions in enumerate(groups):
-                cost = _audit_block(conditions, rows, originals, target, totals[index])
-                costs[index] = costs[index].merge(cost)
-            progress(min(start + logits.shape[1], recording.rows), recording.rows)
-        row_count = recording.rows
+        totals = [GroupTotals({name: RowTotals() for name in request.formulations}) for _ in groups]
+        done, ignored, is_interrupted = 0, 0, False
+        try:
+            for start, kept, logits, labels in _blocks(recording, request.ignore_index):
+                rows, originals = start + np.flatnonzero(kept), np.ascontiguousarray(logits[:, kept])
+                block = [_audit_block(c, request.formulations, rows, originals, labels) for c in groups]
+                totals = [total.merge(part) for total, part in zip(totals, block, strict=True)]
+                done, ignored = start + logits.shape[1], ignored + logits.shape[1] - rows.size
+                progress(done, recording.rows)
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            is_interrupted = True
     results = tuple(
-        _assemble(request, conditions, name, totals[index][name], costs[index])
+        _assemble(request, conditions, name, totals[index])
         for name in request.formulations
         for index, conditions in enumerate(groups)
     )
-    escalated = sum(own.summary.escalated for group in totals for own in group.values())
+    escalated = sum(own.summary.escalated for group in totals for own in group.own.values())
     advice = recommend(results), explain_failures(results)
-    return Report(version(), describe_environment(), request, results, *advice, escalated, row_count, ignored)
+    return Report(version(), describe_environment(), request, results, *advice, escalated, done, ignored, is_interrupted)
 
 
 def _blocks(recording: Recording, ignore_index: int) -> Iterator[tuple[int, npt.NDArray[np.bool_], Doubles, npt.NDArray[Any]]]:
@@ -109,17 +123,22 @@ def _blocks(recording: Recording, ignore_index: int) -> Iterator[tuple[int, npt.
 
 
 def _audit_block(
-    conditions: Conditions, rows: npt.NDArray[Any], originals: Doubles, labels: npt.NDArray[Any], totals: dict[str, RowTotals]
-) -> Cost:
-    """Judge one block under one set of conditions; return what the rounding of its logits cost."""
+    conditions: Conditions,
+    names: Sequence[str],
+    rows: npt.NDArray[Any],
+    originals: Doubles,
+    labels: npt.NDArray[Any],
+) -> GroupTotals:
+    """Judge one block under one set of conditions."""
     rounded, is_kept = round_logits(originals, conditions.fmt)
     undefined = rows.size - int(np.count_nonzero(is_kept))
     cases = Cases(rows, rounded, make_recorded_target(conditions, labels)).select(is_kept)
     truth = find_truth(conditions, cases, precise=True)
-    for name, own in totals.items():
+    own = {}
+    for name in names:
         judgement, summary = judge_cases(conditions, find_formulation(name), cases, truth, has_map=False, undefined=undefined)
-        own.add(summary, _rank_rows(cases.positions, judgement))
-    return _measure_cost(conditions, cases, originals[:, is_kept], truth)
+        own[name] = RowTotals(summary, _rank_rows(cases.positions, judgement))
+    return GroupTotals(own, _measure_cost(conditions, cases, originals[:, is_kept], truth))
 
 
 def round_logits(originals: FloatArray, fmt: Format) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
@@ -136,12 +155,12 @@ def make_recorded_target(conditions: Conditions, labels: npt.NDArray[Any]) -> Ta
     return IndexTarget(labels.astype(np.intp))
 
 
-def _rank_rows(rows: npt.NDArray[Any], judgement: Judgement) -> list[RankedRow]:
+def _rank_rows(rows: npt.NDArray[Any], judgement: Judgement) -> tuple[RankedRow, ...]:
     """Return the worst rows of a block: by severity, then by error, then the first."""
     rank = np.maximum(_SEVERITY_RANK[judgement.loss_codes], _SEVERITY_RANK[judgement.gradient_codes])
     ulps = np.nan_to_num(np.fmax(judgement.loss_ulps, judgement.gradient_ulps), nan=-1.0, posinf=np.inf)
     chosen = np.lexsort((rows, -ulps, -rank))[:WORST_ROWS]
-    return [RankedRow(int(rank[i]), Error(float(ulps[i]), int(rows[i]))) for i in chosen if rank[i]]
+    return tuple(RankedRow(int(rank[i]), Error(float(ulps[i]), int(rows[i]))) for i in chosen if rank[i])
 
 
 def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, truth: Truth) -> Cost:
@@ -166,8 +185,9 @@ def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, t
     )
 
 
-def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: RowTotals, cost: Cost) -> SettingResult:
-    summary = totals.summary
+def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: GroupTotals) -> SettingResult:
+    own = totals.own[name]
+    summary = own.summary
 
     def reproduce(place: Place) -> str:
         return row_command(conditions, name, request, place.position)
@@ -181,8 +201,8 @@ def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: 
         Coverage.RECORDED,
         make_findings(summary, place_row, reproduce),
         make_largest(summary, place_row),
-        worst_rows=tuple(_place_error(row.error) for row in totals.worst),
-        rounding_cost=_place_cost(cost),
+        worst_rows=tuple(_place_error(row.error) for row in own.worst),
+        rounding_cost=_place_cost(totals.cost),
     )
 
 

@@ -1,8 +1,8 @@
 """Run a sweep: evaluate every block, find the boundaries, assemble the report."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from cestab.audit.advise import explain_failures, recommend
 from cestab.audit.assemble import assemble_sweep, make_setting
@@ -12,6 +12,8 @@ from cestab.audit.evaluate import evaluate_block, merge_results
 from cestab.audit.plan import Plan, plan_sweep
 from cestab.audit.summary import Summary, join_runs
 from cestab.results import Coverage, LargestError, Report, SettingResult, SweepRequest, Verdict
+
+Group = TypeVar("Group")
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,7 @@ Map = Callable[[Callable[[Plan], GroupResult], Iterable[Plan]], Iterable[GroupRe
 def run_sweep(request: SweepRequest, *, execute: Map = map, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
     """Return the report of a request; `execute` maps the work over its groups, `progress` hears of each finished one."""
     plans = plan_sweep(request)
-    groups = []
-    for group in execute(run_group, plans):
-        groups.append(group)
-        progress(len(groups), len(plans))
+    groups, is_interrupted = collect_groups(execute(run_group, plans), len(plans), progress)
     results = tuple(group.results[name] for name in request.formulations for group in groups)
     return Report(
         version(),
@@ -41,14 +40,38 @@ def run_sweep(request: SweepRequest, *, execute: Map = map, progress: Callable[[
         recommend(results),
         explain_failures(results),
         sum(group.escalated for group in groups),
+        is_interrupted=is_interrupted,
     )
+
+
+def collect_groups(groups: Iterable[Group], total: int, progress: Callable[[int, int], Any]) -> tuple[list[Group], bool]:
+    """Return the groups as they are finished, and whether Ctrl-C ended that early; before the first it is an error as ever."""
+    finished: list[Group] = []
+    try:
+        for group in groups:
+            finished.append(group)
+            progress(len(finished), total)
+    except KeyboardInterrupt:
+        if not finished:
+            raise
+        return finished, True
+    return finished, False
 
 
 def run_group(plan: Plan) -> GroupResult:
     """Evaluate one group of settings that share their cases."""
     if plan.unsupported is not None:
-        return GroupResult({name: _unsupported(plan, name) for name in plan.formulations}, 0)
-    summaries = merge_results(evaluate_block(block) for block in plan.blocks())
+        return refuse_group(plan)
+    return complete_group(plan, merge_results(evaluate_block(block) for block in plan.blocks()))
+
+
+def refuse_group(plan: Plan) -> GroupResult:
+    """Return the results of a group that its format does not support."""
+    return GroupResult({name: _unsupported(plan, name) for name in plan.formulations}, 0)
+
+
+def complete_group(plan: Plan, summaries: Mapping[str, Summary]) -> GroupResult:
+    """Return the results of a group from the summaries of all its blocks."""
     results, escalated = {}, 0
     for name in plan.formulations:
         summary, unrefined = _complete(plan, name, summaries[name])

@@ -1,6 +1,7 @@
 """The application: commands, and the one place where errors become sentences and exit statuses."""
 
 import json
+import signal
 import sys
 import traceback
 from itertools import pairwise
@@ -10,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from cestab.cli.audit import audit
+from cestab.cli.compare import compare
 from cestab.cli.explain import explain
 from cestab.cli.list import list_registry
 from cestab.cli.output import drop_output, write_text
@@ -24,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(sweep)
+app.command()(compare)
 app.command()(explain)
 app.command()(audit)
 app.command("list")(list_registry)
@@ -47,7 +50,8 @@ def _common(
 
 
 def main() -> None:
-    """Run the command line and exit."""
+    """Run the command line and exit; being terminated ends it as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 

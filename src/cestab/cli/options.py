@@ -25,6 +25,15 @@ class ExplainFormat(StrEnum):
     JSON = "json"
 
 
+class CompareFormat(StrEnum):
+    """Forms of a comparison."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+
+
 def split_list(values: list[str] | None) -> list[str] | None:
     """Return the items of a repeatable option whose values may be comma lists."""
     if values is None:
@@ -200,6 +209,7 @@ FailOn = Annotated[
     ),
 ]
 Format = Annotated[OutputFormat, typer.Option("--output-format", help="Form of the report.", rich_help_panel=OUTPUT)]
+CompareForm = Annotated[CompareFormat, typer.Option("--output-format", help="Form of the report.", rich_help_panel=OUTPUT)]
 TextOrJson = Annotated[ExplainFormat, typer.Option("--output-format", help="Form of the report.", rich_help_panel=OUTPUT)]
 Json = Annotated[bool, typer.Option("--json", help="Short for --output-format json.", rich_help_panel=OUTPUT)]
 Output = Annotated[

@@ -7,7 +7,7 @@ import json
 import math
 from typing import Any
 
-from cestab.results import AuditRequest, Finding, Interval, Place, Report, SettingResult, SweepRequest, Verdict
+from cestab.results import AuditRequest, Finding, Interval, Place, Report, Setting, SettingResult, SweepRequest, Verdict
 
 Json = dict[str, Any]
 
@@ -45,7 +45,8 @@ def _report(report: Report) -> Json:
         "schema": "cestab.sweep/1" if is_sweep else "cestab.audit/1",
         "version": report.version,
         "environment": vars(report.environment),
-        "request": _request(report.request),
+        "request": describe_request(report.request),
+        **({"interrupted": True} if report.is_interrupted else {}),
         "settings": [_setting(result) for result in report.settings],
         "summary": summary | {"cases": sum(r.cases for r in report.settings), "escalated": report.escalated} | rows,
         "recommendation": [
@@ -55,7 +56,7 @@ def _report(report: Report) -> Json:
     }
 
 
-def _request(request: SweepRequest | AuditRequest) -> Json:
+def describe_request(request: SweepRequest | AuditRequest) -> Json:
     """The options as resolved, under the names of the command line."""
     shared = request.arithmetics
     options: Json = {
@@ -79,17 +80,9 @@ def _request(request: SweepRequest | AuditRequest) -> Json:
 
 
 def _setting(result: SettingResult) -> Json:
-    setting = result.setting
-    is_sweep = setting.pattern is not None
-    case = {"pattern": setting.pattern, "classes": setting.classes, "target": setting.target}
+    is_sweep = result.setting.pattern is not None
     shown: Json = {
-        "formulation": setting.formulation,
-        "objective": setting.objective,
-        "dtype": setting.dtype,
-        "compute": setting.compute,
-        "summation": setting.summation,
-        **(case if is_sweep else {"classes": setting.classes}),
-        "loss_scale": setting.loss_scale,
+        **describe_setting(result.setting),
         "cases": result.cases,
         "undefined": result.undefined,
         "ties": result.ties,
@@ -123,28 +116,43 @@ def _setting(result: SettingResult) -> Json:
     return shown
 
 
+def describe_setting(setting: Setting) -> Json:
+    """Return the fields that name a setting."""
+    case = {"pattern": setting.pattern, "classes": setting.classes, "target": setting.target}
+    return {
+        "formulation": setting.formulation,
+        "objective": setting.objective,
+        "dtype": setting.dtype,
+        "compute": setting.compute,
+        "summation": setting.summation,
+        **({"classes": setting.classes} if setting.pattern is None else case),
+        "loss_scale": setting.loss_scale,
+    }
+
+
 def _finding(finding: Finding) -> Json:
     return {
         "kind": finding.kind.label,
         "severity": finding.kind.severity,
         "cases": finding.cases,
-        "first": _place(finding.first) | {"reproduce": finding.first.reproduce},
-        "lowest": _place(finding.lowest),
-        "highest": _place(finding.highest),
-        "worst": _place(finding.worst) | {"ulps": finding.worst.ulps},
+        "first": place_json(finding.first) | {"reproduce": finding.first.reproduce},
+        "lowest": place_json(finding.lowest),
+        "highest": place_json(finding.highest),
+        "worst": place_json(finding.worst) | {"ulps": finding.worst.ulps},
     }
 
 
 def _interval(interval: Interval) -> Json:
     return {
-        "from": _place(interval.start),
-        "to": _place(interval.stop),
+        "from": place_json(interval.start),
+        "to": place_json(interval.stop),
         "loss": None if interval.loss is None else interval.loss.label,
         "gradient": None if interval.gradient is None else interval.gradient.label,
     }
 
 
-def _place(place: Place) -> Json:
+def place_json(place: Place) -> Json:
+    """Return a place as `t` and `hex`, or as `row`."""
     if place.hexadecimal is None:
         return {"row": place.position}
     return {"t": float(place.decimal), "hex": place.hexadecimal}

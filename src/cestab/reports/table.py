@@ -46,6 +46,8 @@ def _headline(report: Report) -> str:
         ]
     if any(name.endswith(FORMATS_WITHOUT_INFINITY) for name in request.arithmetics.dtypes):
         parts.append(f"overflow without infinity: {request.arithmetics.fp8_overflow}")
+    if report.is_interrupted:
+        parts.append("interrupted: this is what was finished")
     return "cestab " + " · ".join([report.version, *parts])
 
 

@@ -1,5 +1,13 @@
 """The frozen values that every layer passes around: kinds of findings, requests, and what each command answers."""
 
+from cestab.results.comparison import (
+    Agreement,
+    BoundaryPair,
+    Comparison,
+    DtypeComparison,
+    Relation,
+    SettingComparison,
+)
 from cestab.results.explanation import (
     Cause,
     Entry,
@@ -53,10 +61,14 @@ from cestab.results.walkthrough import WalkthroughRow
 
 __all__ = [
     "DEFAULT_IGNORE_INDEX",
+    "Agreement",
     "Arithmetics",
     "AuditRequest",
+    "BoundaryPair",
     "Cause",
+    "Comparison",
     "Coverage",
+    "DtypeComparison",
     "Entry",
     "Environment",
     "ExplainRequest",
@@ -81,10 +93,12 @@ __all__ = [
     "Problem",
     "Recommendation",
     "RecordedCase",
+    "Relation",
     "Report",
     "RootCause",
     "RoundingCost",
     "Setting",
+    "SettingComparison",
     "SettingResult",
     "Severity",
     "Summation",

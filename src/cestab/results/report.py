@@ -129,7 +129,8 @@ class Environment:
 class Report:
     """What sweep (request: SweepRequest) and audit (request: AuditRequest) return and print.
 
-    `causes` holds a sentence per failing formulation; `escalated` counts cases decided in ball arithmetic.
+    `causes` holds a sentence per failing formulation; `escalated` counts cases decided in ball arithmetic. An interrupted
+    report holds what was finished.
     """
 
     version: str
@@ -141,6 +142,7 @@ class Report:
     escalated: int
     rows: int = 0
     ignored_rows: int = 0
+    is_interrupted: bool = False
 
     def verdict_counts(self) -> dict[Verdict, int]:
         """Settings by verdict, in the order of Verdict."""
@@ -155,8 +157,10 @@ class Report:
         return [(r, f) for r, f in found if f.kind.label in words or f.kind.severity in gated]
 
     def exit_status(self) -> ExitStatus:
-        """What a shell is told: the gate first, then whether anything was judged, then whether something crashed."""
+        """What a shell is told: an interruption; else the gate; else whether anything was judged; else a crash."""
         counts = self.verdict_counts()
+        if self.is_interrupted:
+            return ExitStatus.INTERRUPTED
         if self.gated():
             return ExitStatus.GATE_FAILED
         if not any(counts[verdict] for verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)):

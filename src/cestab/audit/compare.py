@@ -1,0 +1,89 @@
+"""Run a comparison: the same cases through a reference and other formulations, and what each does better."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cestab.audit.agreement import Pair, compare_block
+from cestab.audit.environment import describe_environment, ignore_progress, version
+from cestab.audit.evaluate import merge_results
+from cestab.audit.plan import Plan, plan_sweep
+from cestab.audit.sweep import GroupResult, collect_groups, complete_group, refuse_group
+from cestab.audit.trade import describe_trade, find_harms
+from cestab.results import (
+    BoundaryPair,
+    Comparison,
+    Finding,
+    FindingKind,
+    SettingComparison,
+    SettingResult,
+    SweepRequest,
+)
+
+
+@dataclass(frozen=True)
+class ComparedGroup:
+    """A group's results, and how each other formulation agrees with the reference; None where nothing was computed."""
+
+    plan: Plan
+    group: GroupResult
+    pairs: dict[str, Pair] | None
+
+
+Map = Callable[[Callable[[Plan], ComparedGroup], Iterable[Plan]], Iterable[ComparedGroup]]
+
+
+def run_comparison(
+    request: SweepRequest,
+    *,
+    fails_on_worse: bool,
+    execute: Map = map,
+    progress: Callable[[int, int], Any] = ignore_progress,
+) -> Comparison:
+    """Return the comparison of the request's first formulation with each of the others."""
+    plans = plan_sweep(request)
+    groups, is_interrupted = collect_groups(execute(compare_group, plans), len(plans), progress)
+    settings = tuple(_compare_setting(group, request, other) for other in request.formulations[1:] for group in groups)
+    pairs = dict.fromkeys((s.other.setting.formulation, s.other.setting.dtype) for s in settings)
+    dtypes = tuple(
+        describe_trade([s for s in settings if (s.other.setting.formulation, s.other.setting.dtype) == pair]) for pair in pairs
+    )
+    return Comparison(version(), describe_environment(), request, fails_on_worse, settings, dtypes, is_interrupted)
+
+
+def compare_group(plan: Plan) -> ComparedGroup:
+    """Evaluate one group of settings that share their cases."""
+    if plan.unsupported is not None:
+        return ComparedGroup(plan, refuse_group(plan), None)
+    blocks = [compare_block(block) for block in plan.blocks()]
+    pairs: dict[str, Pair] = {}
+    for _, own in blocks:
+        pairs = {name: pairs.get(name, Pair()).merge(pair) for name, pair in own.items()}
+    return ComparedGroup(plan, complete_group(plan, merge_results(summaries for summaries, _ in blocks)), pairs)
+
+
+def _compare_setting(group: ComparedGroup, request: SweepRequest, name: str) -> SettingComparison:
+    reference, other = group.group.results[request.formulations[0]], group.group.results[name]
+    pair = group.pairs[name] if group.pairs is not None and reference.cases else None
+    return SettingComparison(
+        reference,
+        other,
+        None if pair is None else pair.loss.place(group.plan.conditions),
+        None if pair is None else pair.gradient.place(group.plan.conditions),
+        _without(reference.findings, other.findings),
+        _without(other.findings, reference.findings),
+        _boundaries(reference, other),
+        tuple(find_harms(reference, other)),
+        tuple(find_harms(other, reference)),
+    )
+
+
+def _without(findings: Sequence[Finding], others: Sequence[Finding]) -> tuple[Finding, ...]:
+    kinds = {finding.kind for finding in others}
+    return tuple(finding for finding in findings if finding.kind not in kinds)
+
+
+def _boundaries(reference: SettingResult, other: SettingResult) -> tuple[BoundaryPair, ...]:
+    first = [{finding.kind: finding.first for finding in result.findings} for result in (reference, other)]
+    hard = [kind for kind in FindingKind if kind.is_hard and (kind in first[0] or kind in first[1])]
+    return tuple(BoundaryPair(kind, first[0].get(kind), first[1].get(kind)) for kind in hard)

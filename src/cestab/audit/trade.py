@@ -1,0 +1,109 @@
+"""Better and worse: what one formulation's results in the same setting have that the other's have not, and in words."""
+
+from collections.abc import Iterator, Sequence
+
+from cestab.results import (
+    DtypeComparison,
+    Finding,
+    FindingKind,
+    Relation,
+    SettingComparison,
+    SettingResult,
+    Severity,
+    Verdict,
+)
+
+_ORDER = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
+MOST_KINDS = 2
+
+
+def find_harms(reference: SettingResult, other: SettingResult) -> Iterator[str]:
+    """Yield what is worse in the other result: the verdict, kinds of warn or fail, hard findings nearer to 0."""
+    judged = reference.verdict in _ORDER
+    if judged and (other.verdict not in _ORDER or _ORDER.index(other.verdict) > _ORDER.index(reference.verdict)):
+        yield f"{other.verdict} instead of {reference.verdict}"
+    known = {finding.kind: finding for finding in reference.findings}
+    for finding in _graded(other):
+        if judged and finding.kind not in known:
+            yield f"{finding.kind.label} from |t| = {_start(finding)}"
+        elif finding.kind in known and finding.kind.is_hard:
+            before = known[finding.kind]
+            if abs(finding.first.value) < abs(before.first.value):
+                yield f"{finding.kind.label} from |t| = {_start(finding)} instead of {_start(before)}"
+
+
+def _graded(result: SettingResult) -> list[Finding]:
+    return [finding for finding in result.findings if finding.kind.severity is not Severity.NOTE]
+
+
+def _start(finding: Finding) -> str:
+    return finding.first.decimal.removeprefix("-")
+
+
+def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
+    """Return the relation of one other formulation to the reference in one dtype, and a sentence that names the trade."""
+    reference, other = settings[0].reference.setting, settings[0].other.setting
+    worse, better = sum(bool(s.worse) for s in settings), sum(bool(s.better) for s in settings)
+    relation = {
+        (True, True): Relation.TRADES,
+        (True, False): Relation.DOMINATED,
+        (False, True): Relation.DOMINATES,
+        (False, False): Relation.MATCHES,
+    }[bool(worse), bool(better)]
+    removed = _clauses("removes", settings, is_added=False)
+    added = _clauses("adds", settings, is_added=True)
+    moved = _moves(settings)
+    trade = "; ".join(clause for clause in (removed, added, moved) if clause)
+    if relation is Relation.MATCHES:
+        trade = f"the same verdicts and kinds of findings in {_count(len(settings))}"
+    share = f"better in {better} and worse in {worse} of {_count(len(settings))}"
+    why = trade if relation is Relation.MATCHES else f"{share}: it {trade}" if trade else share
+    sentence = f"{other.dtype}: {other.formulation} {relation} {reference.formulation}, {why}"
+    return DtypeComparison(other.dtype, other.formulation, relation, sentence)
+
+
+def _clauses(verb: str, settings: Sequence[SettingComparison], *, is_added: bool) -> str:
+    """Return e.g. `removes nan-gradient in 6 settings (from |t| ≥ 88.72, margin, 2 classes)`, the severest kinds first."""
+    found: dict[FindingKind, list[tuple[SettingComparison, Finding]]] = {}
+    for setting in settings:
+        for finding in setting.only_other if is_added else setting.only_reference:
+            if finding.kind.severity is not Severity.NOTE:
+                found.setdefault(finding.kind, []).append((setting, finding))
+    ranked = sorted(
+        found, key=lambda kind: (kind.severity is not Severity.FAIL, -len(found[kind]), list(FindingKind).index(kind))
+    )
+    clauses = [_clause(kind, found[kind]) for kind in ranked[:MOST_KINDS]]
+    if len(ranked) > MOST_KINDS:
+        clauses.append(f"{len(ranked) - MOST_KINDS} kinds more" if len(ranked) > MOST_KINDS + 1 else "one kind more")
+    return f"{verb} {join_words(clauses)}" if clauses else ""
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return `a, b and c`."""
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+
+
+def _clause(kind: FindingKind, found: Sequence[tuple[SettingComparison, Finding]]) -> str:
+    setting, first = min(found, key=lambda pair: abs(pair[1].first.value))
+    case = setting.other.setting
+    start = f"|t| ≥ {abs(first.first.value):.4g}, {case.pattern}, {case.classes} classes"
+    return f"{kind.label} in {_count(len(found))} (from {start})"
+
+
+def _moves(settings: Sequence[SettingComparison]) -> str:
+    """Return where the severest hard finding that both have begins in the other, if that moved, in the setting where most."""
+    pairs = [
+        (abs(pair.reference.value), abs(pair.other.value), pair.kind)
+        for setting in settings
+        for pair in setting.boundaries
+        if pair.reference is not None and pair.other is not None and pair.kind.severity is not Severity.NOTE
+    ]
+    moved = [pair for pair in pairs if pair[0] != pair[1]]
+    if not moved:
+        return ""
+    before, after, kind = max(moved, key=lambda pair: (pair[2].severity is Severity.FAIL, abs(pair[1] - pair[0])))
+    return f"has {kind.label} from |t| ≥ {after:.4g} instead of {before:.4g}"
+
+
+def _count(number: int) -> str:
+    return "1 setting" if number == 1 else f"{number} settings"

@@ -1,0 +1,117 @@
+"""`cestab compare`: the same cases through a reference formulation and others."""
+
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from cestab.cli import options
+from cestab.cli.output import open_output, show_progress, write_text
+from cestab.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from cestab.results import Comparison
+
+Reference = Annotated[str, typer.Argument(metavar="REFERENCE", help="Formulation to compare with.")]
+Others = Annotated[list[str], typer.Argument(metavar="OTHER…", help="Formulations that are compared with it.")]
+FailOnWorse = Annotated[
+    bool,
+    typer.Option("--fail-on-worse", help="Exit 1 if an OTHER is worse in some setting.", rich_help_panel=options.JUDGEMENT),
+]
+
+
+def compare(
+    reference: Reference,
+    other: Others,
+    objective: options.ObjectiveName = None,
+    dtype: options.Dtypes = None,
+    compute: options.Compute = None,
+    summation: options.Summations = None,
+    logits: options.Logits = "all",
+    pattern: options.Patterns = None,
+    classes: options.Classes = None,
+    target: options.Targets = None,
+    loss_scale: options.LossScales = None,
+    rtol: options.Rtol = None,
+    atol: options.Atol = None,
+    seed: options.Seed = 0,
+    fp8_overflow: options.Fp8Overflow = "nan",
+    flush_subnormals: options.FlushSubnormals = False,
+    fail_on_worse: FailOnWorse = False,
+    output_format: options.CompareForm = options.CompareFormat.TABLE,
+    json: options.Json = False,
+    output: options.Output = None,
+    detail: options.Detail = False,
+) -> None:
+    """Say how OTHER formulations do beside REFERENCE: equal, nearer the truth, better or worse, and where.
+
+    Worse is a worse verdict in some setting, a kind of warning or failure that REFERENCE lacks, or a hard finding (nan,
+    inf, vanishing, underflowing, overflowing) that begins at a smaller |t|.
+
+    Examples:
+    cestab compare naive log-sum-exp
+
+    cestab compare log-sum-exp compensated online:chunk=64 --dtype bfloat16 --pattern offset --detail
+
+    cestab compare log-softmax clipped --fail-on-worse --json -o comparison.json
+
+    """
+    from cestab.audit.compare import run_comparison
+    from cestab.audit.request import make_arithmetics, make_sweep_request
+
+    arithmetics = make_arithmetics(
+        options.split_list(dtype),
+        compute,
+        options.split_list(summation),
+        options.split_floats(loss_scale, "--loss-scale"),
+        rtol,
+        atol,
+        fp8_overflow,
+        flush_subnormals=flush_subnormals,
+    )
+    names = [reference, *other]
+    if len(set(names)) < len(names):
+        raise UsageError(f"a formulation is named twice: {' '.join(names)}")
+    request = make_sweep_request(
+        names,
+        objective,
+        arithmetics,
+        logits,
+        options.split_list(pattern),
+        options.split_integers(classes, "--classes"),
+        options.split_list(target),
+        seed,
+    )
+    with open_output(output) as stream:
+        with show_progress("comparing") as progress:
+            comparison = run_comparison(request, fails_on_worse=fail_on_worse, progress=progress)
+        if comparison.exit_status() is ExitStatus.USAGE:
+            reasons = dict.fromkeys(s.other.reason for s in comparison.settings if s.other.reason)
+            raise UsageError(f"nothing could be compared: {'; '.join(reasons) or 'no case has a true value in these formats'}")
+        write_text(_render(comparison, stream, options.CompareFormat.JSON if json else output_format, detail=detail), stream)
+    _exit_with(comparison)
+
+
+def _render(comparison: "Comparison", stream: TextIO, form: options.CompareFormat, *, detail: bool) -> str:
+    from cestab.reports import comparison_json, comparison_table
+
+    match form:
+        case options.CompareFormat.JSON:
+            return comparison_json.render(comparison)
+        case options.CompareFormat.CSV:
+            return comparison_table.render_csv(comparison)
+        case options.CompareFormat.MARKDOWN:
+            return comparison_table.render_markdown(comparison)
+        case options.CompareFormat.TABLE:
+            return comparison_table.render(comparison, stream, detail=detail)
+
+
+def _exit_with(comparison: "Comparison") -> None:
+    """Say on standard error what is worse, and exit with the comparison's status."""
+    worse = comparison.worse()
+    if not comparison.fails_on_worse:
+        typer.echo("cestab: nothing was gated; --fail-on-worse makes the exit status 1 if an OTHER is worse", err=True)
+    elif worse:
+        names = ", ".join(dict.fromkeys(setting.other.setting.formulation for setting in worse))
+        found = f"worse than {comparison.reference} in {len(worse)} of {len(comparison.settings)} settings"
+        typer.echo(f"cestab: {names}: {found}, e.g. {worse[0].worse[0]}", err=True)
+    raise typer.Exit(comparison.exit_status())
