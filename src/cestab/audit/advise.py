@@ -56,6 +56,8 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
     best = min(ranked, key=lambda name: ranked[name])
     own = [r for r in results if r.setting.formulation == best]
     fails, unjudged, warns, _ = ranked[best]
+    if fails and len(ranked) == 1:
+        return Recommendation(dtype, None, f"{best} fails in {_share(fails, own)} and was the only one to be tried")
     if fails or unjudged:
         why = f"every audited formulation fails somewhere; {best} fails least, in {_share(fails, own)}"
         return Recommendation(dtype, None, why if fails else f"{best} could not be judged in {_share(unjudged, own)}")

@@ -46,7 +46,7 @@ def make_arithmetics(
             raise UsageError(f"--{name} {value!r} is not a finite number from 0 on")
     return Arithmetics(
         tuple(find_format(name).name for name in _given("dtype", dtypes, DEFAULT_DTYPES)),
-        None if compute is None else find_format(compute).name,
+        None if compute is None else find_format(compute, "compute format").name,
         tuple(_find_word(Summation, "summation", name) for name in _given("summation", summations, (Summation.WIDE,))),
         _given("loss scale", loss_scales, (1.0,)),
         rtol,

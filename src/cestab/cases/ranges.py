@@ -32,6 +32,8 @@ def parse_range(text: str) -> LogitRange:
             count = int(option[0])
         elif option[0] in ("log", "linear"):
             spacing = option[0]
+        elif option[0][0] in "+-.0123456789":
+            raise UsageError(f"the range '{text}' asks for {option[0]} magnitudes; a whole number of at least 2 is needed")
         else:
             raise unknown_name("spacing", option[0], ("log", "linear"))
     parsed = LogitRange(_number(low, text), _number(high, text), count, spacing)
@@ -68,8 +70,8 @@ def resolve_range(logits: LogitRange, fmt: Format) -> tuple[int, int]:
     high = fmt.max if logits.high is None else min(max(logits.high, -fmt.max), fmt.max)
     nearest = round_to_format(np.array([low, high]), fmt)
     first, last = (int(k) for k in to_ordinal(nearest, fmt))
-    first += bool(nearest[0] < (low if logits.low is None else logits.low))
-    last -= bool(nearest[1] > (high if logits.high is None else logits.high))
+    first += float(nearest[0]) < (low if logits.low is None else logits.low)
+    last -= float(nearest[1]) > (high if logits.high is None else logits.high)
     if first > last:
         raise UsageError(f"the range {logits} holds no finite {fmt.name} number")
     return first, last

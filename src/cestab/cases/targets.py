@@ -68,7 +68,8 @@ def expand_target(text: str, objective: Objective) -> Iterator[str]:
             yield f"soft:{float(f'{label:.15g}')!r}"
     else:
         example = f"{name}:{'0.9' if name == 'soft' else '0.1'}"
-        raise UsageError(f"target '{text}' needs {expected}, e.g. {example}")
+        hint = f" (a range of labels needs --objective {Objective.BINARY_CROSS_ENTROPY})" if len(numbers) == 3 else ""
+        raise UsageError(f"target '{text}' needs {expected}, e.g. {example}{hint}")
 
 
 def _is_share(text: str) -> bool:

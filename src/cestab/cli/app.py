@@ -1,5 +1,6 @@
 """The application: commands, and the one place where errors become sentences and exit statuses."""
 
+import io
 import json
 import signal
 import sys
@@ -52,6 +53,9 @@ def _common(
 def main() -> None:
     """Run the command line and exit; being terminated ends it as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # what JSON is by its standard; the tables' signs are in no narrower one
     sys.exit(run(sys.argv[1:]))
 
 

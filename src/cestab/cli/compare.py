@@ -108,7 +108,7 @@ def _render(comparison: "Comparison", stream: TextIO, form: options.CompareForma
 def _exit_with(comparison: "Comparison") -> None:
     """Say on standard error what is worse, and exit with the comparison's status."""
     worse = comparison.worse()
-    if not comparison.fails_on_worse:
+    if not comparison.fails_on_worse and not comparison.is_interrupted:
         typer.echo("cestab: nothing was gated; --fail-on-worse makes the exit status 1 if an OTHER is worse", err=True)
     elif worse:
         names = ", ".join(dict.fromkeys(setting.other.setting.formulation for setting in worse))

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.cli.output import write_text
-from cestab.errors import unknown_name
+from cestab.errors import UsageError, unknown_name
 from cestab.reports.text import to_text
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def list_registry(
 
     Example: cestab list formulations
     """
+    if not registry:
+        raise UsageError(f"list needs a registry: {', '.join(Registry)}")
     if registry not in list(Registry):
         raise unknown_name("registry", registry, Registry)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)

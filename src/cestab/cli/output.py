@@ -23,6 +23,8 @@ def open_output(path: str | None) -> Iterator[TextIO]:
     if path is None or path == "-":
         yield sys.stdout
         return
+    if not path:
+        raise UsageError("-o '' names no file")
     target = Path(path).resolve()  # through a link, to the file it names
     try:
         if target.is_dir():
@@ -96,7 +98,7 @@ def drop_output(stream: TextIO) -> None:
 def exit_with(report: Report) -> None:
     """Say on standard error what the gate found and exit with the report's status."""
     gated = report.gated()
-    if not report.request.fail_on:
+    if not report.request.fail_on and not report.is_interrupted:
         typer.echo("cestab: nothing was gated; --fail-on names the findings that make the exit status 1", err=True)
     elif gated:
         settings = len({id(result) for result, _ in gated})

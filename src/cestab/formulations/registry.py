@@ -94,7 +94,7 @@ def families() -> dict[Objective, tuple[str, ...]]:
 def find_formulation(text: str) -> Formulation:
     """Return the formulation that `NAME[:key=value,…]` names, with those parameters."""
     name, _, options = text.partition(":")
-    if "," in name:
+    if "," in name.strip(","):
         raise UsageError(f"'{text}' looks like a list; repeat the option: {' '.join(f'-f {part}' for part in text.split(','))}")
     if name not in FORMULATIONS:
         raise unknown_name("formulation", name, [known for family in families().values() for known in family])
@@ -111,6 +111,8 @@ def find_formulation(text: str) -> Formulation:
             raise UsageError(f"formulation '{name}' has no parameters, so '{option}' means nothing")
         if key not in declared:
             raise unknown_name(f"parameter of {name}", key, declared)
+        if not equals:
+            raise UsageError(f"'{text}' gives {key} no value, e.g. {key}={declared[key].default}")
         if key in parameters:
             raise UsageError(f"'{text}' gives {key} twice")
         parameters[key] = _parse_parameter(found.recipe, declared[key], value)

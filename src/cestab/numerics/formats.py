@@ -119,10 +119,10 @@ FORMATS = {fmt.name: fmt for fmt in _ALL if not fmt.missing}
 REFUSED_FORMATS = {fmt.name: fmt for fmt in _ALL if fmt.missing}
 
 
-def find_format(name: str) -> Format:
+def find_format(name: str, what: str = "dtype") -> Format:
     """Return the format called `name`; a UsageError names the nearest, or says why it cannot be swept."""
     if name in FORMATS:
         return FORMATS[name]
     if name in REFUSED_FORMATS:
-        raise UsageError(f"dtype '{name}' cannot be swept: it has no {REFUSED_FORMATS[name].missing}")
-    raise unknown_name("dtype", name, FORMATS)
+        raise UsageError(f"{what} '{name}' cannot be swept: it has no {REFUSED_FORMATS[name].missing}")
+    raise unknown_name(what, name, FORMATS)
