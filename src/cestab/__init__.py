@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cestab.api import Report, audit, sweep
+    from cestab.api import Comparison, Explanation, Report, audit, compare, explain, sweep
 
-__all__ = ["Report", "audit", "sweep"]
+__all__ = ["Comparison", "Explanation", "Report", "audit", "compare", "explain", "sweep"]
 
 
 def __getattr__(name: str) -> object:

@@ -2,11 +2,22 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from cestab import results
+from cestab.audit.compare import run_comparison
 from cestab.audit.recorded import run_audit
-from cestab.audit.request import make_arithmetics, make_audit_request, make_sweep_request
+from cestab.audit.request import (
+    make_arithmetics,
+    make_audit_request,
+    make_case,
+    make_explain_request,
+    make_pair,
+    make_sweep_request,
+)
+from cestab.audit.single import run_explain
 from cestab.audit.sweep import run_sweep
-from cestab.reports import json_v1
+from cestab.reports import comparison_json, explanation_json, json_v1
 from cestab.results import DEFAULT_IGNORE_INDEX
 
 
@@ -16,6 +27,22 @@ class Report(results.Report):
     def to_json(self) -> str:
         """Return the report as the strict JSON that the commands write."""
         return json_v1.render(self)
+
+
+class Comparison(results.Comparison):
+    """A comparison: what `cestab compare` prints."""
+
+    def to_json(self) -> str:
+        """Return the comparison as the strict JSON that the command writes."""
+        return comparison_json.render(self)
+
+
+class Explanation(results.Explanation):
+    """An explanation of one case: what `cestab explain` prints."""
+
+    def to_json(self) -> str:
+        """Return the explanation as the strict JSON that the command writes."""
+        return explanation_json.render(self)
 
 
 def sweep(
@@ -76,3 +103,88 @@ def audit(
     )
     request = make_audit_request(file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on)
     return Report(**vars(run_audit(request)))
+
+
+def compare(
+    reference: str,
+    *others: str,
+    objective: str | None = None,
+    dtypes: Sequence[str] | None = None,
+    compute: str | None = None,
+    summations: Sequence[str] | None = None,
+    logits: str = "all",
+    patterns: Sequence[str] | None = None,
+    classes: Sequence[int] | None = None,
+    targets: Sequence[str] | None = None,
+    loss_scales: Sequence[float] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    seed: int = 0,
+    fp8_overflow: str = "nan",
+    flush_subnormals: bool = False,
+    fail_on_worse: bool = False,
+) -> Comparison:
+    """Compare formulations with a reference on the same cases, as `cestab compare` does. Raises errors.UsageError.
+
+    >>> compare("log-sum-exp", "compensated", dtypes=["bfloat16"], patterns=["offset"], classes=[2]).dtypes[0].relation.value
+    'dominates'
+    """
+    arithmetics = make_arithmetics(
+        dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
+    )
+    names = make_pair(reference, others)
+    request = make_sweep_request(names, objective, arithmetics, logits, patterns, classes, targets, seed)
+    return Comparison(**vars(run_comparison(request, fails_on_worse=fail_on_worse)))
+
+
+def explain(
+    formulation: str,
+    *,
+    logits: Sequence[float] | None = None,
+    target: str | float | Sequence[float] | None = None,
+    pattern: str | None = None,
+    classes: int | None = None,
+    at: float | None = None,
+    seed: int = 0,
+    file: str | None = None,
+    row: int | None = None,
+    labels: str | None = None,
+    class_axis: int = 1,
+    ignore_index: int = DEFAULT_IGNORE_INDEX,
+    dtype: str = "float32",
+    compute: str | None = None,
+    summation: str = "wide",
+    loss_scale: float = 1.0,
+    rtol: float | None = None,
+    atol: float | None = None,
+    fp8_overflow: str = "nan",
+    flush_subnormals: bool = False,
+    against: str | None = None,
+) -> Explanation:
+    """Explain one case operation by operation, as `cestab explain` does. Raises errors.UsageError.
+
+    The case is given by `logits` and `target` (a class, weights, a label, or a target kind), by `at` (with pattern, classes
+    and a target kind), or by `file` and `row`.
+
+    >>> explain("naive", logits=[100.0, 0.0], target=1).root_cause.operation
+    'v1 = exp(z)'
+    """
+    arithmetics = make_arithmetics(
+        [dtype], compute, [summation], [loss_scale], rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
+    )
+    words = target if target is None or isinstance(target, str) else ",".join(map(str, np.ravel(target).tolist()))
+    case = make_case(
+        formulation,
+        logits=logits,
+        target=words,
+        pattern=pattern,
+        classes=classes,
+        at=at,
+        seed=seed,
+        file=file,
+        row=row,
+        labels=labels,
+        class_axis=class_axis,
+        ignore_index=ignore_index,
+    )
+    return Explanation(**vars(run_explain(make_explain_request(formulation, arithmetics, case, against))))

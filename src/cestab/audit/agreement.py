@@ -107,6 +107,6 @@ def _is_equal(a: FloatArray, b: FloatArray) -> Bools:
 
 def _largest_error(error: Doubles, computed: FloatArray, true: Doubles) -> Doubles:
     """Return the largest error of each case; that of a NaN is infinite, that of an infinity that is right 0."""
-    known = np.where(computed == true, 0.0, np.where(np.isnan(error), np.inf, error))
+    known = np.where(np.isinf(computed) & (computed == true), 0.0, np.where(np.isnan(error), np.inf, error))
     worst: Doubles = np.maximum.reduce(known, axis=0)
     return worst

@@ -106,6 +106,16 @@ def make_audit_request(
     return AuditRequest(chosen, names, arithmetics, file, labels, class_axis, ignore_index, find_gates(fail_on))
 
 
+def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:
+    """Return the formulations of a comparison, the reference first, each once."""
+    names = (reference, *others)
+    if not others:
+        raise UsageError(f"nothing to compare {reference} with is named")
+    if len(set(names)) < len(names):
+        raise UsageError(f"a formulation is named twice: {' '.join(names)}")
+    return names
+
+
 def make_explain_request(
     formulation: str, arithmetics: Arithmetics, case: GivenCase | GeneratedCase | RecordedCase, against: str | None = None
 ) -> ExplainRequest:

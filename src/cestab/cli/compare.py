@@ -56,7 +56,7 @@ def compare(
 
     """
     from cestab.audit.compare import run_comparison
-    from cestab.audit.request import make_arithmetics, make_sweep_request
+    from cestab.audit.request import make_arithmetics, make_pair, make_sweep_request
 
     arithmetics = make_arithmetics(
         options.split_list(dtype),
@@ -68,11 +68,8 @@ def compare(
         fp8_overflow,
         flush_subnormals=flush_subnormals,
     )
-    names = [reference, *other]
-    if len(set(names)) < len(names):
-        raise UsageError(f"a formulation is named twice: {' '.join(names)}")
     request = make_sweep_request(
-        names,
+        make_pair(reference, other),
         objective,
         arithmetics,
         logits,

@@ -1,0 +1,120 @@
+"""Better and worse: each rule with a pair that must be told and a near miss that must not."""
+
+import pytest
+
+from cestab.audit.trade import describe_trade, find_harms, join_words
+from cestab.results import (
+    BoundaryPair,
+    Coverage,
+    Finding,
+    FindingKind,
+    LargestError,
+    Objective,
+    Place,
+    Relation,
+    Setting,
+    SettingComparison,
+    SettingResult,
+    Summation,
+    Verdict,
+)
+
+K, V = FindingKind, Verdict
+
+
+def found(kind: FindingKind, t: float) -> Finding:
+    place = Place(int(t), t, repr(t), t.hex())
+    return Finding(kind, 3, place, place, place, place)
+
+
+def result(name: str, verdict: Verdict, *findings: Finding, pattern: str = "margin") -> SettingResult:
+    setting = Setting(name, Objective.SOFTMAX_CROSS_ENTROPY, "float32", "float32", Summation.WIDE, pattern, 2, "wrong", 1.0)
+    return SettingResult(setting, verdict, 9, 0, 0, Coverage.SAMPLED, findings, LargestError(None, None))
+
+
+def compared(reference: SettingResult, other: SettingResult) -> SettingComparison:
+    kinds = [{f.kind: f for f in r.findings} for r in (reference, other)]
+    shared = [kind for kind in K if kind.is_hard and kind in kinds[0] and kind in kinds[1]]
+    return SettingComparison(
+        reference,
+        other,
+        None,
+        None,
+        tuple(f for f in reference.findings if f.kind not in kinds[1]),
+        tuple(f for f in other.findings if f.kind not in kinds[0]),
+        tuple(BoundaryPair(kind, kinds[0][kind].first, kinds[1][kind].first) for kind in shared),
+        tuple(find_harms(reference, other)),
+        tuple(find_harms(other, reference)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "other", "harms"),
+    [
+        ((V.PASS,), (V.PASS,), []),
+        ((V.PASS,), (V.WARN, found(K.ZEROED_LOSS, 16.0)), ["warn instead of pass", "zeroed-loss from |t| = 16.0"]),
+        ((V.WARN, found(K.ZEROED_LOSS, 16.0)), (V.WARN, found(K.ZEROED_LOSS, 8.0)), []),  # graded: it has no boundary
+        ((V.FAIL, found(K.NAN_LOSS, 16.0)), (V.FAIL, found(K.NAN_LOSS, 16.0)), []),
+        ((V.FAIL, found(K.NAN_LOSS, 16.0)), (V.FAIL, found(K.NAN_LOSS, 32.0)), []),
+        ((V.FAIL, found(K.NAN_LOSS, 16.0)), (V.FAIL, found(K.NAN_LOSS, -8.0)), ["nan-loss from |t| = 8.0 instead of 16.0"]),
+        ((V.FAIL, found(K.NAN_LOSS, 16.0)), (V.WARN, found(K.ZEROED_LOSS, 32.0)), ["zeroed-loss from |t| = 32.0"]),
+        ((V.PASS,), (V.PASS, found(K.OVERFLOWING_LOSS, 4.0)), []),  # a note: nothing in the format could do better
+        ((V.PASS,), (V.UNDEFINED,), ["undefined instead of pass"]),
+        ((V.UNSUPPORTED,), (V.UNSUPPORTED,), []),
+        ((V.UNSUPPORTED,), (V.FAIL, found(K.NAN_LOSS, 4.0)), []),  # nothing is known of the reference
+    ],
+)
+def test_what_is_worse(reference: tuple[Verdict, Finding], other: tuple[Verdict, Finding], harms: list[str]) -> None:
+    assert list(find_harms(result("a", *reference), result("b", *other))) == harms
+
+
+NAN = (V.FAIL, found(K.NAN_GRADIENT, 88.72284))
+WRONG = (V.FAIL, found(K.WRONG_LOSS, 4.194304e6))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "relation"),
+    [
+        ([(NAN, (V.PASS,))], Relation.DOMINATES),
+        ([((V.PASS,), NAN)], Relation.DOMINATED),
+        ([(NAN, (V.PASS,)), ((V.PASS,), WRONG)], Relation.TRADES),
+        ([(NAN, WRONG)], Relation.TRADES),
+        ([(NAN, NAN), ((V.PASS,), (V.PASS,))], Relation.MATCHES),
+        ([(NAN, NAN), (NAN, (V.PASS,))], Relation.DOMINATES),
+    ],
+)
+def test_relations(pairs: list[tuple[tuple[Verdict, Finding], tuple[Verdict, Finding]]], relation: Relation) -> None:
+    trade = describe_trade([compared(result("a", *first), result("b", *second)) for first, second in pairs])
+    assert (trade.dtype, trade.other, trade.relation) == ("float32", "b", relation)
+    assert trade.sentence.startswith(f"float32: b {relation} a, ")
+
+
+def test_the_sentence_names_the_trade() -> None:
+    settings = [
+        compared(result("naive", *NAN), result("lse", V.PASS)),
+        compared(result("naive", V.PASS), result("lse", *WRONG, pattern="offset")),
+    ]
+    assert describe_trade(settings).sentence == (
+        "float32: lse trades with naive, better in 1 and worse in 1 of 2 settings: "
+        "it removes nan-gradient in 1 setting (from |t| ≥ 88.72, margin, 2 classes); "
+        "adds wrong-loss in 1 setting (from |t| ≥ 4.194e+06, offset, 2 classes)"
+    )
+
+
+def test_a_moved_boundary_is_named() -> None:
+    later = result("lse", V.FAIL, found(K.NAN_GRADIENT, 709.5))
+    sentence = describe_trade([compared(result("naive", *NAN), later)]).sentence
+    assert sentence.endswith("it has nan-gradient from |t| ≥ 709.5 instead of 88.72")
+
+
+def test_the_severest_kinds_come_first_and_the_rest_is_counted() -> None:
+    kinds = (K.ZEROED_LOSS, K.INACCURATE_LOSS, K.INF_LOSS, K.NAN_GRADIENT)
+    worse = result("b", V.FAIL, *(found(kind, 2.0) for kind in kinds))
+    sentence = describe_trade([compared(result("a", V.PASS), worse)]).sentence
+    assert sentence.index("nan-gradient in") < sentence.index("inf-loss in") < sentence.index("and 2 kinds more")
+    assert "zeroed-loss" not in sentence
+
+
+@pytest.mark.parametrize(("words", "joined"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
+def test_words_are_joined(words: list[str], joined: str) -> None:
+    assert join_words(words) == joined
