@@ -16,11 +16,6 @@ class OutputFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-    JUNIT = "junit"
-    SARIF = "sarif"
-    GITHUB = "github"
 
 
 class ExplainFormat(StrEnum):

@@ -12,9 +12,8 @@ import typer
 
 from cestab.cli.options import OutputFormat
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import GateReport, Report
+from cestab.results import Report
 
-GATE_FORMATS = (OutputFormat.JUNIT, OutputFormat.SARIF, OutputFormat.GITHUB)
 Progress = Callable[[int, int], Any]
 
 
@@ -68,48 +67,15 @@ def write_report(report: Report, stream: TextIO, output_format: OutputFormat, *,
     if report.exit_status() is ExitStatus.USAGE:
         reasons = dict.fromkeys(result.reason for result in report.settings if result.reason)
         raise UsageError(f"nothing could be judged: {'; '.join(reasons) or 'no case has a true value in these formats'}")
-    if output_format in GATE_FORMATS:
-        from cestab.reports.gate import to_gate
+    if output_format is OutputFormat.JSON:
+        from cestab.reports import json_v1
 
-        write_gate(to_gate(report), stream, output_format)
+        text = json_v1.render(report)
     else:
-        write_text(_render(report, stream, output_format, detail=detail), stream)
+        from cestab.reports import table
 
-
-def _render(report: Report, stream: TextIO, output_format: OutputFormat, *, detail: bool) -> str:
-    from cestab.reports import csv_v1, json_v1, markdown, table
-
-    match output_format:
-        case OutputFormat.JSON:
-            return json_v1.render(report)
-        case OutputFormat.CSV:
-            return csv_v1.render(report)
-        case OutputFormat.MARKDOWN:
-            return markdown.render(report)
-        case _:
-            return table.render(report, stream, detail=detail)
-
-
-def write_gate(gate: GateReport, stream: TextIO, output_format: OutputFormat) -> None:
-    """Write a gate's report for a CI system; with `github` the job's page gets a summary, too."""
-    from cestab.reports import github, junit, sarif
-
-    if output_format is OutputFormat.GITHUB:
-        _append_summary(github.render_summary(gate))
-    renderers = {OutputFormat.GITHUB: github.render, OutputFormat.JUNIT: junit.render, OutputFormat.SARIF: sarif.render}
-    write_text(renderers[output_format](gate), stream)
-
-
-def _append_summary(text: str) -> None:
-    """Append to the job's summary where GitHub Actions names a file for it; that it cannot be written changes no status."""
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not path:
-        return
-    try:
-        with Path(path).open("a", encoding="utf-8") as summary:
-            summary.write(text)
-    except OSError as error:
-        typer.echo(f"cestab: cannot write the job summary '{path}': {error.strerror}", err=True)
+        text = table.render(report, stream, detail=detail)
+    write_text(text, stream)
 
 
 def write_text(text: str, stream: TextIO) -> None:

@@ -22,7 +22,7 @@ def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
 
 
 def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
-    yield Text(make_headline(report))
+    yield Text(_headline(report))
     yield _detail(report) if detail else _overview(report)
     if report.causes:
         yield Text("Why they fail", style="bold")
@@ -35,8 +35,7 @@ def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
             yield Padding(Text.assemble(f"{advice.dtype}: ", (chosen, "bold"), f", {advice.why}"), (0, 0, 0, 2))
 
 
-def make_headline(report: Report) -> str:
-    """Return what was asked, and how much was judged, in one line."""
+def _headline(report: Report) -> str:
     request = report.request
     cases = sum(result.cases for result in report.settings)
     parts = [str(request.objective), f"{len(report.settings)} settings, {cases:,} cases"]
@@ -52,23 +51,15 @@ def make_headline(report: Report) -> str:
     return "cestab " + " · ".join([report.version, *parts])
 
 
-def overview_rows(report: Report) -> Iterator[list[Text]]:
-    """Yield the heading, then a row for each formulation: its worst verdict in each dtype, and where that begins."""
+def _overview(report: Report) -> Table:
     dtypes = list(dict.fromkeys(result.setting.dtype for result in report.settings))
     is_sweep = isinstance(report.request, SweepRequest)
-    yield _texts(("from |t|" if is_sweep else "rows", *dtypes))
-    for name in dict.fromkeys(result.setting.formulation for result in report.settings):
+    table = new_table(("from |t|" if is_sweep else "rows", *dtypes))
+    for name in report.request.formulations:
         own = [result for result in report.settings if result.setting.formulation == name]
-        yield [Text(name), *(_cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes)]
+        table.add_row(Text(name), *(_cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes))
     if not is_sweep:
-        yield [Text("(rounding z)"), *(_rounding_cell(report, dtype) for dtype in dtypes)]
-
-
-def _overview(report: Report) -> Table:
-    heading, *rows = overview_rows(report)
-    table = new_table([column.plain for column in heading])
-    for row in rows:
-        table.add_row(*row)
+        table.add_row(Text("(rounding z)"), *(_rounding_cell(report, dtype) for dtype in dtypes))
     return table
 
 
