@@ -10,8 +10,10 @@ import typer
 from typer.exceptions import TyperException
 
 from cestab.cli.audit import audit
+from cestab.cli.diff import diff
 from cestab.cli.list import list_registry
 from cestab.cli.output import drop_output, write_text
+from cestab.cli.schema import schema
 from cestab.cli.sweep import sweep
 from cestab.errors import ExitStatus, UsageError
 
@@ -24,7 +26,9 @@ app = typer.Typer(
 )
 app.command()(sweep)
 app.command()(audit)
+app.command()(diff)
 app.command("list")(list_registry)
+app.command()(schema)
 
 
 def _print_version(value: bool) -> None:

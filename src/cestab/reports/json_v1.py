@@ -14,7 +14,12 @@ Json = dict[str, Any]
 
 def render(report: Report) -> str:
     """Return the report as JSON, with a newline at the end."""
-    return json.dumps(_strict(_report(report)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return write_json(_report(report))
+
+
+def write_json(value: Json) -> str:
+    """Return an object as strict JSON, with a newline at the end."""
+    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _strict(value: Any) -> Any:

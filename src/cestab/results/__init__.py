@@ -1,5 +1,12 @@
 """The frozen values that every layer passes around: kinds of findings, requests, and what each command answers."""
 
+from cestab.results.difference import (
+    Change,
+    ChangeRule,
+    Difference,
+    EnvironmentChange,
+    SettingDifference,
+)
 from cestab.results.gate import (
     GateCase,
     GateReport,
@@ -41,8 +48,12 @@ __all__ = [
     "DEFAULT_IGNORE_INDEX",
     "Arithmetics",
     "AuditRequest",
+    "Change",
+    "ChangeRule",
     "Coverage",
+    "Difference",
     "Environment",
+    "EnvironmentChange",
     "Finding",
     "FindingKind",
     "Fp8Overflow",
@@ -60,6 +71,7 @@ __all__ = [
     "Report",
     "RoundingCost",
     "Setting",
+    "SettingDifference",
     "SettingResult",
     "Severity",
     "Summation",
