@@ -10,7 +10,7 @@ Run = tuple[int, int]  # ordinals of the first and the last float
 
 
 def find_movements(old: SettingResult, new: SettingResult, before: Finding, after: Finding) -> list[Change]:
-    """Return a change for the floats that the kind gained and one for those that it left, if there are such.
+    """Return a change for each run of floats that the kind gained, then for each that it left.
 
     The maps tell; beyond the intervals that both list, the ends of the findings do.
     """
@@ -40,22 +40,19 @@ def _find_runs(result: SettingResult, kind: FindingKind, end: int | None) -> lis
 def _compare_runs(
     fewer: Sequence[Run], more: Sequence[Run], new: SettingResult, after: Finding, *, is_gain: bool
 ) -> Iterator[Change]:
-    """Yield the change for the floats of `more` that are not in `fewer`: how many, and the boundary nearest to 0."""
-    pieces = [piece for run in more for piece in _subtract(run, fewer)]
-    if not pieces:
-        return
-    start, stop = min(pieces, key=_distance)
-    edge, moved = _find_edges(start, stop, fewer)
+    """Yield a change for each run of `more` that is not in `fewer`: how many floats, and which boundary moved."""
     fmt = find_format(new.setting.dtype)
-    near, far = (None if ordinal is None else float(place_float(ordinal, fmt).decimal) for ordinal in (edge, moved))
-    yield Change(
-        ChangeRule.MOVED_BOUNDARY,
-        is_gain,
-        after.kind.label,
-        *((near, far) if is_gain else (far, near)),
-        floats=sum(last - first + 1 for first, last in pieces),
-        reproduce=after.first.reproduce,
-    )
+    for start, stop in [piece for run in more for piece in _subtract(run, fewer)]:
+        ends = _find_edges(start, stop, fewer)
+        near, far = (None if ordinal is None else float(place_float(ordinal, fmt).decimal) for ordinal in ends)
+        yield Change(
+            ChangeRule.MOVED_BOUNDARY,
+            is_gain,
+            after.kind.label,
+            *((near, far) if is_gain else (far, near)),
+            floats=stop - start + 1,
+            reproduce=after.first.reproduce,
+        )
 
 
 def _subtract(run: Run, others: Sequence[Run]) -> Iterator[Run]:
@@ -67,10 +64,6 @@ def _subtract(run: Run, others: Sequence[Run]) -> Iterator[Run]:
         start = max(start, last + 1) if first <= stop else start
     if start <= stop:
         yield start, stop
-
-
-def _distance(run: Run) -> int:
-    return 0 if run[0] <= 0 <= run[1] else min(abs(run[0]), abs(run[1]))
 
 
 def _find_edges(start: int, stop: int, runs: Sequence[Run]) -> tuple[int | None, int]:

@@ -57,7 +57,7 @@ def _gate_case(found: SettingDifference, schema: str) -> GateCase:
 
 def headline(difference: Difference) -> str:
     """Return how many settings changed, how many of them for the worse."""
-    settings = _count(len(difference.settings), "setting")
+    settings = count(len(difference.settings), "setting")
     changed = sum(bool(each.changes) for each in difference.settings)
     if not changed:
         return f"{settings}, no differences"
@@ -102,7 +102,7 @@ def describe_change(change: Change, schema: str) -> str:
 
 
 def _describe_extent(change: Change, floats: int) -> str:
-    return f"holds on {floats:,} {'more' if change.is_worse else 'fewer'} float{'' if floats == 1 else 's'}"
+    return f"holds on {count(floats, 'more float' if change.is_worse else 'fewer float')}"
 
 
 def _describe_move(change: Change) -> str:
@@ -113,5 +113,6 @@ def _describe_move(change: Change) -> str:
     return f"its boundary is t = {change.new}, from {change.old}"
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """Return a number with its noun."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

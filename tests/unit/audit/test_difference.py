@@ -36,6 +36,7 @@ SETTING = Setting("naive", SOFTMAX, "float16", "float16", Summation.WIDE, "margi
 ROWS = replace(SETTING, pattern=None, target=None)
 SWEEP = SweepRequest(SOFTMAX, ("naive",), Arithmetics(("float16",)), LogitRange(), ("margin",), (2,), ("wrong",), 0, ())
 AUDIT = AuditRequest(SOFTMAX, ("naive",), Arithmetics(("float16",)), "a/x.npz", None, 1, -100, ())
+INF_ULPS = float("inf")
 ENVIRONMENT = Environment("3.11.7", "2.4.6", "Linux", "some processor")
 
 
@@ -133,16 +134,26 @@ def test_where_a_graded_finding_begins_is_not_compared() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after", "is_worse"),
-    [(10.0, 20.1, True), (10.0, 20.0, False), (10.0, 9.0, False), (0.0, 0.5, False), (0.0, 0.6, True)]
-    + [(float("inf"), float("inf"), False), (10.0, float("inf"), True), (10.0, float("nan"), True), (10.0, None, False)]
-    + [(None, 10.0, False)],
+    [
+        (10.0, 20.1, True),
+        (10.0, 20.0, False),
+        (10.0, 9.0, False),
+        (0.0, 0.5, False),
+        (0.0, 0.6, True),
+        (INF_ULPS, INF_ULPS, False),
+        (10.0, INF_ULPS, True),
+        (10.0, float("nan"), True),
+        (10.0, None, False),
+        (None, 10.0, False),
+    ],
 )
 @pytest.mark.parametrize("part", ["loss", "gradient"])
 def test_an_error_that_grew_beyond_the_factor_is_worse(
-    before: float | None, after: float | None, is_worse: bool, part: str
+    before: float | None, after: float | None, part: str, *, is_worse: bool
 ) -> None:
     pairs = [((ulps, 1.0) if part == "loss" else (1.0, ulps)) for ulps in (before, after)]
-    grown = changes(*(result(errors=pair) for pair in pairs))
+    old, new = (result(errors=pair) for pair in pairs)
+    grown = changes(old, new)
     assert [(c.rule, c.is_worse, c.subject) for c in grown] == [(R.GROWN_ERROR, True, part)] * is_worse
 
 
@@ -191,7 +202,7 @@ def test_a_setting_that_is_added_is_not_worse() -> None:
 
 @pytest.mark.parametrize("coverage", list(Coverage))
 @pytest.mark.parametrize(("cases", "is_more"), [(21, True), (20, False)])
-def test_more_cases_are_worse_where_all_cases_were_tried(coverage: Coverage, cases: int, is_more: bool) -> None:
+def test_more_cases_are_worse_where_all_cases_were_tried(coverage: Coverage, cases: int, *, is_more: bool) -> None:
     setting = ROWS if coverage is Coverage.RECORDED else SETTING
     old, new = (
         result(found_row(K.WRONG_LOSS, number), setting=setting, coverage=coverage)

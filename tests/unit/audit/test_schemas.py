@@ -34,7 +34,8 @@ def test_a_schema_is_sound_and_names_itself(name: str) -> None:
 def test_what_a_schema_requires_it_describes_and_what_it_describes_may_be_added_to(name: str) -> None:
     def check(part: object) -> None:
         if isinstance(part, dict):
-            assert set(part.get("required", [])) <= set(part.get("properties", part.get("required", [])))
+            required: list[str] = part.get("required", [])
+            assert set(required) <= set(part.get("properties", required))
             assert "additionalProperties" not in part
         for item in part.values() if isinstance(part, dict) else part if isinstance(part, list) else []:
             check(item)
