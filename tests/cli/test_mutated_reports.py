@@ -1,4 +1,4 @@
-"""`cestab diff` on damaged reports: whatever is deleted, repeated, swapped, cut or nested, it is a sentence and no traceback."""
+"""`cestab diff` on damaged reports: whatever is deleted, repeated, swapped, cut or nested, there is no traceback."""
 
 import io
 import json

@@ -107,12 +107,12 @@ def make_report(target: str | None) -> Report:
 
 def make_difference() -> Difference:
     """Changes of every rule, more settings than are shown, and a name that looks like markup."""
-    boundary = {"subject": "nan-gradient", "old": 88.72284, "floats": 1234567}
+    moved = Change(ChangeRule.MOVED_BOUNDARY, is_worse=True, subject="nan-gradient", old=88.72284, new=87.33654, floats=1234567)
     changes = (
         Change(ChangeRule.CHANGED_VERDICT, is_worse=True, old="pass", new="error"),
         Change(ChangeRule.NEW_FINDING, is_worse=True, subject="inf-loss", new=-11.09375),
-        Change(ChangeRule.MOVED_BOUNDARY, is_worse=True, new=87.33654, **boundary),
-        Change(ChangeRule.MOVED_BOUNDARY, is_worse=False, new=None, **boundary),
+        moved,
+        replace(moved, is_worse=False, new=None),
         Change(ChangeRule.MORE_CASES, is_worse=True, subject="wrong-gradient", old=10, new=2100),
         Change(ChangeRule.GROWN_ERROR, is_worse=True, subject="gradient", old=1.5, new=7.231003542255479e38),
         Change(ChangeRule.FIXED_FINDING, is_worse=False, subject="nan-loss", old=0.0),
