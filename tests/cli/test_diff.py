@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cestab.audit.schemas import read_schema, schema_names
+from cestab.cli import output
 from cestab.reports.difference import COLUMNS
 
 Command = Callable[..., Any]
@@ -103,6 +104,18 @@ def test_what_is_worse_is_status_1_in_every_form(
     assert rows[0] == list(COLUMNS)
     assert [row[1] for row in rows[1:]].count("true") == summary["worse"]
     assert len(rows) - 1 == summary["changes"]
+
+
+@pytest.mark.parametrize("form", ["junit", "sarif", "github"])
+def test_forms_of_ci_systems_are_given_the_gate(
+    form: str, reports: Reports, cestab: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(output, "write_gate", lambda gate, _stream, shape: seen.append((gate, shape)), raising=False)
+    assert cestab("diff", reports.old, reports.edit(lambda d: grow(d, 3.0)), "--output-format", form).status == 1
+    ((gate, shape),) = seen
+    assert (gate.command, gate.status, len(gate.cases), shape) == ("diff", 1, 8, form)
+    assert [problem.rule for _, problem in gate.gated()] == ["grown-error"]
 
 
 def test_no_differences_is_one_line(reports: Reports, cestab: Command) -> None:

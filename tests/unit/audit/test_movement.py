@@ -35,7 +35,7 @@ def place(ordinal: int) -> Place:
 
 
 def finding(runs: Runs) -> Finding:
-    ends = [end for run in runs for end in run]
+    ends = [end for run in runs for end in run] or [0]
     places = (place(min(ends, key=abs)), place(min(ends)), place(max(ends)), place(max(ends)))
     return Finding(NAN, 10, *places)
 
@@ -113,6 +113,7 @@ def test_a_run_goes_on_where_only_the_other_outcome_changes() -> None:
 
     assert movements(split(600), split(700)) == []
     assert movements(split(600), result([(500, 900)])) == []
+    assert movements(result([(800, 900)]), split(600)) == [(True, number(800), number(500), 300)]
 
 
 def cut(whole: SettingResult, count: int) -> SettingResult:
@@ -129,3 +130,18 @@ def test_a_cut_map_is_compared_as_far_as_both_list_it_and_by_the_ends_beyond() -
     assert movements(cut(old, 4), old) == []
     moved = result([(-900, -790), *runs[1:]])
     assert movements(cut(old, 4), cut(moved, 4)) == [(True, number(-800), number(-790), 10)]
+    nearer = result([(-900, -790), *runs[1:2], (450, 650)])
+    assert movements(cut(old, 4), cut(nearer, 4)) == [
+        (True, number(-800), number(-790), 10),
+        (True, number(600), number(650), 50),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"), [(-200, -150, (True, 50)), (-150, -200, (False, 50)), (-200, 150, (True, 50))]
+)
+def test_without_maps_the_place_nearest_to_0_is_compared_on_either_side(old: int, new: int, expected: tuple[bool, int]) -> None:
+    wide = replace(finding([(-900, 900)]), lowest=place(-900), highest=place(900))
+    before, after = (replace(result([]), findings=(replace(wide, first=place(first)),)) for first in (old, new))
+    is_worse, floats = expected
+    assert movements(before, after) == [(is_worse, number(old), number(new), floats)]
