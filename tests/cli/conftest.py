@@ -1,10 +1,16 @@
-"""The command line run in this process, in a scrubbed environment of 80 columns."""
+"""The command line run in this process, in a scrubbed environment of 80 columns; every JSON report is held to its schema."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from cestab.audit.schemas import read_schema
 from cestab.cli.app import run
 
 
@@ -24,6 +30,33 @@ def _scrub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINES", "40")
 
 
+@cache
+def validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(read_schema(name)))
+
+
+def check_json(text: str, status: int) -> None:
+    """Assert that a report is valid by the schema that it names, and that it is an error just where the status is 2."""
+    report = json.loads(text)
+    name, version = report["schema"].removeprefix("cestab.").split("/")
+    assert version == "1"
+    assert (name == "error") is (status == 2)
+    validator(name).validate(report)
+
+
+def check_outcome(arguments: Sequence[str], outcome: Outcome) -> None:
+    """Check what a command wrote if JSON was asked for: on standard output, or in the file after -o."""
+    pairs = list(pairwise(arguments))
+    asked = "--json" in arguments or ("--output-format", "json") in pairs or "--output-format=json" in arguments
+    if not asked or "--help" in arguments or outcome.status not in (0, 1, 2, 3):
+        return
+    files = [Path(value) for option, value in pairs if option in ("-o", "--output") and value != "-"]
+    if outcome.out or not files:
+        check_json(outcome.out, outcome.status)
+    elif files[-1].is_file():
+        check_json(files[-1].read_text(encoding="utf-8"), outcome.status)
+
+
 @pytest.fixture
 def cestab(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Run `cestab ARGUMENTS…`: the arguments as strings, a string with spaces is one argument."""
@@ -31,6 +64,8 @@ def cestab(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     def command(*arguments: str) -> Outcome:
         capsys.readouterr()
         status = run(list(arguments))
-        return Outcome(status, *capsys.readouterr())
+        outcome = Outcome(status, *capsys.readouterr())
+        check_outcome(arguments, outcome)
+        return outcome
 
     return command

@@ -198,7 +198,7 @@ def test_the_version_is_that_of_the_package(cestab: Command) -> None:
 
 
 def test_the_command_line_starts_without_numpy() -> None:
-    heavy = ("numpy", "ml_dtypes", "flint", "numpy_quaddtype")
+    heavy = ("numpy", "ml_dtypes", "flint", "numpy_quaddtype", "jsonschema")
     program = f"import sys, cestab.cli.app; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -210,6 +210,14 @@ def test_help_names_every_option(command: str, cestab: Command) -> None:
     assert (status, err) == (0, "")
     words = set(re.findall(r"(?<![\w-])--?[a-z0-9][\w-]*", out))
     assert [option for option in SHARED + OPTIONS[command] if option not in words] == []
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_help_of_diff_names_every_option(cestab: Command) -> None:
+    status, out, err = cestab("diff", "--help")
+    assert (status, err) == (0, "")
+    words = set(re.findall(r"(?<![\w-])--?[a-z0-9][\w-]*", out))
+    assert {"--max-growth", "--output-format", "--json", "-o", "--output", "--help"} <= words
     assert max(map(len, out.splitlines())) <= 80
 
 

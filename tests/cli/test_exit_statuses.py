@@ -87,6 +87,13 @@ WRONG = [
     ("audit logits.csv", ["logits.csv", ".npy", ".npz"]),
     ("audit nowhere.npz --axis 2", ["--axis", "2"]),
     ("list findngs", ["findngs", "findings"]),
+    ("diff", ["OLD.json"]),
+    ("diff nowhere.json", ["NEW.json"]),
+    ("diff nowhere.json nowhere.json", ["no file", "nowhere.json"]),
+    ("diff - -", ["both '-'", "standard input"]),
+    ("diff . nowhere.json", ["cannot read '.'", "a folder"]),
+    ("diff nowhere.json nowhere.json --max-growth much", ["--max-growth", "number"]),
+    ("schema swep", ["'swep'", "did you mean sweep?", "audit"]),
 ]
 
 
@@ -105,7 +112,7 @@ def test_a_mistake_is_status_2_told_on_standard_error_alone_and_before_any_work(
 ) -> None:
     monkeypatch.setattr(sweep_module, "run_group", lambda _plan: pytest.fail("the sweep ran"))
     arguments = shlex.split(line)
-    form = form if arguments[0] in ("sweep", "audit") else ()
+    form = form if arguments[0] in ("sweep", "audit", "diff") else ()
     status, out, err = cestab(*arguments, *form)
     assert status == 2
     assert is_silent_or_an_error(out, err, form)

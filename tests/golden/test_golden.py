@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -16,12 +17,16 @@ import pytest
 
 from cestab import api
 from cestab.cli.app import run
-from cestab.reports import table
+from cestab.reports import difference_table, table
 from cestab.results import (
     Arithmetics,
     AuditRequest,
+    Change,
+    ChangeRule,
     Coverage,
+    Difference,
     Environment,
+    EnvironmentChange,
     Finding,
     FindingKind,
     Fp8Overflow,
@@ -33,6 +38,7 @@ from cestab.results import (
     Report,
     RoundingCost,
     Setting,
+    SettingDifference,
     SettingResult,
     Summation,
     SweepRequest,
@@ -99,6 +105,32 @@ def make_report(target: str | None) -> Report:
     return Report("VERSION", environment, request, make_results(target), advice, causes, 0, 1797, 12)
 
 
+def make_difference() -> Difference:
+    """Changes of every rule, more settings than are shown, and a name that looks like markup."""
+    moved = Change(ChangeRule.MOVED_BOUNDARY, is_worse=True, subject="nan-gradient", old=88.72284, new=87.33654, floats=1234567)
+    changes = (
+        Change(ChangeRule.CHANGED_VERDICT, is_worse=True, old="pass", new="error"),
+        Change(ChangeRule.NEW_FINDING, is_worse=True, subject="inf-loss", new=-11.09375),
+        moved,
+        replace(moved, is_worse=False, new=None),
+        Change(ChangeRule.MORE_CASES, is_worse=True, subject="wrong-gradient", old=10, new=2100),
+        Change(ChangeRule.GROWN_ERROR, is_worse=True, subject="gradient", old=1.5, new=7.231003542255479e38),
+        Change(ChangeRule.FIXED_FINDING, is_worse=False, subject="nan-loss", old=0.0),
+        *[Change(ChangeRule.NEW_FINDING, is_worse=True, subject=kind.label, new=0.5) for kind in (K.ZEROED_LOSS, K.WRONG_LOSS)],
+    )
+    wide = Setting("[bold]clipped[/]", SOFTMAX, "bfloat16", "float32", Summation.PAIRWISE, "margin", 1000, "smooth:0.1", 8.0)
+    plain = Setting("naive", SOFTMAX, "float32", "float32", Summation.WIDE, "offset", 2, "wrong", 1.0)
+    missing = Change(ChangeRule.MISSING_SETTING, is_worse=True, old="warn")
+    added = SettingDifference(plain, (Change(ChangeRule.ADDED_SETTING, is_worse=False, new="fail"),))
+    settings = (
+        SettingDifference(wide, changes),
+        *[SettingDifference(replace(plain, classes=n), (missing,)) for n in range(3, 16)],
+        added,
+    )
+    environment = (EnvironmentChange("numpy", "2.4.6", "2.5.0"), EnvironmentChange("cpu", "one processor", "[bold]another"))
+    return Difference("VERSION", "cestab.sweep/1", "old.json", "new.json", 2.0, environment, settings)
+
+
 def print_list() -> str:
     with redirect_stdout(io.StringIO()) as stream:
         assert run(["list", "findings"]) == 0
@@ -110,6 +142,7 @@ GOLDEN: dict[str, Callable[[], str]] = {
     "sweep-detail.txt": lambda: table.render(make_report("wrong"), io.StringIO(), detail=True),
     "audit.txt": lambda: table.render(make_report(None), io.StringIO()),
     "audit-detail.txt": lambda: table.render(make_report(None), io.StringIO(), detail=True),
+    "diff.txt": lambda: difference_table.render(make_difference(), io.StringIO()),
     "list-findings.txt": print_list,
 }
 

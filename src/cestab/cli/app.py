@@ -13,9 +13,11 @@ from typer.exceptions import TyperException
 
 from cestab.cli.audit import audit
 from cestab.cli.compare import compare
+from cestab.cli.diff import diff
 from cestab.cli.explain import explain
 from cestab.cli.list import list_registry
 from cestab.cli.output import drop_output, write_text
+from cestab.cli.schema import schema
 from cestab.cli.sweep import sweep
 from cestab.errors import ExitStatus, UsageError
 
@@ -30,7 +32,9 @@ app.command()(sweep)
 app.command()(compare)
 app.command()(explain)
 app.command()(audit)
+app.command()(diff)
 app.command("list")(list_registry)
+app.command()(schema)
 
 
 def _print_version(value: bool) -> None:

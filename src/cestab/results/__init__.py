@@ -8,6 +8,13 @@ from cestab.results.comparison import (
     Relation,
     SettingComparison,
 )
+from cestab.results.difference import (
+    Change,
+    ChangeRule,
+    Difference,
+    EnvironmentChange,
+    SettingDifference,
+)
 from cestab.results.explanation import (
     Cause,
     Entry,
@@ -57,7 +64,9 @@ from cestab.results.requests import (
     RecordedCase,
     SweepRequest,
 )
-from cestab.results.walkthrough import WalkthroughRow
+from cestab.results.walkthrough import (
+    WalkthroughRow,
+)
 
 __all__ = [
     "DEFAULT_IGNORE_INDEX",
@@ -66,11 +75,15 @@ __all__ = [
     "AuditRequest",
     "BoundaryPair",
     "Cause",
+    "Change",
+    "ChangeRule",
     "Comparison",
     "Coverage",
+    "Difference",
     "DtypeComparison",
     "Entry",
     "Environment",
+    "EnvironmentChange",
     "ExplainRequest",
     "Explanation",
     "Finding",
@@ -99,6 +112,7 @@ __all__ = [
     "RoundingCost",
     "Setting",
     "SettingComparison",
+    "SettingDifference",
     "SettingResult",
     "Severity",
     "Summation",

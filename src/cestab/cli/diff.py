@@ -1,0 +1,81 @@
+"""`cestab diff`: what is new, fixed, moved or grown from one report to another; a gate by nature."""
+
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from cestab.cli import options
+from cestab.cli.options import OutputFormat
+from cestab.cli.output import open_output, write_text
+from cestab.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from cestab.results import Difference
+
+Old = Annotated[str, typer.Argument(metavar="OLD.json", help="Report of sweep or audit to compare with; - is standard input.")]
+New = Annotated[str, typer.Argument(metavar="NEW.json", help="Report of the same request; - is standard input.")]
+MaxGrowth = Annotated[
+    float,
+    typer.Option(
+        "--max-growth",
+        metavar="FACTOR",
+        rich_help_panel=options.JUDGEMENT,
+        help="By what factor a setting's largest error in ulps may grow.",
+    ),
+]
+
+
+def diff(
+    old: Old,
+    new: New,
+    max_growth: MaxGrowth = 2.0,
+    output_format: options.Format = OutputFormat.TABLE,
+    json: options.Json = False,
+    output: options.Output = None,
+) -> None:
+    """Compare two reports of the same request and exit 1 if anything became worse.
+
+    Examples:
+    cestab diff old.json new.json
+
+    cestab sweep --json | cestab diff main.json - --max-growth 1.5
+
+    """
+    from cestab.audit.difference import compare_reports
+    from cestab.audit.restore import load_report
+
+    if old == new == "-":
+        raise UsageError("OLD.json and NEW.json are both '-': only one of them can be standard input")
+    with open_output(output) as stream:
+        difference = compare_reports(load_report(old), load_report(new), (old, new), max_growth)
+        _write(difference, stream, OutputFormat.JSON if json else output_format)
+    _exit(difference)
+
+
+def _write(difference: "Difference", stream: TextIO, output_format: OutputFormat) -> None:
+    from cestab.reports import difference as forms
+    from cestab.reports import difference_json, difference_table
+
+    match output_format:
+        case OutputFormat.TABLE:
+            write_text(difference_table.render(difference, stream), stream)
+        case OutputFormat.JSON:
+            write_text(difference_json.render(difference), stream)
+        case OutputFormat.CSV:
+            write_text(forms.render_csv(difference), stream)
+        case OutputFormat.MARKDOWN:
+            write_text(forms.render_markdown(difference), stream)
+        case _:
+            from cestab.cli.output import write_gate
+
+            write_gate(forms.to_gate(difference), stream, output_format)
+
+
+def _exit(difference: "Difference") -> None:
+    """Say on standard error what became worse and exit."""
+    worse = difference.worse()
+    if worse:
+        settings = len({setting for setting, _ in worse})
+        rules = ", ".join(dict.fromkeys(change.rule.label for _, change in worse))
+        typer.echo(f"cestab: worse in {settings} of {len(difference.settings)} settings: {rules}", err=True)
+        raise typer.Exit(ExitStatus.GATE_FAILED)
