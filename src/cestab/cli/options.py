@@ -16,6 +16,21 @@ class OutputFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+def choose_format(given: OutputFormat | None, *, json: bool, detail: bool) -> OutputFormat:
+    """Return the form that `--output-format`, `--json` and `--detail` ask for together."""
+    if json and given not in (None, OutputFormat.JSON):
+        raise UsageError(f"--json asks for json, --output-format for {given}; give one of them")
+    chosen = OutputFormat.JSON if json else given or OutputFormat.TABLE
+    if detail and chosen is not OutputFormat.TABLE:
+        raise UsageError(f"--detail is a form of the table, not of {chosen}")
+    return chosen
 
 
 def split_list(values: list[str] | None) -> list[str] | None:
@@ -192,7 +207,10 @@ FailOn = Annotated[
         help="Exit 1 on these findings; fail and warn name all of that severity or worse.",
     ),
 ]
-Format = Annotated[OutputFormat, typer.Option("--output-format", help="Form of the report.", rich_help_panel=OUTPUT)]
+Format = Annotated[
+    OutputFormat | None,
+    typer.Option("--output-format", help="Form of the report. Default: table.", rich_help_panel=OUTPUT),
+]
 Json = Annotated[bool, typer.Option("--json", help="Short for --output-format json.", rich_help_panel=OUTPUT)]
 Output = Annotated[
     str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the report to FILE.", rich_help_panel=OUTPUT)
