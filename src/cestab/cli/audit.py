@@ -37,7 +37,7 @@ def audit(
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
     fail_on: options.FailOn = None,
-    output_format: options.Format = options.OutputFormat.TABLE,
+    output_format: options.Format = None,
     json: options.Json = False,
     output: options.Output = None,
     detail: options.Detail = False,
@@ -53,6 +53,7 @@ def audit(
     from cestab.audit.recorded import run_audit
     from cestab.audit.request import make_arithmetics, make_audit_request
 
+    form = options.choose_format(output_format, json=json, detail=detail)
     arithmetics = make_arithmetics(
         options.split_list(dtype),
         compute,
@@ -68,5 +69,5 @@ def audit(
     with open_output(output) as stream:
         with show_progress("auditing") as progress:
             report = run_audit(request, progress=progress)
-        write_report(report, stream, options.OutputFormat.JSON if json else output_format, detail=detail)
+        write_report(report, stream, form, detail=detail)
     exit_with(report)

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from cestab.cli import options
+from cestab.cli.options import OutputFormat
 from cestab.cli.output import open_output, show_progress, write_text
 from cestab.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from cestab.results import Comparison
 
+FORMS = (OutputFormat.TABLE, OutputFormat.JSON, OutputFormat.MARKDOWN, OutputFormat.CSV)
 Reference = Annotated[str, typer.Argument(metavar="REFERENCE", help="Formulation to compare with.")]
 Others = Annotated[list[str], typer.Argument(metavar="OTHER…", help="Formulations that are compared with it.")]
 FailOnWorse = Annotated[
@@ -37,7 +39,7 @@ def compare(
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
     fail_on_worse: FailOnWorse = False,
-    output_format: options.CompareForm = options.CompareFormat.TABLE,
+    output_format: options.Format = None,
     json: options.Json = False,
     output: options.Output = None,
     detail: options.Detail = False,
@@ -55,6 +57,7 @@ def compare(
     cestab compare log-softmax clipped --fail-on-worse --json -o comparison.json
 
     """
+    form = options.choose_format(output_format, json=json, detail=detail, allowed=FORMS)
     from cestab.audit.compare import run_comparison
     from cestab.audit.request import make_arithmetics, make_pair, make_sweep_request
 
@@ -84,21 +87,21 @@ def compare(
         if comparison.exit_status() is ExitStatus.USAGE:
             reasons = dict.fromkeys(s.other.reason for s in comparison.settings if s.other.reason)
             raise UsageError(f"nothing could be compared: {'; '.join(reasons) or 'no case has a true value in these formats'}")
-        write_text(_render(comparison, stream, options.CompareFormat.JSON if json else output_format, detail=detail), stream)
+        write_text(_render(comparison, stream, form, detail=detail), stream)
     _exit_with(comparison)
 
 
-def _render(comparison: "Comparison", stream: TextIO, form: options.CompareFormat, *, detail: bool) -> str:
+def _render(comparison: "Comparison", stream: TextIO, form: OutputFormat, *, detail: bool) -> str:
     from cestab.reports import comparison_json, comparison_table
 
     match form:
-        case options.CompareFormat.JSON:
+        case OutputFormat.JSON:
             return comparison_json.render(comparison)
-        case options.CompareFormat.CSV:
+        case OutputFormat.CSV:
             return comparison_table.render_csv(comparison)
-        case options.CompareFormat.MARKDOWN:
+        case OutputFormat.MARKDOWN:
             return comparison_table.render_markdown(comparison)
-        case options.CompareFormat.TABLE:
+        case _:
             return comparison_table.render(comparison, stream, detail=detail)
 
 

@@ -6,7 +6,7 @@ import typer
 
 from cestab.cli import options
 from cestab.cli.options import OutputFormat
-from cestab.cli.output import open_output, write_text
+from cestab.cli.output import open_output, write_gate, write_text
 from cestab.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def diff(
     old: Old,
     new: New,
     max_growth: MaxGrowth = 2.0,
-    output_format: options.Format = OutputFormat.TABLE,
+    output_format: options.Format = None,
     json: options.Json = False,
     output: options.Output = None,
 ) -> None:
@@ -41,6 +41,7 @@ def diff(
     cestab sweep --json | cestab diff main.json - --max-growth 1.5
 
     """
+    form = options.choose_format(output_format, json=json, detail=False)
     from cestab.audit.difference import compare_reports
     from cestab.audit.restore import load_report
 
@@ -48,7 +49,7 @@ def diff(
         raise UsageError("OLD.json and NEW.json are both '-': only one of them can be standard input")
     with open_output(output) as stream:
         difference = compare_reports(load_report(old), load_report(new), (old, new), max_growth)
-        _write(difference, stream, OutputFormat.JSON if json else output_format)
+        _write(difference, stream, form)
     _exit(difference)
 
 
@@ -66,8 +67,6 @@ def _write(difference: "Difference", stream: TextIO, output_format: OutputFormat
         case OutputFormat.MARKDOWN:
             write_text(forms.render_markdown(difference), stream)
         case _:
-            from cestab.cli.output import write_gate
-
             write_gate(forms.to_gate(difference), stream, output_format)
 
 

@@ -6,10 +6,12 @@ import typer
 
 from cestab.cli import options
 from cestab.cli.audit import Axis, IgnoreIndex, Labels
+from cestab.cli.options import OutputFormat
 from cestab.cli.output import open_output, write_text
 from cestab.errors import UsageError
 from cestab.results import DEFAULT_IGNORE_INDEX
 
+FORMS = (OutputFormat.TABLE, OutputFormat.JSON)
 Formulation = Annotated[
     str | None, typer.Option("-f", "--formulation", metavar="NAME[:KEY=VALUE,…]", help="Formulation, e.g. naive.")
 ]
@@ -67,7 +69,7 @@ def explain(
     atol: options.Atol = None,
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
-    output_format: options.TextOrJson = options.ExplainFormat.TABLE,
+    output_format: options.Format = None,
     json: options.Json = False,
     output: options.Output = None,
     hexadecimal: Hexadecimal = False,
@@ -86,7 +88,7 @@ def explain(
     cestab explain -f softmax-log --dtype float16 --from logits.npz --row 17
 
     """
-    is_json = json or output_format is options.ExplainFormat.JSON
+    is_json = options.choose_format(output_format, json=json, detail=False, allowed=FORMS) is OutputFormat.JSON
     if formulation is None:
         if logits is not None or at is not None or source is not None or is_json:
             raise UsageError("explain needs a formulation: -f NAME (`cestab list formulations` names them)")

@@ -1,6 +1,6 @@
 """Every option that commands share, once: its name, help, parser and completion."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
@@ -23,20 +23,18 @@ class OutputFormat(StrEnum):
     GITHUB = "github"
 
 
-class ExplainFormat(StrEnum):
-    """Forms of an explanation."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-class CompareFormat(StrEnum):
-    """Forms of a comparison."""
-
-    TABLE = "table"
-    JSON = "json"
-    MARKDOWN = "markdown"
-    CSV = "csv"
+def choose_format(
+    given: OutputFormat | None, *, json: bool, detail: bool, allowed: Collection[OutputFormat] = tuple(OutputFormat)
+) -> OutputFormat:
+    """Return the form that `--output-format`, `--json` and `--detail` ask for together, of those that the command has."""
+    if json and given not in (None, OutputFormat.JSON):
+        raise UsageError(f"--json asks for json, --output-format for {given}; give one of them")
+    chosen = OutputFormat.JSON if json else given or OutputFormat.TABLE
+    if chosen not in allowed:
+        raise UsageError(f"this command has no form {chosen}; it has {', '.join(allowed)}")
+    if detail and chosen is not OutputFormat.TABLE:
+        raise UsageError(f"--detail is a form of the table, not of {chosen}")
+    return chosen
 
 
 def split_list(values: list[str] | None) -> list[str] | None:
@@ -213,9 +211,10 @@ FailOn = Annotated[
         help="Exit 1 on these findings; fail and warn name all of that severity or worse.",
     ),
 ]
-Format = Annotated[OutputFormat, typer.Option("--output-format", help="Form of the report.", rich_help_panel=OUTPUT)]
-CompareForm = Annotated[CompareFormat, typer.Option("--output-format", help="Form of the report.", rich_help_panel=OUTPUT)]
-TextOrJson = Annotated[ExplainFormat, typer.Option("--output-format", help="Form of the report.", rich_help_panel=OUTPUT)]
+Format = Annotated[
+    OutputFormat | None,
+    typer.Option("--output-format", help="Form of the report. Default: table.", rich_help_panel=OUTPUT),
+]
 Json = Annotated[bool, typer.Option("--json", help="Short for --output-format json.", rich_help_panel=OUTPUT)]
 Output = Annotated[
     str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the report to FILE.", rich_help_panel=OUTPUT)

@@ -12,9 +12,10 @@ import typer
 
 from cestab.cli.options import OutputFormat
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import Report
+from cestab.results import GateReport, Report
 
 Progress = Callable[[int, int], Any]
+GATE_FORMATS = (OutputFormat.JUNIT, OutputFormat.SARIF, OutputFormat.GITHUB)
 
 
 @contextmanager
@@ -67,15 +68,51 @@ def write_report(report: Report, stream: TextIO, output_format: OutputFormat, *,
     if report.exit_status() is ExitStatus.USAGE:
         reasons = dict.fromkeys(result.reason for result in report.settings if result.reason)
         raise UsageError(f"nothing could be judged: {'; '.join(reasons) or 'no case has a true value in these formats'}")
-    if output_format is OutputFormat.JSON:
-        from cestab.reports import json_v1
+    if output_format in GATE_FORMATS:
+        from cestab.reports.gate import to_gate
 
-        text = json_v1.render(report)
+        write_gate(to_gate(report), stream, output_format)
     else:
-        from cestab.reports import table
+        write_text(_render(report, stream, output_format, detail=detail), stream)
 
-        text = table.render(report, stream, detail=detail)
-    write_text(text, stream)
+
+def _render(report: Report, stream: TextIO, output_format: OutputFormat, *, detail: bool) -> str:
+    """Return the report in a form that is written from all of it."""
+    from cestab.reports import csv_v1, json_v1, markdown, table
+
+    match output_format:
+        case OutputFormat.JSON:
+            return json_v1.render(report)
+        case OutputFormat.CSV:
+            return csv_v1.render(report)
+        case OutputFormat.MARKDOWN:
+            return markdown.render(report)
+        case _:
+            return table.render(report, stream, detail=detail)
+
+
+def write_gate(gate: GateReport, stream: TextIO, output_format: str) -> None:
+    """Write a gate as junit, sarif or github; the last of them adds a summary to the job's page, too."""
+    from cestab.reports import github, junit, sarif
+
+    renderers = {OutputFormat.JUNIT: junit.render, OutputFormat.SARIF: sarif.render, OutputFormat.GITHUB: github.render}
+    write_text(renderers[OutputFormat(output_format)](gate), stream)
+    if output_format == OutputFormat.GITHUB:
+        _append_summary(gate)
+
+
+def _append_summary(gate: GateReport) -> None:
+    """Append Markdown to the file that GitHub names; that it cannot be written changes no status."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    from cestab.reports import markdown
+
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(markdown.render_gate(gate) + "\n")
+    except OSError as error:
+        typer.echo(f"cestab: cannot write the summary to GITHUB_STEP_SUMMARY: {error.strerror or error}", err=True)
 
 
 def write_text(text: str, stream: TextIO) -> None:

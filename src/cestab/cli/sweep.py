@@ -21,7 +21,7 @@ def sweep(
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
     fail_on: options.FailOn = None,
-    output_format: options.Format = options.OutputFormat.TABLE,
+    output_format: options.Format = None,
     json: options.Json = False,
     output: options.Output = None,
     detail: options.Detail = False,
@@ -41,6 +41,7 @@ def sweep(
     from cestab.audit.request import make_arithmetics, make_sweep_request
     from cestab.audit.sweep import run_sweep
 
+    form = options.choose_format(output_format, json=json, detail=detail)
     arithmetics = make_arithmetics(
         options.split_list(dtype),
         compute,
@@ -65,5 +66,5 @@ def sweep(
     with open_output(output) as stream:
         with show_progress("sweeping") as progress:
             report = run_sweep(request, progress=progress)
-        write_report(report, stream, options.OutputFormat.JSON if json else output_format, detail=detail)
+        write_report(report, stream, form, detail=detail)
     exit_with(report)

@@ -22,7 +22,7 @@ def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
 
 
 def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
-    yield Text(_headline(report))
+    yield Text(headline(report))
     yield _detail(report) if detail else _overview(report)
     if report.causes:
         yield Text("Why they fail", style="bold")
@@ -35,7 +35,8 @@ def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
             yield Padding(Text.assemble(f"{advice.dtype}: ", (chosen, "bold"), f", {advice.why}"), (0, 0, 0, 2))
 
 
-def _headline(report: Report) -> str:
+def headline(report: Report) -> str:
+    """Return the line over a report: what was asked and how much was tried."""
     request = report.request
     cases = sum(result.cases for result in report.settings)
     parts = [str(request.objective), f"{len(report.settings)} settings, {cases:,} cases"]
@@ -57,13 +58,13 @@ def _overview(report: Report) -> Table:
     table = new_table(("from |t|" if is_sweep else "rows", *dtypes))
     for name in report.request.formulations:
         own = [result for result in report.settings if result.setting.formulation == name]
-        table.add_row(Text(name), *(_cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes))
+        table.add_row(Text(name), *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes))
     if not is_sweep:
-        table.add_row(Text("(rounding z)"), *(_rounding_cell(report, dtype) for dtype in dtypes))
+        table.add_row(Text("(rounding z)"), *(rounding_cell(report, dtype) for dtype in dtypes))
     return table
 
 
-def _cell(results: Sequence[SettingResult], *, is_sweep: bool) -> Text:
+def cell(results: Sequence[SettingResult], *, is_sweep: bool) -> Text:
     """The worst verdict, and the smallest |t| (the number of rows) of its worst finding."""
     verdict = max((result.verdict for result in results), key=RANKS.index)
     return Text(f"{verdict} {_extent(find_worst(results), is_sweep=is_sweep)}".rstrip(), style=STYLES.get(verdict, "magenta"))
@@ -80,7 +81,7 @@ def short(number: float) -> str:
     return f"{number:.4g}"
 
 
-def _rounding_cell(report: Report, dtype: str) -> Text:
+def rounding_cell(report: Report, dtype: str) -> Text:
     """What rounding the logits to the dtype changes in the loss."""
     costs = [r.rounding_cost for r in report.settings if r.setting.dtype == dtype and r.rounding_cost is not None]
     return Text(f"loss ±{max(cost.loss_change for cost in costs):.2g}" if costs else "")

@@ -1,0 +1,77 @@
+"""A report of sweep or audit as the flat gate that JUnit, SARIF and GitHub annotations are written from."""
+
+from cestab.reports.table import headline
+from cestab.results import (
+    Finding,
+    GateCase,
+    GateReport,
+    Level,
+    Problem,
+    Report,
+    Setting,
+    SettingResult,
+    Severity,
+    Summation,
+    SweepRequest,
+    Verdict,
+)
+
+LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING, Severity.NOTE: Level.NOTE}
+NOT_JUDGED = (Verdict.UNDEFINED, Verdict.UNSUPPORTED)
+
+
+def to_gate(report: Report) -> GateReport:
+    """Return one case per setting with a problem per finding; gated are those that `Report.gated` names."""
+    gated = {(id(result), id(finding)) for result, finding in report.gated()}
+    return GateReport(
+        command="sweep" if isinstance(report.request, SweepRequest) else "audit",
+        version=report.version,
+        headline=headline(report),
+        cases=tuple(
+            _case(result, [(finding, (id(result), id(finding)) in gated) for finding in result.findings])
+            for result in report.settings
+        ),
+        status=report.exit_status(),
+    )
+
+
+def name_setting(setting: Setting) -> str:
+    """Return all of a setting but its formulation, in words; what is at its default is left out."""
+    words = [setting.dtype]
+    if setting.compute != setting.dtype:
+        words.append(f"computed in {setting.compute}")
+    if setting.summation is not Summation.WIDE:
+        words.append(f"{setting.summation} sums")
+    words += [setting.pattern] if setting.pattern else []
+    words.append(f"{setting.classes} {'class' if setting.classes == 1 else 'classes'}")
+    words += [setting.target] if setting.target else []
+    if setting.loss_scale != 1:
+        words.append(f"loss scale {setting.loss_scale:g}")
+    return ", ".join(words)
+
+
+def describe_finding(finding: Finding, cases: int) -> str:
+    """Return the sentence of a finding: what it is, where it begins, in how many cases."""
+    first = finding.first
+    where = f"row {first.position}" if first.hexadecimal is None else f"|t| = {first.decimal.lstrip('-')}"
+    return f"{finding.kind.summary}: first at {where}, in {finding.cases:,} of {cases:,} cases"
+
+
+def _case(result: SettingResult, findings: list[tuple[Finding, bool]]) -> GateCase:
+    return GateCase(
+        group=result.setting.formulation,
+        name=name_setting(result.setting),
+        problems=tuple(_problem(finding, result.cases, is_gated=is_gated) for finding, is_gated in findings),
+        skipped=(result.reason or "no case has a true value") if result.verdict in NOT_JUDGED else None,
+        error=(result.reason or "it could not be audited") if result.verdict is Verdict.ERROR else None,
+    )
+
+
+def _problem(finding: Finding, cases: int, *, is_gated: bool) -> Problem:
+    return Problem(
+        rule=finding.kind.label,
+        level=LEVELS[finding.kind.severity],
+        message=describe_finding(finding, cases),
+        is_gated=is_gated,
+        reproduce=finding.first.reproduce,
+    )

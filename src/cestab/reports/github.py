@@ -1,0 +1,66 @@
+"""A gate as workflow commands of GitHub Actions, which it shows as annotations: `::error title=…::…`."""
+
+from collections.abc import Iterator
+
+from cestab.results import GateCase, GateReport, Level, Problem
+
+MOST_PER_LEVEL = 9  # GitHub shows 10 of a level per step and drops the rest without a word
+COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
+
+
+def render(gate: GateReport) -> str:
+    """Return annotations, at most nine of each level, then what is left out and the headline as plain lines."""
+    annotations = list(_annotations(gate))
+    lines: list[str] = []
+    for level, command in COMMANDS.items():
+        own = [line for shown, line in annotations if shown is level]
+        lines += own[:MOST_PER_LEVEL]
+        if len(own) > MOST_PER_LEVEL:
+            lines.append(f"and {len(own) - MOST_PER_LEVEL} more of level {command}")
+    return "\n".join([*lines, _summarize(gate)]) + "\n"
+
+
+def _annotations(gate: GateReport) -> Iterator[tuple[Level, str]]:
+    for case in gate.cases:
+        for problem in case.problems:
+            level = _level(problem)
+            yield level, _command(level, case, problem.rule, _describe(problem))
+        if case.error is not None:
+            yield Level.ERROR, _command(Level.ERROR, case, "not audited", case.error)
+
+
+def _level(problem: Problem) -> Level:
+    """Return what a problem is to the gate: red is only what makes the status 1."""
+    if problem.is_gated:
+        return Level.ERROR
+    return Level.NOTE if problem.accepted is not None or problem.level is Level.NOTE else Level.WARNING
+
+
+def _describe(problem: Problem) -> str:
+    accepted = "" if problem.accepted is None else f" (accepted: {problem.accepted})"
+    return problem.message + accepted + ("" if problem.reproduce is None else f"\n{problem.reproduce}")
+
+
+def _command(level: Level, case: GateCase, title: str, message: str) -> str:
+    place = [] if case.location is None else [("file", case.location.file), ("line", str(case.location.line))]
+    properties = ",".join(f"{key}={_escape_property(value)}" for key, value in [*place, ("title", title)])
+    return f"::{COMMANDS[level]} {properties}::{_escape(f'{case.group}, {case.name}: {message}')}"
+
+
+def _summarize(gate: GateReport) -> str:
+    """Return the last line: what the gate found. It begins with no `::` and is one line, so it is no command."""
+    gated = len(gate.gated())
+    verdict = f"{gated} gated" if gated else "nothing gated"
+    skipped = sum(case.skipped is not None for case in gate.cases)
+    crashed = sum(case.error is not None for case in gate.cases)
+    counts = [f"{len(gate.cases)} settings", verdict, f"{skipped} skipped", f"{crashed} not audited"]
+    headline = " ".join(gate.headline.split()).replace("##[", "## [")  # the runner's older mark, read anywhere in a line
+    return f"cestab {gate.command}: {', '.join(counts)}; {headline}"
+
+
+def _escape(data: str) -> str:
+    return data.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escape_property(value: str) -> str:
+    return _escape(value).replace(":", "%3A").replace(",", "%2C")
