@@ -9,15 +9,20 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cestab.api import Report, audit, sweep
+    from cestab.api import Report, assert_stable, audit, sweep
+    from cestab.errors import UsageError
 
-__all__ = ["Report", "audit", "sweep"]
+__all__ = ["Report", "UsageError", "assert_stable", "audit", "sweep"]
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
         return getattr(import_module("cestab.api"), name)
     raise AttributeError(f"module 'cestab' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*__all__]
 
 
 class _Package(ModuleType):

@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from cestab.cli.audit import audit
+from cestab.cli.check import check
 from cestab.cli.list import list_registry
 from cestab.cli.output import drop_output, write_text
 from cestab.cli.sweep import sweep
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(sweep)
 app.command()(audit)
+app.command()(check)
 app.command("list")(list_registry)
 
 

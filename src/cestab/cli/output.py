@@ -12,7 +12,7 @@ import typer
 
 from cestab.cli.options import OutputFormat
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import Report
+from cestab.results import GateReport, Report
 
 Progress = Callable[[int, int], Any]
 
@@ -74,6 +74,13 @@ def write_report(report: Report, stream: TextIO, output_format: OutputFormat, *,
 
         text = table.render(report, stream, detail=detail)
     write_text(text, stream)
+
+
+def write_gate(gate: GateReport, stream: TextIO, output_format: OutputFormat) -> None:
+    """Write a gate in one of the forms that CI systems read."""
+    from importlib import import_module
+
+    write_text(import_module(f"cestab.reports.{output_format}").render(gate), stream)
 
 
 def write_text(text: str, stream: TextIO) -> None:

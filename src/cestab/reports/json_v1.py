@@ -14,7 +14,12 @@ Json = dict[str, Any]
 
 def render(report: Report) -> str:
     """Return the report as JSON, with a newline at the end."""
-    return json.dumps(_strict(_report(report)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return write_json(_report(report))
+
+
+def write_json(value: Json) -> str:
+    """Return an object as strict JSON, with a newline at the end."""
+    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _strict(value: Any) -> Any:
@@ -40,8 +45,8 @@ def _report(report: Report) -> Json:
         "schema": "cestab.sweep/1" if is_sweep else "cestab.audit/1",
         "version": report.version,
         "environment": vars(report.environment),
-        "request": _request(report.request),
-        "settings": [_setting(result) for result in report.settings],
+        "request": show_request(report.request),
+        "settings": [show_setting(result) for result in report.settings],
         "summary": summary | {"cases": sum(r.cases for r in report.settings), "escalated": report.escalated} | rows,
         "recommendation": [
             {"dtype": advice.dtype, "formulation": advice.formulation, "why": advice.why} for advice in report.recommendations
@@ -50,7 +55,7 @@ def _report(report: Report) -> Json:
     }
 
 
-def _request(request: SweepRequest | AuditRequest) -> Json:
+def show_request(request: SweepRequest | AuditRequest) -> Json:
     """The options as resolved, under the names of the command line."""
     shared = request.arithmetics
     options: Json = {
@@ -73,7 +78,8 @@ def _request(request: SweepRequest | AuditRequest) -> Json:
     return options | source | {"axis": request.class_axis, "ignore_index": request.ignore_index}
 
 
-def _setting(result: SettingResult) -> Json:
+def show_setting(result: SettingResult) -> Json:
+    """A setting with its verdict and its evidence."""
     setting = result.setting
     is_sweep = setting.pattern is not None
     case = {"pattern": setting.pattern, "classes": setting.classes, "target": setting.target}
@@ -123,23 +129,24 @@ def _finding(finding: Finding) -> Json:
         "kind": finding.kind.label,
         "severity": finding.kind.severity,
         "cases": finding.cases,
-        "first": _place(finding.first) | {"reproduce": finding.first.reproduce},
-        "lowest": _place(finding.lowest),
-        "highest": _place(finding.highest),
-        "worst": _place(finding.worst) | {"ulps": finding.worst.ulps},
+        "first": show_place(finding.first) | {"reproduce": finding.first.reproduce},
+        "lowest": show_place(finding.lowest),
+        "highest": show_place(finding.highest),
+        "worst": show_place(finding.worst) | {"ulps": finding.worst.ulps},
     }
 
 
 def _interval(interval: Interval) -> Json:
     return {
-        "from": _place(interval.start),
-        "to": _place(interval.stop),
+        "from": show_place(interval.start),
+        "to": show_place(interval.stop),
         "loss": None if interval.loss is None else interval.loss.label,
         "gradient": None if interval.gradient is None else interval.gradient.label,
     }
 
 
-def _place(place: Place) -> Json:
+def show_place(place: Place) -> Json:
+    """A magnitude t or a row."""
     if place.hexadecimal is None:
         return {"row": place.position}
     return {"t": float(place.decimal), "hex": place.hexadecimal}

@@ -1,5 +1,21 @@
 """The frozen values that every layer passes around: kinds of findings, requests, and what each command answers."""
 
+from cestab.results.check import (
+    Allowance,
+    Baseline,
+    BaselineEntry,
+    BaselineKey,
+    CheckAudit,
+    CheckConfig,
+    CheckedAudit,
+    CheckProblem,
+    CheckReport,
+    GateRule,
+    Stale,
+    StaleSource,
+    name_setting,
+    show_magnitude,
+)
 from cestab.results.gate import (
     GateCase,
     GateReport,
@@ -39,8 +55,17 @@ from cestab.results.requests import (
 
 __all__ = [
     "DEFAULT_IGNORE_INDEX",
+    "Allowance",
     "Arithmetics",
     "AuditRequest",
+    "Baseline",
+    "BaselineEntry",
+    "BaselineKey",
+    "CheckAudit",
+    "CheckConfig",
+    "CheckProblem",
+    "CheckReport",
+    "CheckedAudit",
     "Coverage",
     "Environment",
     "Finding",
@@ -48,6 +73,7 @@ __all__ = [
     "Fp8Overflow",
     "GateCase",
     "GateReport",
+    "GateRule",
     "Interval",
     "LargestError",
     "Level",
@@ -62,8 +88,12 @@ __all__ = [
     "Setting",
     "SettingResult",
     "Severity",
+    "Stale",
+    "StaleSource",
     "Summation",
     "SweepRequest",
     "Verdict",
     "find_worst",
+    "name_setting",
+    "show_magnitude",
 ]
