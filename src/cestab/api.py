@@ -1,6 +1,7 @@
 """The public Python functions, and the report they return."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import StringIO
 from os import PathLike
 
@@ -134,7 +135,8 @@ def assert_stable(
         raise UsageError(f"nothing could be judged: {_reasons(report) or 'no case has a true value in these formats'}")
     if status is not ExitStatus.DONE:
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in report.gated()))
-        raise AssertionError(f"{kinds or _reasons(report) or 'a setting crashed'}\n{table.render(report, StringIO())}")
+        shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
+        raise AssertionError(f"{kinds or _reasons(report) or 'a setting crashed'}\n{shown}")
 
 
 def _reasons(report: results.Report) -> str:
