@@ -9,15 +9,30 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cestab.api import Comparison, Explanation, Report, audit, compare, explain, sweep
+    from cestab.api import Comparison, Explanation, Report, assert_stable, audit, compare, explain, sweep
+    from cestab.errors import UsageError
 
-__all__ = ["Comparison", "Explanation", "Report", "audit", "compare", "explain", "sweep"]
+__all__ = [
+    "Comparison",
+    "Explanation",
+    "Report",
+    "UsageError",
+    "assert_stable",
+    "audit",
+    "compare",
+    "explain",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
         return getattr(import_module("cestab.api"), name)
     raise AttributeError(f"module 'cestab' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*__all__]
 
 
 class _Package(ModuleType):

@@ -1,6 +1,9 @@
 """The public Python functions, and the report they return."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from io import StringIO
+from os import PathLike
 
 import numpy as np
 
@@ -17,8 +20,11 @@ from cestab.audit.request import (
 )
 from cestab.audit.single import run_explain
 from cestab.audit.sweep import run_sweep
-from cestab.reports import comparison_json, explanation_json, json_v1
+from cestab.errors import ExitStatus, UsageError
+from cestab.reports import comparison_json, explanation_json, json_v1, table
 from cestab.results import DEFAULT_IGNORE_INDEX
+
+Names = str | Sequence[str]  # a single name counts as a list of one
 
 
 class Report(results.Report):
@@ -46,27 +52,28 @@ class Explanation(results.Explanation):
 
 
 def sweep(
-    formulations: Sequence[str] | None = None,
+    formulations: Names | None = None,
     *,
     objective: str | None = None,
-    dtypes: Sequence[str] | None = None,
+    dtypes: Names | None = None,
     compute: str | None = None,
-    summations: Sequence[str] | None = None,
+    summations: Names | None = None,
     logits: str = "all",
-    patterns: Sequence[str] | None = None,
-    classes: Sequence[int] | None = None,
-    targets: Sequence[str] | None = None,
-    loss_scales: Sequence[float] | None = None,
+    patterns: Names | None = None,
+    classes: int | Sequence[int] | None = None,
+    targets: Names | None = None,
+    loss_scales: float | Sequence[float] | None = None,
     rtol: float | None = None,
     atol: float | None = None,
     seed: int = 0,
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
-    fail_on: Sequence[str] | None = None,
+    fail_on: Names | None = None,
 ) -> Report:
     """Sweep logits through formulations and judge every loss and gradient, as `cestab sweep` does.
 
-    None means the default of the command's option of the same name (its singular). Raises errors.UsageError.
+    None means the default of the command's option of the same name (its singular); a single value counts as a list of one.
+    Raises UsageError.
 
     >>> report = sweep(["naive"], dtypes=["float16"], patterns=["margin"], classes=[2], targets=["wrong"])
     >>> report.settings[0].verdict.value
@@ -80,22 +87,22 @@ def sweep(
 
 
 def audit(
-    file: str,
+    file: str | PathLike[str],
     *,
-    labels: str | None = None,
-    formulations: Sequence[str] | None = None,
+    labels: str | PathLike[str] | None = None,
+    formulations: Names | None = None,
     objective: str | None = None,
-    dtypes: Sequence[str] | None = None,
+    dtypes: Names | None = None,
     compute: str | None = None,
-    summations: Sequence[str] | None = None,
+    summations: Names | None = None,
     class_axis: int = 1,
     ignore_index: int = DEFAULT_IGNORE_INDEX,
-    loss_scales: Sequence[float] | None = None,
+    loss_scales: float | Sequence[float] | None = None,
     rtol: float | None = None,
     atol: float | None = None,
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
-    fail_on: Sequence[str] | None = None,
+    fail_on: Names | None = None,
 ) -> Report:
     """Judge formulations on recorded logits, as `cestab audit` does. Raises errors.UsageError."""
     arithmetics = make_arithmetics(
@@ -109,14 +116,14 @@ def compare(
     reference: str,
     *others: str,
     objective: str | None = None,
-    dtypes: Sequence[str] | None = None,
+    dtypes: Names | None = None,
     compute: str | None = None,
-    summations: Sequence[str] | None = None,
+    summations: Names | None = None,
     logits: str = "all",
-    patterns: Sequence[str] | None = None,
-    classes: Sequence[int] | None = None,
-    targets: Sequence[str] | None = None,
-    loss_scales: Sequence[float] | None = None,
+    patterns: Names | None = None,
+    classes: int | Sequence[int] | None = None,
+    targets: Names | None = None,
+    loss_scales: float | Sequence[float] | None = None,
     rtol: float | None = None,
     atol: float | None = None,
     seed: int = 0,
@@ -188,3 +195,62 @@ def explain(
         ignore_index=ignore_index,
     )
     return Explanation(**vars(run_explain(make_explain_request(formulation, arithmetics, case, against))))
+
+
+def assert_stable(
+    formulations: Names,
+    *,
+    objective: str | None = None,
+    dtypes: Names | None = None,
+    compute: str | None = None,
+    summations: Names | None = None,
+    logits: str = "all",
+    patterns: Names | None = None,
+    classes: int | Sequence[int] | None = None,
+    targets: Names | None = None,
+    loss_scales: float | Sequence[float] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    seed: int = 0,
+    fp8_overflow: str = "nan",
+    flush_subnormals: bool = False,
+    fail_on: Names = ("fail",),
+) -> None:
+    """Raise an AssertionError with a short table if a sweep finds what `fail_on` names: for use in any test suite.
+
+    A setting that crashed fails, too; where nothing could be judged, a UsageError is raised. Arguments as of sweep.
+
+    >>> assert_stable("compensated", dtypes="float32", logits="-100:100")
+    """
+    if fail_on is None:
+        raise UsageError("fail_on is None; an assertion that gates nothing cannot fail, name 'fail', 'warn' or findings")
+    report = sweep(
+        formulations,
+        objective=objective,
+        dtypes=dtypes,
+        compute=compute,
+        summations=summations,
+        logits=logits,
+        patterns=patterns,
+        classes=classes,
+        targets=targets,
+        loss_scales=loss_scales,
+        rtol=rtol,
+        atol=atol,
+        seed=seed,
+        fp8_overflow=fp8_overflow,
+        flush_subnormals=flush_subnormals,
+        fail_on=fail_on,
+    )
+    status = report.exit_status()
+    if status is ExitStatus.USAGE:
+        raise UsageError(f"nothing could be judged: {_reasons(report) or 'no case has a true value in these formats'}")
+    if status is not ExitStatus.DONE:
+        kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in report.gated()))
+        shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
+        raise AssertionError(f"{kinds or _reasons(report) or 'a setting crashed'}\n{shown}")
+
+
+def _reasons(report: results.Report) -> str:
+    """Return why settings could not be judged, each reason once."""
+    return "; ".join(dict.fromkeys(result.reason for result in report.settings if result.reason))

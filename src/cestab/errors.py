@@ -16,7 +16,7 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
-class UsageError(Exception):
+class UsageError(ValueError):
     """A mistake of the caller's, told in one sentence; exit status 2."""
 
 

@@ -1,6 +1,6 @@
 """The JSON report cestab.compare/1."""
 
-from cestab.reports.json_v1 import Json, describe_request, describe_setting, place_json, write_json
+from cestab.reports.json_v1 import Json, describe_setting, show_place, show_request, write_json
 from cestab.results import Agreement, BoundaryPair, Comparison, Finding, Place, Relation, SettingComparison
 
 
@@ -13,7 +13,7 @@ def render(comparison: Comparison) -> str:
             "schema": "cestab.compare/1",
             "version": comparison.version,
             "environment": vars(comparison.environment),
-            "request": describe_request(comparison.request) | names,
+            "request": show_request(comparison.request) | names,
             "settings": [_setting(setting) for setting in comparison.settings],
             "dtypes": [
                 {"dtype": d.dtype, "other": d.other, "relation": d.relation.name.lower(), "sentence": d.sentence}
@@ -53,7 +53,7 @@ def _agreement(agreement: Agreement | None) -> Json | None:
         "equal_share": agreement.equal / agreement.cases,
         "nearer_reference": agreement.nearer_reference,
         "nearer_other": agreement.nearer_other,
-        "distance": None if distance is None else place_json(distance) | {"ulps": distance.ulps},
+        "distance": None if distance is None else show_place(distance) | {"ulps": distance.ulps},
     }
 
 
@@ -62,9 +62,9 @@ def _finding(finding: Finding) -> Json:
         "kind": finding.kind.label,
         "severity": finding.kind.severity,
         "cases": finding.cases,
-        "from": place_json(finding.lowest),
-        "to": place_json(finding.highest),
-        "first": place_json(finding.first) | {"reproduce": finding.first.reproduce},
+        "from": show_place(finding.lowest),
+        "to": show_place(finding.highest),
+        "first": show_place(finding.first) | {"reproduce": finding.first.reproduce},
     }
 
 
@@ -73,4 +73,4 @@ def _boundary(pair: BoundaryPair) -> Json:
 
 
 def _optional(place: Place | None) -> Json | None:
-    return None if place is None else place_json(place)
+    return None if place is None else show_place(place)

@@ -45,9 +45,9 @@ def _report(report: Report) -> Json:
         "schema": "cestab.sweep/1" if is_sweep else "cestab.audit/1",
         "version": report.version,
         "environment": vars(report.environment),
-        "request": describe_request(report.request),
+        "request": show_request(report.request),
         **({"interrupted": True} if report.is_interrupted else {}),
-        "settings": [_setting(result) for result in report.settings],
+        "settings": [show_setting(result) for result in report.settings],
         "summary": summary | {"cases": sum(r.cases for r in report.settings), "escalated": report.escalated} | rows,
         "recommendation": [
             {"dtype": advice.dtype, "formulation": advice.formulation, "why": advice.why} for advice in report.recommendations
@@ -56,7 +56,7 @@ def _report(report: Report) -> Json:
     }
 
 
-def describe_request(request: SweepRequest | AuditRequest) -> Json:
+def show_request(request: SweepRequest | AuditRequest) -> Json:
     """The options as resolved, under the names of the command line."""
     shared = request.arithmetics
     options: Json = {
@@ -79,7 +79,8 @@ def describe_request(request: SweepRequest | AuditRequest) -> Json:
     return options | source | {"axis": request.class_axis, "ignore_index": request.ignore_index}
 
 
-def _setting(result: SettingResult) -> Json:
+def show_setting(result: SettingResult) -> Json:
+    """Return a setting with its verdict and its evidence."""
     is_sweep = result.setting.pattern is not None
     shown: Json = {
         **describe_setting(result.setting),
@@ -135,23 +136,23 @@ def _finding(finding: Finding) -> Json:
         "kind": finding.kind.label,
         "severity": finding.kind.severity,
         "cases": finding.cases,
-        "first": place_json(finding.first) | {"reproduce": finding.first.reproduce},
-        "lowest": place_json(finding.lowest),
-        "highest": place_json(finding.highest),
-        "worst": place_json(finding.worst) | {"ulps": finding.worst.ulps},
+        "first": show_place(finding.first) | {"reproduce": finding.first.reproduce},
+        "lowest": show_place(finding.lowest),
+        "highest": show_place(finding.highest),
+        "worst": show_place(finding.worst) | {"ulps": finding.worst.ulps},
     }
 
 
 def _interval(interval: Interval) -> Json:
     return {
-        "from": place_json(interval.start),
-        "to": place_json(interval.stop),
+        "from": show_place(interval.start),
+        "to": show_place(interval.stop),
         "loss": None if interval.loss is None else interval.loss.label,
         "gradient": None if interval.gradient is None else interval.gradient.label,
     }
 
 
-def place_json(place: Place) -> Json:
+def show_place(place: Place) -> Json:
     """Return a place as `t` and `hex`, or as `row`."""
     if place.hexadecimal is None:
         return {"row": place.position}

@@ -1,0 +1,101 @@
+"""Values as callers and configuration files write them, checked for their types; a single value counts as a list of one."""
+
+import os
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+from cestab.errors import UsageError
+
+LONGEST_VALUE = 60  # characters of a wrong value that a sentence shows
+
+
+def read_names(option: str, value: object) -> tuple[str, ...] | None:
+    """Return names; None stays None, the default."""
+    return _read_list(option, value, str, "a name or a list of names")
+
+
+def read_integers(option: str, value: object) -> tuple[int, ...] | None:
+    """Return whole numbers; None stays None."""
+    items = _read_list(option, value, Integral, "a whole number or a list of them")
+    return None if items is None else tuple(int(item) for item in items)
+
+
+def read_numbers(option: str, value: object) -> tuple[float, ...] | None:
+    """Return numbers; None stays None."""
+    items = _read_list(option, value, Real, "a number or a list of numbers")
+    return None if items is None else tuple(_to_float(option, item) for item in items)
+
+
+def read_name(option: str, value: object) -> str:
+    """Return one text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise _wrong(option, value, "a text that is not empty")
+    return value
+
+
+def read_line(option: str, value: object) -> str:
+    """Return one text that can be printed on a line: a name, a path."""
+    text = read_name(option, value)
+    if not text.isprintable():
+        raise _wrong(option, value, "a text of one line")
+    return text
+
+
+def read_path(option: str, value: object) -> str:
+    """Return the path of a file, given as text or as a path object."""
+    return read_name(option, os.fspath(value) if isinstance(value, os.PathLike) else value)
+
+
+def read_integer(option: str, value: object) -> int:
+    """Return one whole number."""
+    if not _is(value, Integral):
+        raise _wrong(option, value, "a whole number")
+    number: Any = value
+    return int(number)
+
+
+def read_number(option: str, value: object) -> float:
+    """Return one number."""
+    if not _is(value, Real):
+        raise _wrong(option, value, "a number")
+    return _to_float(option, value)
+
+
+def read_flag(option: str, value: object) -> bool:
+    """Return true or false."""
+    if not isinstance(value, bool):
+        raise _wrong(option, value, "true or false")
+    return value
+
+
+def _read_list(option: str, value: object, kind: type, what: str) -> tuple[Any, ...] | None:
+    if value is None:
+        return None
+    if _is(value, kind):
+        return (value,)
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise _wrong(option, value, what)
+    items = tuple(value)
+    for item in items:
+        if not _is(item, kind):
+            raise _wrong(option, item, what)
+    return items
+
+
+def _is(value: object, kind: type) -> bool:
+    """Whether the value is of the kind; true and false are no numbers."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _to_float(option: str, number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise _wrong(option, number, "numbers that float64 holds") from None
+
+
+def _wrong(option: str, value: object, what: str) -> UsageError:
+    shown = repr(value)
+    shown = shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"
+    return UsageError(f"{option} takes {what}, not {shown}")

@@ -1,0 +1,135 @@
+"""`cestab check`: the gate of a whole project, from its configuration."""
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from cestab.cli import options
+from cestab.cli.output import open_output, show_progress, write_gate, write_text
+from cestab.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from cestab.results import Baseline, CheckConfig, CheckReport, Report
+
+MOST_CHANGES = 20  # of a baseline that are listed
+
+Config = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Default: the nearest cestab.toml, or pyproject.toml with [tool.cestab], upwards."
+    ),
+]
+Update = Annotated[
+    bool, typer.Option("--update-baseline", help="Write the baseline anew: accept all that is found now, and say what changed.")
+]
+
+
+def check(
+    config: Config = None,
+    update_baseline: Update = False,
+    output_format: options.Format = None,
+    json: options.Json = False,
+    output: options.Output = None,
+) -> None:
+    """Run all audits that the project's configuration lists; exit 1 on any finding that it does not accept.
+
+    Examples:
+    cestab check
+
+    cestab check --config ci/cestab.toml --output-format junit -o cestab.xml
+
+    cestab check --update-baseline
+
+    """
+    from cestab.audit.baseline import read_baseline
+    from cestab.audit.check import decide_check, run_audits
+    from cestab.audit.config import make_config
+    from cestab.audit.config_file import find_source
+
+    form = options.choose_format(output_format, json=json, detail=False)
+    source = find_source(config)
+    if source.note is not None:
+        typer.echo(f"cestab: {source.note}", err=True)
+    found = make_config(source)
+    if update_baseline and found.baseline is None:
+        raise source.error('there is no baseline to update; name its file, e.g. baseline = "cestab-baseline.json"')
+    baseline: Baseline = {}
+    if found.baseline is not None:
+        baseline = read_baseline(found.baseline, found.baseline_name or "", may_be_missing=update_baseline)
+    with ExitStack() as stack:
+        stream = stack.enter_context(open_output(output))
+        baseline_stream = stack.enter_context(open_output(found.baseline)) if update_baseline else None
+        with show_progress("checking") as progress:
+            reports = run_audits(found, progress=progress)
+        if baseline_stream is not None and any(report.is_interrupted for report in reports):
+            raise KeyboardInterrupt  # a baseline of half of the findings would gate the rest
+        if baseline_stream is not None:
+            baseline = _update(found, reports, baseline, baseline_stream)
+        report = decide_check(found, reports, baseline)
+        _write(report, stream, form)
+    _exit_with(report)
+
+
+def _update(config: "CheckConfig", reports: "list[Report]", old: "Baseline", stream: TextIO) -> "Baseline":
+    """Write the baseline that accepts what was found; say what changed."""
+    from cestab.audit.baseline import list_changes, make_baseline, write_baseline
+    from cestab.audit.check import decide_check
+
+    report = decide_check(config, reports, {})
+    _refuse_unjudged(report)
+    new = make_baseline(report, old)
+    changes = list(list_changes(old, new))
+    write_text(write_baseline(new), stream)
+    typer.echo(f"cestab: {config.baseline_name} holds {len(new)} findings; {len(changes) or 'none'} changed", err=True)
+    for change in changes[:MOST_CHANGES]:
+        typer.echo(f"  {change}", err=True)
+    if len(changes) > MOST_CHANGES:
+        typer.echo(f"  … and {len(changes) - MOST_CHANGES} more", err=True)
+    return new
+
+
+def _refuse_unjudged(report: "CheckReport") -> None:
+    """Raise where the status is 2: a check of which nothing could be judged is an error, no result."""
+    if not any(checked.judged() for checked in report.audits):
+        from cestab.reports.check_rows import list_reasons
+
+        reasons = list_reasons(list(report.results()))
+        raise UsageError(f"nothing could be judged: {'; '.join(reasons) or 'no case has a true value in these formats'}")
+
+
+def _write(report: "CheckReport", stream: TextIO, output_format: options.OutputFormat) -> None:
+    """Write the check in the form asked for."""
+    _refuse_unjudged(report)
+    match output_format:
+        case options.OutputFormat.TABLE:
+            from cestab.reports import check_table
+
+            write_text(check_table.render(report, stream), stream)
+        case options.OutputFormat.JSON:
+            from cestab.reports import check_json
+
+            write_text(check_json.render(report), stream)
+        case options.OutputFormat.CSV:
+            from cestab.reports import check_rows
+
+            write_text(check_rows.render_csv(report), stream)
+        case options.OutputFormat.MARKDOWN:
+            from cestab.reports import check_rows
+
+            write_text(check_rows.render_markdown(report), stream)
+        case _:
+            from cestab.reports.check_gate import to_gate
+
+            write_gate(to_gate(report), stream, output_format)
+
+
+def _exit_with(report: "CheckReport") -> None:
+    """Say on standard error what the gate found and exit with the report's status."""
+    status, gated = report.exit_status(), report.gated()
+    if status is ExitStatus.GATE_FAILED:
+        failed = len({(checked.audit.name, problem.result.setting) for checked, problem in gated})
+        settings = sum(1 for _ in report.results())
+        rules = ", ".join(dict.fromkeys(problem.rule for _, problem in gated))
+        typer.echo(f"cestab: gate failed in {failed} of {settings} settings: {rules}", err=True)
+    raise typer.Exit(status)

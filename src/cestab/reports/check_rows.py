@@ -1,0 +1,90 @@
+"""The check as CSV (one line per setting and finding) and as Markdown for a comment or a summary."""
+
+from collections.abc import Iterator
+
+from cestab.reports.rows import Cell, to_csv, to_markdown
+from cestab.results import CheckedAudit, CheckProblem, CheckReport, SettingResult, name_setting
+
+COLUMNS = (
+    "audit",
+    "formulation",
+    "objective",
+    "dtype",
+    "compute",
+    "summation",
+    "pattern",
+    "classes",
+    "target",
+    "loss_scale",
+    "verdict",
+    "finding",
+    "severity",
+    "rule",
+    "gated",
+    "accepted",
+    "cases",
+    "t",
+    "hex",
+)
+MOST_LINES = 50  # of problems in Markdown, which people read
+
+
+def render_csv(report: CheckReport) -> str:
+    """Return one line per setting and finding, and one for every setting without findings; then the columns are empty."""
+    return to_csv(COLUMNS, _lines(report))
+
+
+def _lines(report: CheckReport) -> Iterator[list[Cell]]:
+    for checked in report.audits:
+        problems: dict[int, list[CheckProblem]] = {}
+        for problem in checked.problems:
+            problems.setdefault(id(problem.result), []).append(problem)
+        for result in checked.report.settings:
+            start: list[Cell] = [checked.audit.name, *vars(result.setting).values(), result.verdict]
+            own = problems.get(id(result), [])
+            yield from ([*start, *_cells(problem)] for problem in own)
+            if not own:
+                yield start + [None] * (len(COLUMNS) - len(start))
+
+
+def _cells(problem: CheckProblem) -> list[Cell]:
+    kind, first = problem.finding.kind, problem.finding.first
+    is_gated = "true" if problem.is_gated else "false"
+    place = (float(first.decimal), first.hexadecimal) if first.hexadecimal is not None else (None, None)
+    return [kind.label, kind.severity, problem.rule, is_gated, problem.accepted, problem.finding.cases, *place]
+
+
+def render_markdown(report: CheckReport) -> str:
+    """Return the headline, a row per audit, what is gated, and what is stale."""
+    gated = report.gated()
+    verdict = f"fails: {len(gated)} gated findings" if gated else "passes"
+    parts = [f"## `cestab check` {verdict}\n", to_markdown(OVERVIEW, (_overview(report, each) for each in report.audits))]
+    if gated:
+        rows = [(checked.audit.name, name_setting(each.result.setting), each.rule, each.message) for checked, each in gated]
+        parts.append(to_markdown(("audit", "setting", "rule", "gated"), rows[:MOST_LINES]))
+        if len(rows) > MOST_LINES:
+            parts.append(f"… and {len(rows) - MOST_LINES} more; `cestab check --json` has them all.\n")
+    if report.stale:
+        parts.append(to_markdown(("audit", "stale"), [(each.audit, each.message) for each in report.stale[:MOST_LINES]]))
+    return "\n".join(parts)
+
+
+OVERVIEW = ("audit", "settings", "pass", "warn", "fail", "not judged", "gated", "accepted", "stale")
+
+
+def _overview(report: CheckReport, checked: CheckedAudit) -> list[Cell]:
+    return [checked.audit.name, *count_audit(report, checked)]
+
+
+def count_audit(report: CheckReport, checked: CheckedAudit) -> list[int]:
+    """Return the numbers of one audit under OVERVIEW."""
+    verdicts = [result.verdict.value for result in checked.report.settings]
+    judged = [verdicts.count(verdict) for verdict in ("pass", "warn", "fail")]
+    stale = sum(each.audit == checked.audit.name for each in report.stale)
+    counts = [len(checked.gated()), len(checked.accepted()), stale]
+    return [len(verdicts), *judged, len(verdicts) - sum(judged), *counts]
+
+
+def list_reasons(results: list[SettingResult]) -> list[str]:
+    """Return why settings could not be judged, each reason once."""
+    return list(dict.fromkeys(result.reason for result in results if result.reason))
