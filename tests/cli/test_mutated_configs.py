@@ -167,10 +167,10 @@ def damage(draw: Any, original: Any) -> Any:
     return copy
 
 
-def cut(draw: st.DrawFn, content: bytes) -> bytes:
+def cut(draw: Any, content: bytes) -> bytes:
     """Return the bytes truncated, or with some of them replaced."""
     start, stop = sorted((draw(st.integers(0, len(content))), draw(st.integers(0, len(content)))))
-    return content[:start] + draw(st.binary(max_size=6)) + content[stop:] * draw(st.booleans())
+    return bytes(content[:start] + draw(st.binary(max_size=6)) + content[stop:] * draw(st.booleans()))
 
 
 fuzzed = settings(
