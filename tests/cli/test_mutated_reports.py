@@ -75,12 +75,15 @@ def damage(data: Any, draw: st.DrawFn) -> None:
     index = st.integers(0, len(places) - 1)
     container, key = places[draw(index)]
     other, other_key = places[draw(index)]
-    match draw(st.sampled_from(["delete", "strange", "swap", "copy", "nest", "scale"])):
+    match draw(st.sampled_from(["delete", "strange", "swap", "exchange", "copy", "nest", "scale"])):
         case "delete":
             del container[key]
         case "strange":
             container[key] = json.loads(json.dumps(draw(st.sampled_from(STRANGE))))
         case "swap":
+            container[key], other[other_key] = json.loads(json.dumps([other[other_key], container[key]]))
+        case "exchange":  # with another place of the same name, which most often leaves the report as its schema wants it
+            other, other_key = draw(st.sampled_from([place for place in places if place[1] == key]))
             container[key], other[other_key] = json.loads(json.dumps([other[other_key], container[key]]))
         case "copy":
             target = container if isinstance(container, list) else other
