@@ -75,12 +75,15 @@ def damage(data: Any, draw: st.DrawFn) -> None:
     index = st.integers(0, len(places) - 1)
     container, key = places[draw(index)]
     other, other_key = places[draw(index)]
-    match draw(st.sampled_from(["delete", "strange", "swap", "copy", "nest", "scale"])):
+    match draw(st.sampled_from(["delete", "strange", "swap", "exchange", "copy", "nest", "scale"])):
         case "delete":
             del container[key]
         case "strange":
             container[key] = json.loads(json.dumps(draw(st.sampled_from(STRANGE))))
         case "swap":
+            container[key], other[other_key] = json.loads(json.dumps([other[other_key], container[key]]))
+        case "exchange":  # with another place of the same name, which most often leaves the report as its schema wants it
+            other, other_key = draw(st.sampled_from([place for place in places if place[1] == key]))
             container[key], other[other_key] = json.loads(json.dumps([other[other_key], container[key]]))
         case "copy":
             target = container if isinstance(container, list) else other
@@ -88,15 +91,16 @@ def damage(data: Any, draw: st.DrawFn) -> None:
             target.append(item) if isinstance(target, list) else target.update({str(other_key): item})
         case "nest":
             container[key] = nest(draw(st.sampled_from(DEPTHS[:3])))
-        case "scale" if isinstance(container[key], (int, float)):
-            container[key] *= draw(st.sampled_from([-1, 0, 3, 0.5, 1e30]))
+        case _:
+            container, key = draw(st.sampled_from([place for place in places if type(place[0][place[1]]) in (int, float)]))
+            container[key] *= draw(st.sampled_from([-1, 0, 0.5, 3, 3, 1e30]))
 
 
 @st.composite
 def edited(draw: st.DrawFn, text: str) -> bytes:
-    """Return a report with up to three places changed."""
+    """Return a report with one place changed, or two."""
     data = json.loads(text)
-    for _ in range(draw(st.integers(1, 3))):
+    for _ in range(draw(st.sampled_from([1, 1, 2]))):
         damage(data, draw)
     return json.dumps(data, ensure_ascii=draw(st.booleans())).encode()
 

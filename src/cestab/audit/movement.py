@@ -1,5 +1,6 @@
 """Where a hard finding holds on other floats than before: the boundaries that moved, and by how many floats."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from cestab.audit.assemble import place_float
@@ -42,35 +43,40 @@ def _compare_runs(
 ) -> Iterator[Change]:
     """Yield a change for each run of `more` that is not in `fewer`: how many floats, and which boundary moved."""
     fmt = find_format(new.setting.dtype)
-    for start, stop in [piece for run in more for piece in _subtract(run, fewer)]:
-        ends = _find_edges(start, stop, fewer)
+    starts, stops = {start for start, _ in fewer}, {stop for _, stop in fewer}
+    for piece in [piece for run in more for piece in _subtract(run, fewer)]:
+        ends = _find_edges(piece, starts, stops)
         near, far = (None if ordinal is None else float(place_float(ordinal, fmt).decimal) for ordinal in ends)
         yield Change(
             ChangeRule.MOVED_BOUNDARY,
             is_gain,
             after.kind.label,
             *((near, far) if is_gain else (far, near)),
-            floats=stop - start + 1,
+            floats=piece[1] - piece[0] + 1,
             reproduce=after.first.reproduce,
         )
 
 
 def _subtract(run: Run, others: Sequence[Run]) -> Iterator[Run]:
-    """Yield the parts of a run that no other run, ascending, covers."""
+    """Yield the parts of a run that no other run covers; the others ascend."""
     start, stop = run
-    for first, last in others:
-        if first > start and first <= stop:
+    for number in range(bisect_left(others, start, key=lambda other: other[1]), len(others)):
+        first, last = others[number]
+        if first > stop:
+            break
+        if first > start:
             yield start, first - 1
-        start = max(start, last + 1) if first <= stop else start
+        start = last + 1
     if start <= stop:
         yield start, stop
 
 
-def _find_edges(start: int, stop: int, runs: Sequence[Run]) -> tuple[int | None, int]:
+def _find_edges(piece: Run, starts: set[int], stops: set[int]) -> tuple[int | None, int]:
     """Return the end of the run that a piece adjoins (None if there is none), and the piece's end far from it."""
-    if any(first == stop + 1 for first, _ in runs):
+    start, stop = piece
+    if stop + 1 in starts:
         return stop + 1, start
-    if any(last == start - 1 for _, last in runs):
+    if start - 1 in stops:
         return start - 1, stop
     return None, min(start, stop, key=abs)
 

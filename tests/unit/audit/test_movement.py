@@ -30,6 +30,9 @@ ONE = 0x3C00  # the ordinal of 1.0 in float16; the next float is 1 + 2^-10
 Runs = list[tuple[int, int]]
 
 
+BOTH = [(True, 500, 401, 99), (False, 100, None, 101), (False, 300, 350, 50), (False, 600, 550, 50)]
+
+
 def place(ordinal: int) -> Place:
     return place_float(ordinal, FLOAT16)
 
@@ -89,6 +92,7 @@ def number(ordinal: int) -> float:
         # each boundary is told by itself
         ([(-900, -500), (500, 900)], [(-900, -490), (480, 900)], [(True, -500, -490, 10), (True, 500, 480, 20)]),
         ([(0, 10)], [(-5, 10)], [(True, 0, -5, 5)]),
+        ([(100, 200), (300, 400), (500, 600)], [(350, 550)], BOTH),
     ],
 )
 def test_the_maps_tell_what_moved(old: Runs, new: Runs, expected: list[tuple[bool, int | None, int | None, int]]) -> None:
