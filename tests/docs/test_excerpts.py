@@ -33,7 +33,7 @@ def test_every_format_has_its_section() -> None:
     assert re.findall(r"^## (.+)$", PAGE, re.MULTILINE) == list(OutputFormat)
 
 
-@pytest.mark.parametrize(("form", "excerpt"), excerpts(), ids=lambda value: value if "\n" not in value else "")
+@pytest.mark.parametrize(("form", "excerpt"), list(excerpts()), ids=lambda value: value if "\n" not in value else "")
 def test_excerpts_are_real(form: str, excerpt: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert COMMAND
     assert run([*shlex.split(COMMAND[1]), "--output-format", form]) == 1
