@@ -1,0 +1,184 @@
+"""A hand-made report as a gate, and the same report as CSV and Markdown."""
+
+import csv
+import io
+
+import pytest
+
+from cestab.errors import ExitStatus
+from cestab.reports import csv_v1, markdown
+from cestab.reports.gate import to_gate
+from cestab.results import (
+    Arithmetics,
+    AuditRequest,
+    Coverage,
+    Environment,
+    Finding,
+    FindingKind,
+    GateCase,
+    GateReport,
+    LargestError,
+    Level,
+    LogitRange,
+    Objective,
+    Place,
+    Problem,
+    Recommendation,
+    Report,
+    Setting,
+    SettingResult,
+    Summation,
+    SweepRequest,
+    Verdict,
+)
+
+SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+PLAIN = Setting("naive", SOFTMAX, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0)
+SPECIAL = Setting("naive", SOFTMAX, "float16", "float32", Summation.PAIRWISE, "offset", 1, "smooth:0.1", 1024.0)
+ROW = Setting("naive", SOFTMAX, "float16", "float16", Summation.WIDE, None, 10, None, 1.0)
+HOSTILE = ["]]>", "::error::", "two\nlines", "a|b", "<b>&lt;", '"quoted", comma']
+
+
+def finding(kind: FindingKind, t: float = -11.09375, *, is_row: bool = False) -> Finding:
+    where = Place(7, 7.0, "7") if is_row else Place(1, t, repr(t), t.hex(), 2.5, "cestab explain …")
+    return Finding(kind, 1234, where, where, where, where)
+
+
+def result(
+    setting: Setting = PLAIN, verdict: Verdict = Verdict.FAIL, *found: Finding, reason: str | None = None
+) -> SettingResult:
+    largest = LargestError(None, Place(0, 1.0, "1.0", (1.0).hex(), 3.5))
+    return SettingResult(setting, verdict, 9999, 3, 0, Coverage.SAMPLED, found, largest, reason=reason)
+
+
+def sweep(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> Report:
+    names = tuple(dict.fromkeys(r.setting.formulation for r in results))
+    options = Arithmetics(("float16",))
+    request = SweepRequest(SOFTMAX, names, options, LogitRange(), ("margin",), (2,), ("wrong",), 0, fail_on)
+    advice = (Recommendation("float16", None, "none passes"),)
+    causes = tuple((name, f"{name} overflows from |t| = 11") for name in names)
+    return Report("1.2.3", Environment("", "", "", ""), request, results, advice, causes, 0)
+
+
+def only_case(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> GateCase:
+    (case,) = to_gate(sweep(*results, fail_on=fail_on)).cases
+    return case
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "gated"),
+    [
+        ((), []),
+        (("nan-loss",), ["nan-loss"]),
+        (("fail",), ["nan-loss"]),
+        (("warn",), ["nan-loss", "zeroed-loss"]),
+        (("overflowing-loss",), ["overflowing-loss"]),
+    ],
+)
+def test_problems_are_the_findings_and_gated_as_the_report_says(fail_on: tuple[str, ...], gated: list[str]) -> None:
+    kinds = FindingKind.NAN_LOSS, FindingKind.ZEROED_LOSS, FindingKind.OVERFLOWING_LOSS
+    report = sweep(result(PLAIN, Verdict.FAIL, *map(finding, kinds)), fail_on=fail_on)
+    gate = to_gate(report)
+    (case,) = gate.cases
+    assert [(problem.rule, problem.level) for problem in case.problems] == [
+        ("nan-loss", Level.ERROR),
+        ("zeroed-loss", Level.WARNING),
+        ("overflowing-loss", Level.NOTE),
+    ]
+    assert [problem.rule for problem in case.problems if problem.is_gated] == gated
+    assert (gate.command, gate.version, gate.status) == ("sweep", "1.2.3", ExitStatus.GATE_FAILED if gated else ExitStatus.DONE)
+    assert gate.headline == "cestab 1.2.3 · softmax-cross-entropy · 1 settings, 9,999 cases"
+
+
+def test_the_sentence_says_what_where_and_how_often() -> None:
+    (problem,) = only_case(result(PLAIN, Verdict.FAIL, finding(FindingKind.NAN_LOSS))).problems
+    assert problem.message == ("the loss is NaN though it has a true value: first at |t| = 11.09375, in 1,234 of 9,999 cases")
+    assert problem.reproduce == "cestab explain …"
+    (problem,) = only_case(result(ROW, Verdict.FAIL, finding(FindingKind.NAN_LOSS, is_row=True))).problems
+    assert ": first at row 7, in 1,234 of 9,999 cases" in problem.message
+
+
+def test_a_case_is_named_by_all_of_its_setting() -> None:
+    names = [case.name for case in to_gate(sweep(result(PLAIN), result(SPECIAL), result(ROW))).cases]
+    assert names == [
+        "float16, margin, 2 classes, wrong",
+        "float16, computed in float32, pairwise sums, offset, 1 class, smooth:0.1, loss scale 1024",
+        "float16, 10 classes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "skipped", "error"),
+    [
+        (Verdict.PASS, None, None, None),
+        (Verdict.FAIL, None, None, None),
+        (Verdict.UNSUPPORTED, "no infinity", "no infinity", None),
+        (Verdict.UNDEFINED, None, "no case has a true value", None),
+        (Verdict.ERROR, "it crashed", None, "it crashed"),
+    ],
+)
+def test_what_was_not_judged_is_no_pass(verdict: Verdict, reason: str | None, skipped: str | None, error: str | None) -> None:
+    case = only_case(result(PLAIN, verdict, reason=reason))
+    assert (case.skipped, case.error, case.problems) == (skipped, error, ())
+
+
+def read_csv(report: Report) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(csv_v1.render(report), newline="")))
+
+
+def test_csv_has_a_line_per_finding_and_one_for_a_setting_without() -> None:
+    kinds = FindingKind.NAN_LOSS, FindingKind.ZEROED_LOSS
+    report = sweep(result(PLAIN, Verdict.FAIL, *map(finding, kinds)), result(SPECIAL, Verdict.PASS), fail_on=("fail",))
+    lines = read_csv(report)
+    assert [(line["verdict"], line["finding"], line["gated"]) for line in lines] == [
+        ("fail", "nan-loss", "yes"),
+        ("fail", "zeroed-loss", "no"),
+        ("pass", "", ""),
+    ]
+    first, last = lines[0], lines[-1]
+    assert (first["first"], first["first_hex"], first["finding_cases"], first["cases"]) == (
+        "-11.09375",
+        "-0x1.6300000000000p+3",
+        "1234",
+        "9999",
+    )
+    assert (first["max_loss_ulps"], first["max_gradient_ulps"], first["worst_ulps"]) == ("", "3.5", "2.5")
+    assert (last["compute"], last["summation"], last["loss_scale"], last["undefined"]) == ("float32", "pairwise", "1024.0", "3")
+
+
+def test_csv_of_recorded_logits_leaves_what_a_row_has_not_empty() -> None:
+    (line,) = read_csv(sweep(result(ROW, Verdict.FAIL, finding(FindingKind.NAN_LOSS, is_row=True))))
+    assert (line["first"], line["first_hex"], line["pattern"], line["target"]) == ("7", "", "", "")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_survives_csv_and_cannot_break_markdown(text: str) -> None:
+    setting = Setting(text, SOFTMAX, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0)
+    report = sweep(result(setting, Verdict.UNSUPPORTED, reason=text))
+    (line,) = read_csv(report)
+    assert (line["formulation"], line["reason"]) == (text, text)
+    for form in (markdown.render(report), markdown.render_gate(to_gate(report))):
+        table = [row for row in form.splitlines() if row.startswith("| ")]
+        assert len({row.replace("\\|", "").count("|") for row in table}) == 1
+        assert "<b>" not in form
+
+
+def test_markdown_of_an_audit_counts_rows() -> None:
+    report = sweep(result(ROW, Verdict.FAIL, finding(FindingKind.NAN_LOSS, is_row=True)))
+    request = AuditRequest(SOFTMAX, ("naive",), Arithmetics(("float16",)), "a.npz", None, 1, -100, ())
+    text = markdown.render(Report("1.2.3", report.environment, request, report.settings, (), (), 0, rows=9999))
+    assert "| naive | fail 1234 |" in text
+    assert "9,999 rows" in text
+
+
+def test_a_summary_begins_with_what_is_gated_and_ends_before_it_is_too_long() -> None:
+    noise = tuple(Problem("zeroed-loss", Level.WARNING, "the loss is 0", is_gated=False) for _ in range(300))
+    gated = Problem("moved-boundary", Level.ERROR, "it moved", is_gated=True)
+    accepted = Problem("nan-loss", Level.ERROR, "it is NaN", is_gated=False, accepted="known")
+    cases = GateCase("f", "n", (*noise, gated)), GateCase("g", "m", (accepted,)), GateCase("h", "k", (), error="it crashed")
+    lines = markdown.render_gate(GateReport("check", "1", "headline", cases, ExitStatus.GATE_FAILED)).splitlines()
+    assert lines[0] == "### headline"
+    assert lines[2] == "cestab check: 1 gated, in 3 settings; exit status 1"
+    assert lines[6] == "| gated | f, n | moved-boundary | it moved |"
+    assert lines[-1] == "and 103 more"
+    assert len([line for line in lines if line.startswith("| ")]) == 202

@@ -1,0 +1,80 @@
+"""JUnit XML of hand-made gates, read back: who fails, who is skipped, and that no name can break it."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from cestab.errors import ExitStatus
+from cestab.reports import junit
+from cestab.results import GateCase, GateReport, Level, Location, Problem
+
+GATED = Problem("nan-loss", Level.ERROR, "the loss is NaN", is_gated=True, reproduce="cestab explain -f 'a b'")
+UNGATED = Problem("zeroed-loss", Level.WARNING, "the loss is 0", is_gated=False)
+ACCEPTED = Problem("inf-loss", Level.ERROR, "the loss is infinite", is_gated=False, accepted="known since May")
+HOSTILE = ["]]>", "::error::", "two\nlines", "a|b", "<b>&amp;\"'", "nul\x00 and bell\x07 and \ufffe", "\udc80 alone"]
+
+
+def parse(*cases: GateCase) -> ET.Element:
+    text = junit.render(GateReport("sweep", "1.2.3", "headline", cases, ExitStatus.DONE))
+    return ET.fromstring(text.encode())  # noqa: S314  # our own
+
+
+def outcomes(element: ET.Element) -> list[str]:
+    return [child.tag for child in element]
+
+
+@pytest.mark.parametrize(
+    ("case", "tags"),
+    [
+        (GateCase("f", "passed", ()), []),
+        (GateCase("f", "gated", (GATED,)), ["failure"]),
+        (GateCase("f", "gated and more", (UNGATED, GATED)), ["failure", "system-out"]),
+        (GateCase("f", "ungated", (UNGATED, ACCEPTED)), ["system-out"]),
+        (GateCase("f", "skipped", (), skipped="no infinity"), ["skipped"]),
+        (GateCase("f", "crashed", (), error="it crashed"), ["error"]),
+        (GateCase("f", "crashed and gated", (GATED,), error="it crashed"), ["failure"]),
+    ],
+    ids=lambda value: value.name if isinstance(value, GateCase) else "",
+)
+def test_a_test_case_fails_exactly_where_the_gate_did(case: GateCase, tags: list[str]) -> None:
+    (found,) = parse(case).iter("testcase")
+    assert outcomes(found) == tags
+    assert found.attrib == {"classname": "f", "name": case.name}
+
+
+def test_words_arrive() -> None:
+    case = GateCase("f", "n", (GATED, UNGATED, ACCEPTED), location=Location("cestab.toml", 7))
+    (found,) = parse(case).iter("testcase")
+    assert (found.get("file"), found.get("line")) == ("cestab.toml", "7")
+    failure, out = found
+    assert failure.attrib == {"message": "the loss is NaN", "type": "nan-loss"}
+    assert failure.text is not None
+    assert "cestab explain -f 'a b'" in failure.text
+    assert out.text is not None
+    assert out.text.splitlines() == [
+        "warning: zeroed-loss: the loss is 0",
+        "error: inf-loss: the loss is infinite (accepted: known since May)",
+    ]
+
+
+def test_suites_count_their_own_and_the_root_counts_all() -> None:
+    root = parse(
+        GateCase("f", "1", (GATED,)),
+        GateCase("g", "2", (), skipped="no"),
+        GateCase("f", "3", (), error="crash"),
+        GateCase("g", "4", ()),
+    )
+    counts = ("tests", "failures", "errors", "skipped")
+    assert [root.get(name) for name in counts] == ["4", "1", "1", "1"]
+    assert [suite.get("name") for suite in root] == ["f", "g"]
+    assert [[suite.get(name) for name in counts] for suite in root] == [["2", "1", "1", "0"], ["2", "0", "0", "1"]]
+    assert not [element for element in root.iter() if "timestamp" in element.attrib or "time" in element.attrib]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_survives_and_what_xml_cannot_hold_is_removed(text: str) -> None:
+    kept = "".join(character for character in text if character not in "\x00\x07\ufffe\udc80")
+    problem = Problem(text, Level.ERROR, text, is_gated=True)
+    (found,) = parse(GateCase(text, text, (problem,))).iter("testcase")
+    assert (found.get("classname"), found.get("name"), found[0].get("message")) == (kept, kept, kept)
+    assert found[0].text == f"error: {kept}: {kept}"

@@ -1,0 +1,96 @@
+"""SARIF of hand-made gates: valid by the standard's own schema, with every word in its place."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator, ValidationError
+
+from cestab.errors import ExitStatus
+from cestab.reports import sarif
+from cestab.results import FindingKind, GateCase, GateReport, Level, Location, Problem
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "data" / "sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
+Draft7Validator.check_schema(SCHEMA)
+VALIDATOR = Draft7Validator(SCHEMA)
+
+NAN = Problem("nan-loss", Level.ERROR, "the loss is NaN", is_gated=True, reproduce="cestab explain")
+MOVED = Problem("moved-boundary", Level.WARNING, "it begins earlier", is_gated=False)
+NOTE = Problem("overflowing-loss", Level.NOTE, "beyond the format", is_gated=False)
+ACCEPTED = Problem("nan-loss", Level.ERROR, "again", is_gated=False, accepted="known since May")
+HOSTILE = ["]]>", "::error::", "two\nlines", "a|b", "<b>\"'\\", "nul\x00", "−∞ 🦊"]
+
+
+def parse(*cases: GateCase, status: ExitStatus = ExitStatus.DONE) -> dict[str, Any]:
+    log = json.loads(sarif.render(GateReport("check", "1.2.3", "headline", cases, status)))
+    VALIDATOR.validate(log)
+    (run,) = log["runs"]
+    assert isinstance(run, dict)
+    return run
+
+
+def test_rules_are_listed_once_and_indexed() -> None:
+    run = parse(GateCase("f", "n", (NAN, MOVED)), GateCase("g", "n", (NOTE, NAN)))
+    driver = run["tool"]["driver"]
+    assert (driver["name"], driver["version"]) == ("cestab", "1.2.3")
+    assert [rule["id"] for rule in driver["rules"]] == ["nan-loss", "moved-boundary", "overflowing-loss"]
+    texts = [rule["shortDescription"]["text"] for rule in driver["rules"]]
+    assert texts == [FindingKind.NAN_LOSS.summary, "moved boundary", FindingKind.OVERFLOWING_LOSS.summary]
+    assert [driver["rules"][result["ruleIndex"]]["id"] for result in run["results"]] == [r["ruleId"] for r in run["results"]]
+    assert [result["level"] for result in run["results"]] == ["error", "warning", "note", "error"]
+    assert [result["properties"]["gated"] for result in run["results"]] == [True, False, False, True]
+    assert run["results"][0]["properties"]["reproduce"] == "cestab explain"
+    assert run["results"][0]["message"]["text"] == "f, n: the loss is NaN"
+    assert "reproduce" not in run["results"][1]["properties"]
+
+
+def test_a_place_is_a_line_if_there_is_one_and_always_a_setting() -> None:
+    here = GateCase("f", "n", (NAN,), location=Location("sub dir/cestab.toml", 7))
+    with_line, without = (result["locations"][0] for result in parse(here, GateCase("f", "n", (NAN,)))["results"])
+    place = {"artifactLocation": {"uri": "sub%20dir/cestab.toml"}, "region": {"startLine": 7}}
+    assert with_line["physicalLocation"] == place
+    assert "physicalLocation" not in without
+    assert with_line["logicalLocations"] == without["logicalLocations"] == [{"name": "n", "fullyQualifiedName": "f, n"}]
+
+
+def test_an_accepted_problem_is_suppressed_with_its_reason_and_all_others_say_that_they_are_not() -> None:
+    found = parse(GateCase("f", "n", (NAN, ACCEPTED)))["results"]
+    assert [result["suppressions"] for result in found] == [
+        [],
+        [{"kind": "external", "status": "accepted", "justification": "known since May"}],
+    ]
+    assert "suppressions" not in parse(GateCase("f", "n", (NAN,)))["results"][0]
+
+
+@pytest.mark.parametrize(
+    ("status", "is_complete"), [(ExitStatus.DONE, True), (ExitStatus.GATE_FAILED, True), (ExitStatus.NOT_AUDITED, False)]
+)
+def test_the_invocation_tells_the_status_and_who_was_not_judged(status: ExitStatus, is_complete: bool) -> None:  # noqa: FBT001
+    cases = GateCase("f", "n", (), error="it crashed"), GateCase("g", "m", (), skipped="no infinity"), GateCase("h", "k", ())
+    (invocation,) = parse(*cases, status=status)["invocations"]
+    assert (invocation["executionSuccessful"], invocation["exitCode"]) == (is_complete, int(status))
+    told = [(n["level"], n["message"]["text"]) for n in invocation["toolExecutionNotifications"]]
+    assert told == [("error", "f, n: it crashed"), ("note", "g, m: no infinity")]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_survives(text: str) -> None:
+    problem = Problem(text, Level.ERROR, text, is_gated=True, reproduce=text, accepted=text)
+    (result,) = parse(GateCase(text, text, (problem,), location=Location("a.toml", 1)))["results"]
+    assert result["ruleId"] == result["properties"]["reproduce"] == result["suppressions"][0]["justification"] == text
+    assert result["message"]["text"] == f"{text}, {text}: {text}"
+
+
+@pytest.mark.parametrize("path", [["ruleIndex"], ["level"], ["message"], ["surplus"], ["locations", 0, "logicalLocations"]])
+def test_the_schema_refuses_a_planted_defect(path: list[Any]) -> None:
+    log = json.loads(sarif.render(GateReport("check", "1", "h", (GateCase("f", "n", (NAN,)),), ExitStatus.DONE)))
+    VALIDATOR.validate(log)
+    broken = copy.deepcopy(log)
+    place = broken["runs"][0]["results"][0]
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = -2
+    with pytest.raises(ValidationError):
+        VALIDATOR.validate(broken)
