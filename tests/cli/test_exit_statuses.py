@@ -62,6 +62,8 @@ WRONG = [
     ("sweep --logits 0:1:1", ["0:1:1", "at least 2"]),
     ("sweep --logits 70000:80000 --dtype float16", ["70000", "no finite float16"]),
     ("sweep --logits 0:1:99999999999999", ["99999999999999", "more magnitudes"]),
+    ("sweep --logits 0:1:²", ["'²'"]),
+    ("sweep --objective binary-cross-entropy --target soft:0:1:9999999", ["soft:0:1:9999999", "LO:HI:N"]),
     ("sweep --classes 4611686018427387904", ["4611686018427387904", "at most 1000000000000"]),
     ("sweep --classes two", ["--classes", "'two'", "whole numbers"]),
     ("sweep --classes 2.5", ["--classes", "'2.5'", "whole numbers"]),

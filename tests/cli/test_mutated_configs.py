@@ -168,8 +168,7 @@ def damage(draw: Any, original: Any) -> Any:
 def cut(draw: Any, content: bytes) -> bytes:
     """Return the bytes truncated, or with some of them replaced."""
     start, stop = sorted((draw(st.integers(0, len(content))), draw(st.integers(0, len(content)))))
-    middle: bytes = draw(st.binary(max_size=6))
-    return content[:start] + middle + (content[stop:] if draw(st.booleans()) else b"")
+    return bytes(content[:start] + draw(st.binary(max_size=6)) + content[stop:] * draw(st.booleans()))
 
 
 fuzzed = settings(

@@ -29,7 +29,7 @@ def parse_range(text: str) -> LogitRange:
     low, high = ends
     count, spacing = None, "log"
     for option in options:
-        if option[0].lstrip("+").isdigit():
+        if option[0].lstrip("+").isdecimal():
             if len(option[0].lstrip("+0")) > MOST_DIGITS:
                 raise UsageError(f"the range '{text}' asks for more magnitudes than any memory holds")
             count = int(option[0])
