@@ -60,11 +60,8 @@ SCALARS: st.SearchStrategy[Any] = (
     | st.integers(-3, 4)
     | st.sampled_from([2**62, -(2**63), 10**30, 0.0, -1.5, 1e-300, 1e308, float("inf"), float("nan"), *WORDS])
 )
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS[1:]), inner, max_size=2),
-    max_leaves=4,
-)
+TABLES = st.sampled_from(WORDS[1:])
+VALUES = st.recursive(SCALARS, lambda i: st.lists(i, max_size=3) | st.dictionaries(TABLES, i, max_size=2), max_leaves=4)
 KEYS = [
     "name",
     "audit",
@@ -123,9 +120,10 @@ def to_toml(config: Any) -> str:
         return write_value(config)
     audits = config.get("audit")
     has_tables = isinstance(audits, list) and all(isinstance(audit, dict) for audit in audits)
+    tables = audits if isinstance(audits, list) and has_tables else []
     top = {key: value for key, value in config.items() if not (has_tables and key == "audit")}
     lines = [f"{json.dumps(key)} = {write_value(value)}" for key, value in top.items()]
-    for audit in (audits or ()) if has_tables else ():
+    for audit in tables:
         lines += ["[[audit]]", *(f"{json.dumps(key)} = {write_value(value)}" for key, value in audit.items())]
     return "\n".join(lines) + "\n"
 

@@ -17,6 +17,7 @@ from cestab.results import Arithmetics, Coverage, LogitRange, Objective, SweepRe
 
 NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python
 FEWEST_CASES = 8  # with very many classes
+MOST_CLASSES = 10**12  # 64 TB in a block; far beyond, NumPy's own sizes overflow
 
 
 @dataclass(frozen=True)
@@ -100,3 +101,5 @@ def check_cases(objective: Objective, pattern: str, classes: int) -> None:
             raise UsageError(f"{objective} has one logit: its only pattern is margin and its only number of classes 1")
     elif classes < 2:
         raise UsageError(f"{objective} needs at least 2 classes, not {classes}")
+    elif classes > MOST_CLASSES:
+        raise UsageError(f"{classes} classes are more than any memory holds; at most {MOST_CLASSES} are taken")

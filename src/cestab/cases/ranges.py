@@ -16,6 +16,7 @@ DEFAULT_COUNT = 129
 # Four to an octave from 1 to 1024, where exp and log do all they do in any format: findings that flicker with the
 # rounding have no boundary to search for, so that they are seen to begin at most 19 % late.
 FINE_MAGNITUDES = 2.0 ** (np.arange(41) / 4)
+MOST_DIGITS = 12  # of a count: 8 TB of magnitudes
 EXHAUSTIVE_BITS = 16
 EXHAUSTIVE_CLASSES = 16
 
@@ -28,7 +29,9 @@ def parse_range(text: str) -> LogitRange:
     low, high = ends
     count, spacing = None, "log"
     for option in options:
-        if option[0].lstrip("+").isdigit():
+        if option[0].lstrip("+").isdecimal():
+            if len(option[0].lstrip("+0")) > MOST_DIGITS:
+                raise UsageError(f"the range '{text}' asks for more magnitudes than any memory holds")
             count = int(option[0])
         elif option[0] in ("log", "linear"):
             spacing = option[0]

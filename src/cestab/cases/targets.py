@@ -45,6 +45,7 @@ TARGET_KINDS = {
         TargetKind("uniform", "spread evenly over the unmasked classes"),
     )
 }
+MOST_DIGITS = 6  # of a number of labels: each is a row of the report
 BINARY_KINDS = ("correct", "wrong", "soft")
 
 
@@ -63,13 +64,17 @@ def expand_target(text: str, objective: Objective) -> Iterator[str]:
         yield text
     elif len(numbers) == 1 and _is_share(numbers[0]):
         yield text
-    elif is_binary and len(numbers) == 3 and _is_share(numbers[0]) and _is_share(numbers[1]) and numbers[2].isdigit():
+    elif is_binary and len(numbers) == 3 and all(map(_is_share, numbers[:2])) and _is_count(numbers[2]):
         for label in np.linspace(float(numbers[0]), float(numbers[1]), max(1, int(numbers[2]))):
             yield f"soft:{float(f'{label:.15g}')!r}"
     else:
         example = f"{name}:{'0.9' if name == 'soft' else '0.1'}"
         hint = f" (a range of labels needs --objective {Objective.BINARY_CROSS_ENTROPY})" if len(numbers) == 3 else ""
         raise UsageError(f"target '{text}' needs {expected}, e.g. {example}{hint}")
+
+
+def _is_count(text: str) -> bool:
+    return text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def _is_share(text: str) -> bool:
