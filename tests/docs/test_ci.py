@@ -1,6 +1,6 @@
 """The recipes of docs/ci.md: their shell parts are run, word for word, with the installed cestab first on PATH.
 
-Left out: lines that install from an index, and those of commands that this version of the application has not.
+Left out: lines that install from an index. The folder holds what the recipes speak of: a configuration, an older report.
 """
 
 import json
@@ -19,7 +19,13 @@ from cestab.cli.app import app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
 SECTIONS = dict(zip(*[iter(re.split(r"^## (.+)$", PAGE, flags=re.MULTILINE)[1:])] * 2, strict=True))
-NEED_A_PROJECT = ("cestab check", "cestab diff")  # run where a configuration and an older report are
+PROJECT = """
+[[audit]]
+formulations = ["log-softmax"]
+dtypes = ["float16"]
+classes = [2]
+"""
+GIVEN = ["cestab.toml", "stability.json"]
 
 
 def blocks(section: str, language: str) -> str:
@@ -35,7 +41,7 @@ def shell_lines(section: str) -> list[str]:
 
 
 def runnable(section: str) -> list[str]:
-    return [line for line in shell_lines(section) if not line.startswith(("pip install ", *NEED_A_PROJECT))]
+    return [line for line in shell_lines(section) if not line.startswith("pip install ")]
 
 
 def run_shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -50,20 +56,37 @@ def run_shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_the_recipes_are_read() -> None:
     assert list(SECTIONS) == ["GitHub Actions", "GitLab", "pre-commit", "jq"]
     assert [len(shell_lines(section)) for section in SECTIONS] == [4, 4, 2, 0]
-    assert [len(runnable(section)) for section in SECTIONS] == [1, 2, 1, 0]
+    assert [len(runnable(section)) for section in SECTIONS] == [3, 3, 2, 0]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a folder with a configuration that passes and the report that was committed before."""
+    (tmp_path / "cestab.toml").write_text(PROJECT, encoding="utf-8")
+    sweep = next(line for line in runnable("GitLab") if "-o new.json" in line)
+    assert run_shell(sweep.replace("new.json", "stability.json"), tmp_path).returncode == 0
+    return tmp_path
 
 
 @pytest.mark.parametrize("section", ["GitHub Actions", "GitLab", "pre-commit"])
-def test_the_shell_parts_run_and_fail_for_a_formulation_that_is_not_stable(section: str, tmp_path: Path) -> None:
+def test_the_shell_parts_run_and_fail_for_a_formulation_that_is_not_stable(section: str, project: Path) -> None:
     for line in runnable(section):
-        done = run_shell(line, tmp_path)
+        done = run_shell(line, project)
         assert done.returncode == 0, done.stderr
-        assert (done.stderr == "") is ("--fail-on" in line)
-        if "--fail-on" in line:
-            failed = run_shell(line.replace("log-softmax", "naive"), tmp_path)
-            assert failed.returncode == 1, failed.stderr
-    written = {"GitHub Actions": ["summary.md"], "GitLab": ["cestab.xml", "new.json"], "pre-commit": []}
-    assert sorted(path.name for path in tmp_path.iterdir()) == written[section]
+        is_gate = "--json" not in line
+        assert (done.stderr == "") is is_gate, done.stderr
+    written = {"GitHub Actions": ["cestab.sarif", "summary.md"], "GitLab": ["cestab.xml", "new.json"], "pre-commit": []}
+    assert sorted(path.name for path in project.iterdir()) == sorted([*GIVEN, *written[section]])
+
+    config, new = project / "cestab.toml", project / "new.json"
+    config.write_text(PROJECT.replace("log-softmax", "naive"), encoding="utf-8")
+    if new.exists():  # the same request, but a kernel that got worse
+        sweep = next(line for line in runnable(section) if "-o new.json" in line)
+        assert run_shell(sweep.replace("log-softmax", "naive"), project).returncode == 0
+        new.write_text(new.read_text(encoding="utf-8").replace('"naive"', '"log-softmax"'), encoding="utf-8")
+    for line in runnable(section):
+        if "-o new.json" not in line:
+            assert run_shell(line.replace("log-softmax", "naive"), project).returncode == 1, line
 
 
 @pytest.mark.parametrize("section", ["GitHub Actions", "GitLab", "pre-commit"])
