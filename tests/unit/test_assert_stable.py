@@ -1,5 +1,6 @@
 """The assertion for test suites, and what the Python functions take and refuse."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 import cestab
 from cestab.audit import sweep as sweep_module
+from cestab.audit.plan import Plan
 from cestab.results import Verdict
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
@@ -34,14 +36,16 @@ def test_fail_on_says_what_counts() -> None:
 def test_what_could_not_be_judged_never_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(cestab.UsageError, match="nothing could be judged: float8_e4m3fn has no infinity"):
         cestab.assert_stable("naive", dtypes="float8_e4m3fn", patterns="masked", classes=2)
-    real = sweep_module.assemble_sweep
+    real = sweep_module.run_group
 
-    def crash(conditions: Any, *rest: Any) -> Any:
-        result = real(conditions, *rest)
-        changes = {"verdict": Verdict.ERROR, "findings": (), "reason": "it crashed"}
-        return type(result)(**{**vars(result), **changes}) if conditions.fmt.name == "bfloat16" else result
+    def crash(plan: Plan) -> sweep_module.GroupResult:
+        group = real(plan)
+        if plan.conditions.fmt.name != "bfloat16":
+            return group
+        changes: dict[str, Any] = {"verdict": Verdict.ERROR, "findings": (), "reason": "it crashed"}
+        return replace(group, results={name: replace(result, **changes) for name, result in group.results.items()})
 
-    monkeypatch.setattr(sweep_module, "assemble_sweep", crash)
+    monkeypatch.setattr(sweep_module, "run_group", crash)
     with pytest.raises(AssertionError, match=r"^it crashed\n"):
         cestab.assert_stable("compensated", **{**QUICK, "dtypes": ["float16", "bfloat16"]})
 
