@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cestab.reports.check_rows import OVERVIEW, count_audit, list_reasons
 from cestab.reports.text import to_text
-from cestab.results import CheckReport, name_setting
+from cestab.results import CheckProblem, CheckReport, name_setting
 
 MOST_LINES = 20  # of one list; the JSON has them all
 GATED = OVERVIEW.index("gated") - 1
@@ -27,9 +27,7 @@ def _parts(report: CheckReport) -> Iterator[RenderableType]:
     baseline = "" if report.config.baseline_name is None else f" · baseline {report.config.baseline_name}"
     yield Text(f"cestab {report.version} · {report.config.file}{baseline} · {len(results)} settings, {cases:,} cases")
     yield _overview(report)
-    yield from _list(
-        "Gated", "red", (_line(c.audit.name, name_setting(p.result.setting), p.message) for c, p in report.gated())
-    )
+    yield from _list("Gated", "red", (_line(checked.audit.name, *_tell(problem)) for checked, problem in report.gated()))
     yield from _list("Not judged", "magenta", map(Text, list_reasons(results)))
     yield from _list("Stale", "yellow", (_line(each.audit, each.message) for each in report.stale))
 
@@ -43,6 +41,12 @@ def _overview(report: CheckReport) -> Table:
         style = "red" if counts[GATED] else "green"
         table.add_row(Text(checked.audit.name, style=style), *(Text(str(count)) for count in counts))
     return table
+
+
+def _tell(problem: CheckProblem) -> tuple[str, ...]:
+    """Return setting, rule where it is not the finding itself, and message."""
+    is_finding = problem.rule == problem.finding.kind.label
+    return (name_setting(problem.result.setting), *(() if is_finding else (problem.rule,)), problem.message)
 
 
 def _line(start: str, *rest: str) -> Text:

@@ -197,5 +197,5 @@ def name_setting(setting: Setting) -> str:
     if setting.summation is not plain.summation:
         words.append(f"summation={setting.summation}")
     if setting.loss_scale != plain.loss_scale:
-        words.append(f"loss-scale={setting.loss_scale!r}")
+        words.append(f"loss-scale={show_magnitude(setting.loss_scale)}")
     return " ".join(words)
