@@ -80,7 +80,7 @@ def make_report() -> CheckReport:
     here = Location("ci/[bold]cestab.toml", 3)
     audits = (
         CheckedAudit(
-            CheckAudit("kernels [of] <today>", request, (allow,), here),
+            CheckAudit("kernels of <today>", request, (allow,), here),
             Report("", environment, request, results, (), (), 0),
             tuple(problems),
         ),
@@ -92,7 +92,7 @@ def make_report() -> CheckReport:
     )
     stale = (
         Stale(
-            "kernels [of] <today>",
+            "kernels of <today>",
             StaleSource.ALLOW,
             K.INF_LOSS,
             None,

@@ -50,10 +50,12 @@ def _case(checked: CheckedAudit, result: SettingResult) -> GateCase:
 
 
 def _problem(problem: CheckProblem) -> Problem:
-    level = Level.ERROR if problem.is_gated else LEVELS[problem.finding.kind.severity]
-    return Problem(
-        problem.rule, level, problem.message, problem.is_gated, problem.finding.first.reproduce, accepted=problem.accepted
-    )
+    kind = problem.finding.kind
+    level = Level.ERROR if problem.is_gated else LEVELS[kind.severity]
+    message = problem.message
+    if problem.rule == kind.label:  # every form shows the rule: say what it means instead
+        message = f"{kind.summary}, {message.removeprefix(kind.label).strip()}"
+    return Problem(problem.rule, level, message, problem.is_gated, problem.finding.first.reproduce, problem.accepted)
 
 
 def _stale_case(audit: str, stale: Sequence[Stale], location: Location | None) -> GateCase:
