@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +76,6 @@ CRASHING = SOUND.replace("naive", "log-softmax")
     ],
 )
 def test_every_form_has_the_same_status(cestab: Command, texts: tuple[str, ...], status: int, form: str) -> None:
-    if form in ("junit", "sarif", "github") and find_spec(f"cestab.reports.{form}") is None:
-        pytest.skip("this form is not there yet")
     configure(*texts)
     outcome = cestab("check", "--output-format", form)
     assert outcome.status == status, outcome.err
@@ -96,7 +93,7 @@ def test_the_update_accepts_what_is_there_and_says_what_changed(cestab: Command)
     update = cestab("check", "--update-baseline")
     assert update.status == 0
     assert "b.json holds 4 findings; 4 changed" in update.err
-    assert "  + audit-1: naive float16 margin 2 wrong: nan-gradient from |t| = 11.09\n" in update.err
+    assert "  + audit-1: naive, float16, margin, 2 classes, wrong: nan-gradient from |t| = 11.09\n" in update.err
     written = Path("b.json").read_bytes()
     after = cestab("check")
     assert (after.status, after.err) == (0, "")
@@ -252,7 +249,7 @@ def test_the_report_can_go_to_a_file(cestab: Command) -> None:
     configure(BAD)
     outcome = cestab("check", "-o", "report.txt")
     assert (outcome.status, outcome.out) == (1, "")
-    assert "nan-gradient from |t| = 11.09" in Path("report.txt").read_text(encoding="utf-8")
+    assert "nan-gradient from |t| = 11.09" in " ".join(Path("report.txt").read_text(encoding="utf-8").split())
 
 
 def test_help_has_examples(cestab: Command) -> None:

@@ -65,7 +65,7 @@ EDITS: list[tuple[str, Edit, int, str]] = [
     ("an error that doubled", lambda d: grow(d, 2.0), 0, "no differences"),
     ("an error that grew more", lambda d: grow(d, 2.1), 1, "the largest error of the gradient is"),
     ("more cases", lambda d: more(d, 3), 1, "inaccurate-loss has"),
-    ("another loss scale", lambda d: d["settings"][0].update(loss_scale=2), 1, "loss scale 2.0"),
+    ("another loss scale", lambda d: d["settings"][0].update(loss_scale=2), 1, "loss scale 2"),
     ("a nearer boundary", lambda d: is_first_after(d, 1.0, "0x1p+0"), 1, "nan-gradient holds on"),
     ("a farther boundary", lambda d: is_first_after(d, 16.0, "0x1p+4"), 0, "fewer floats"),
     ("another processor", lambda d: d["environment"].update(cpu="[bold]another"), 0, "now '[bold]another'"),

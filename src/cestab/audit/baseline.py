@@ -19,7 +19,6 @@ from cestab.results import (
     Setting,
     Summation,
     Verdict,
-    name_setting,
     show_magnitude,
 )
 
@@ -94,7 +93,7 @@ def _make_baseline(parsed: Json) -> Baseline:
             for finding in shown["findings"]:
                 key = audit, setting, _KINDS[finding["kind"]]
                 if key in found:
-                    raise ValueError(f"{audit}: {name_setting(setting)}: {finding['kind']} stands there twice")
+                    raise ValueError(f"{audit}: {setting}: {finding['kind']} stands there twice")
                 found[key] = _read_entry(finding)
     return found
 
@@ -185,7 +184,7 @@ def list_changes(old: Baseline, new: Baseline) -> Iterator[str]:
         if before != after:
             sign = "+" if before is None else "-" if after is None else "~"
             extents = " → ".join(describe_entry(entry) for entry in (before, after) if entry is not None)
-            yield f"{sign} {audit}: {name_setting(setting)}: {kind.label} {extents}"
+            yield f"{sign} {audit}: {setting}: {kind.label} {extents}"
 
 
 def describe_entry(entry: BaselineEntry) -> str:

@@ -27,7 +27,6 @@ from cestab.results import (
     StaleSource,
     SweepRequest,
     Verdict,
-    name_setting,
     show_magnitude,
 )
 
@@ -156,5 +155,5 @@ def _find_stale_entries(audits: Sequence[CheckedAudit], baseline: Baseline) -> I
     crashed = {(each.audit.name, r.setting) for each in audits for r in each.report.settings if r.verdict is Verdict.ERROR}
     for audit, setting, kind in baseline:
         if (audit, setting, kind) not in found and (audit, setting) not in crashed:
-            message = f"{name_setting(setting)}: {kind.label} of the baseline is not found any more; {HOW_TO_UPDATE}"
+            message = f"{setting}: {kind.label} of the baseline is not found any more; {HOW_TO_UPDATE}"
             yield Stale(audit, StaleSource.BASELINE, kind, setting, message)

@@ -15,7 +15,6 @@ from cestab.results import (
     Severity,
     Stale,
     Verdict,
-    name_setting,
 )
 
 LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING, Severity.NOTE: Level.NOTE}
@@ -41,7 +40,7 @@ def _case(checked: CheckedAudit, result: SettingResult) -> GateCase:
     reason = result.reason or f"the verdict is {result.verdict}"
     return GateCase(
         checked.audit.name,
-        name_setting(result.setting),
+        str(result.setting),
         problems,
         skipped=reason if result.verdict in SKIPPED else None,
         error=reason if result.verdict is Verdict.ERROR else None,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.results import CheckedAudit, CheckProblem, CheckReport, SettingResult, name_setting
+from cestab.results import CheckedAudit, CheckProblem, CheckReport, SettingResult
 
 COLUMNS = (
     "audit",
@@ -60,7 +60,7 @@ def render_markdown(report: CheckReport) -> str:
     verdict = f"fails: {len(gated)} gated findings" if gated else "passes"
     parts = [f"## `cestab check` {verdict}\n", to_markdown(OVERVIEW, (_overview(report, each) for each in report.audits))]
     if gated:
-        rows = [(checked.audit.name, name_setting(each.result.setting), each.rule, each.message) for checked, each in gated]
+        rows = [(checked.audit.name, str(each.result.setting), each.rule, each.message) for checked, each in gated]
         parts.append(to_markdown(("audit", "setting", "rule", "gated"), rows[:MOST_LINES]))
         if len(rows) > MOST_LINES:
             parts.append(f"… and {len(rows) - MOST_LINES} more; `cestab check --json` has them all.\n")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cestab.reports.check_rows import OVERVIEW, count_audit, list_reasons
 from cestab.reports.text import to_text
-from cestab.results import CheckProblem, CheckReport, name_setting
+from cestab.results import CheckProblem, CheckReport
 
 MOST_LINES = 20  # of one list; the JSON has them all
 GATED = OVERVIEW.index("gated") - 1
@@ -46,7 +46,7 @@ def _overview(report: CheckReport) -> Table:
 def _tell(problem: CheckProblem) -> tuple[str, ...]:
     """Return setting, rule where it is not the finding itself, and message."""
     is_finding = problem.rule == problem.finding.kind.label
-    return (name_setting(problem.result.setting), *(() if is_finding else (problem.rule,)), problem.message)
+    return (str(problem.result.setting), *(() if is_finding else (problem.rule,)), problem.message)
 
 
 def _line(start: str, *rest: str) -> Text:

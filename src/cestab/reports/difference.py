@@ -32,7 +32,7 @@ def render_markdown(difference: Difference) -> str:
 
 def _markdown_row(setting: Setting, change: Change, schema: str) -> list[Cell]:
     sign = "worse" if change.is_worse else ""
-    return [sign, setting.formulation, describe_setting(setting), describe_change(change, schema)]
+    return [sign, setting.formulation, setting.describe(), describe_change(change, schema)]
 
 
 def to_gate(difference: Difference) -> GateReport:
@@ -52,7 +52,7 @@ def _gate_case(found: SettingDifference, schema: str) -> GateCase:
         )
         for change in found.changes
     )
-    return GateCase(found.setting.formulation, describe_setting(found.setting), problems, skipped=found.unjudged)
+    return GateCase(found.setting.formulation, found.setting.describe(), problems, skipped=found.unjudged)
 
 
 def headline(difference: Difference) -> str:
@@ -69,18 +69,6 @@ def describe_environment(difference: Difference) -> str | None:
     """Return the line that says on what else the numbers may depend; None where it is the same."""
     changes = [f"{change.name} {change.old!r}, now {change.new!r}" for change in difference.environment]
     return f"the reports were made with different {'; '.join(changes)}" if changes else None
-
-
-def describe_setting(setting: Setting) -> str:
-    """Return the parts of a setting but its formulation, those that have their default value left out."""
-    parts = [setting.dtype]
-    parts += [f"computed in {setting.compute}"] if setting.compute != setting.dtype else []
-    parts += [] if setting.pattern is None else [setting.pattern]
-    parts += [f"{setting.classes} classes"]
-    parts += [] if setting.target is None else [setting.target]
-    parts += [f"{setting.summation} sums"] if setting.summation != "wide" else []
-    parts += [f"loss scale {setting.loss_scale!r}"] if setting.loss_scale != 1 else []
-    return ", ".join(parts)
 
 
 SENTENCES = {

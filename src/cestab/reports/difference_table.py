@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from cestab.reports.difference import count, describe_change, describe_environment, describe_setting, headline
+from cestab.reports.difference import count, describe_change, describe_environment, headline
 from cestab.reports.text import to_text
 from cestab.results import Change, Difference, SettingDifference
 
@@ -41,7 +41,7 @@ def _part(difference: Difference, title: str, style: str, *, is_worse: bool) -> 
 
 
 def _setting(each: SettingDifference, changes: Sequence[Change], schema: str) -> Iterator[RenderableType]:
-    yield Padding(Text.assemble((each.setting.formulation, "bold"), f" {describe_setting(each.setting)}"), (0, 0, 0, 2))
+    yield Padding(Text.assemble((each.setting.formulation, "bold"), f" {each.setting.describe()}"), (0, 0, 0, 2))
     for change in changes[:MOST_CHANGES]:
         yield Padding(Text(describe_change(change, schema)), (0, 0, 0, 4))
     if len(changes) > MOST_CHANGES:

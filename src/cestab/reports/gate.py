@@ -8,10 +8,8 @@ from cestab.results import (
     Level,
     Problem,
     Report,
-    Setting,
     SettingResult,
     Severity,
-    Summation,
     SweepRequest,
     Verdict,
 )
@@ -35,21 +33,6 @@ def to_gate(report: Report) -> GateReport:
     )
 
 
-def name_setting(setting: Setting) -> str:
-    """Return all of a setting but its formulation, in words; what is at its default is left out."""
-    words = [setting.dtype]
-    if setting.compute != setting.dtype:
-        words.append(f"computed in {setting.compute}")
-    if setting.summation is not Summation.WIDE:
-        words.append(f"{setting.summation} sums")
-    words += [setting.pattern] if setting.pattern else []
-    words.append(f"{setting.classes} {'class' if setting.classes == 1 else 'classes'}")
-    words += [setting.target] if setting.target else []
-    if setting.loss_scale != 1:
-        words.append(f"loss scale {setting.loss_scale:g}")
-    return ", ".join(words)
-
-
 def describe_finding(finding: Finding, cases: int) -> str:
     """Return the sentence of a finding: what it is, where it begins, in how many cases."""
     first = finding.first
@@ -60,7 +43,7 @@ def describe_finding(finding: Finding, cases: int) -> str:
 def _case(result: SettingResult, findings: list[tuple[Finding, bool]]) -> GateCase:
     return GateCase(
         group=result.setting.formulation,
-        name=name_setting(result.setting),
+        name=result.setting.describe(),
         problems=tuple(_problem(finding, result.cases, is_gated=is_gated) for finding, is_gated in findings),
         skipped=(result.reason or "no case has a true value") if result.verdict in NOT_JUDGED else None,
         error=(result.reason or "it could not be audited") if result.verdict is Verdict.ERROR else None,

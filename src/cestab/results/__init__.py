@@ -14,7 +14,6 @@ from cestab.results.check import (
     GateRule,
     Stale,
     StaleSource,
-    name_setting,
     show_magnitude,
 )
 from cestab.results.comparison import (
@@ -152,6 +151,5 @@ __all__ = [
     "Verdict",
     "WalkthroughRow",
     "find_worst",
-    "name_setting",
     "show_magnitude",
 ]

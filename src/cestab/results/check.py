@@ -1,12 +1,12 @@
 """What `cestab check` is told and answers: the audits of a project, its baseline, and what their findings are taken for."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from cestab.errors import ExitStatus
 from cestab.results.gate import Location
-from cestab.results.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.results.kinds import Coverage, FindingKind, Verdict
 from cestab.results.report import Environment, Finding, Report, Setting, SettingResult
 from cestab.results.requests import AuditRequest, SweepRequest
 
@@ -184,18 +184,3 @@ class CheckReport:
 def show_magnitude(t: float) -> str:
     """Return |t| as the shortest decimal that reads back."""
     return repr(abs(t)).removesuffix(".0")
-
-
-def name_setting(setting: Setting) -> str:
-    """Return a setting in words: all of it that differs from the defaults of its dtype."""
-    words = [setting.formulation, setting.dtype]
-    if setting.pattern is not None and setting.target is not None:
-        words += [setting.pattern, str(setting.classes), setting.target]
-    plain = replace(setting, compute=setting.dtype, summation=Summation.WIDE, loss_scale=1.0)
-    if setting.compute != plain.compute:
-        words.append(f"compute={setting.compute}")
-    if setting.summation is not plain.summation:
-        words.append(f"summation={setting.summation}")
-    if setting.loss_scale != plain.loss_scale:
-        words.append(f"loss-scale={show_magnitude(setting.loss_scale)}")
-    return " ".join(words)

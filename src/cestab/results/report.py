@@ -78,6 +78,22 @@ class Setting:
     target: str | None
     loss_scale: float
 
+    def __str__(self) -> str:
+        return f"{self.formulation}, {self.describe()}"
+
+    def describe(self) -> str:
+        """Return all of it but the formulation in words; what is as by default is left out."""
+        words = [self.dtype]
+        if self.compute != self.dtype:
+            words.append(f"computed in {self.compute}")
+        if self.summation is not Summation.WIDE:
+            words.append(f"{self.summation} sums")
+        words += [word for word in (self.pattern, f"{self.classes} {'class' if self.classes == 1 else 'classes'}") if word]
+        words += [self.target] if self.target else []
+        if self.loss_scale != 1:
+            words.append(f"loss scale {self.loss_scale!r}".removesuffix(".0"))
+        return ", ".join(words)
+
 
 @dataclass(frozen=True)
 class SettingResult:

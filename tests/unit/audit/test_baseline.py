@@ -95,7 +95,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, content: str | bytes, wo
 def test_one_finding_may_not_stand_twice(tmp_path: Path) -> None:
     shown = json.loads(write_baseline(BASELINE))
     shown["audits"]["zoo"] *= 2
-    with pytest.raises(UsageError, match=r"zoo: clipped:eps=1e-8 float16 compute=float32.*: nan-loss stands there twice"):
+    with pytest.raises(UsageError, match=r"zoo: clipped:eps=1e-8, float16, computed in float32.*: nan-loss stands there twice"):
         read(tmp_path / "b.json", json.dumps(shown))
 
 
@@ -116,10 +116,10 @@ def test_changes_are_listed_with_where_the_finding_begins() -> None:
     key, gone = ("a “name”", SETTING, K.NAN_LOSS), ("zoo", ROWS, K.NAN_LOSS)
     new = {k: v for k, v in BASELINE.items() if k != gone} | {key: replace(BASELINE[key], t=5.0, hexadecimal="0x1.4p+2")}
     new[("new", SETTING, K.INF_LOSS)] = BASELINE[key]
-    name = "clipped:eps=1e-8 float16 margin 2 wrong compute=float32 summation=pairwise loss-scale=0.5"
+    name = "clipped:eps=1e-8, float16, computed in float32, pairwise sums, margin, 2 classes, wrong, loss scale 0.5"
     assert list(list_changes(BASELINE, new)) == [
         f"~ a “name”: {name}: nan-loss from |t| = 11.09375 → from |t| = 5",
         f"+ new: {name}: inf-loss from |t| = 11.09375",
-        f"- zoo: {name.replace(' margin 2 wrong', '')}: nan-loss in 3 rows",
+        f"- zoo: {name.replace('margin, ', '').replace('wrong, ', '')}: nan-loss in 3 rows",
     ]
     assert list(list_changes(BASELINE, BASELINE)) == []

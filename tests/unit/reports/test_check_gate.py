@@ -64,10 +64,10 @@ def test_every_setting_is_a_case_at_the_line_of_its_audit() -> None:
         )
     )
     assert [(case.group, case.name, case.skipped, case.error) for case in gate.cases] == [
-        ("one", "naive float16 margin 2 wrong", None, None),
-        ("one", "naive float8_e4m3fn margin 2 wrong", "no infinity", None),
-        ("one", "naive float64 margin 2 wrong", "the verdict is undefined", None),
-        ("one", "naive float32 margin 2 wrong", None, "it crashed"),
+        ("one", "naive, float16, margin, 2 classes, wrong", None, None),
+        ("one", "naive, float8_e4m3fn, margin, 2 classes, wrong", "no infinity", None),
+        ("one", "naive, float64, margin, 2 classes, wrong", "the verdict is undefined", None),
+        ("one", "naive, float32, margin, 2 classes, wrong", None, "it crashed"),
     ]
     assert {case.location for case in gate.cases} == {HERE}
     assert (gate.command, gate.version, gate.status) == ("check", "1.2.3", ExitStatus.NOT_AUDITED)

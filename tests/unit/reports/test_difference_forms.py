@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from cestab.audit.schemas import read_schema
 from cestab.errors import ExitStatus
 from cestab.reports import difference_json
-from cestab.reports.difference import COLUMNS, describe_change, describe_setting, render_csv, render_markdown, to_gate
+from cestab.reports.difference import COLUMNS, describe_change, render_csv, render_markdown, to_gate
 from cestab.results import (
     Change,
     ChangeRule,
@@ -68,9 +68,9 @@ def test_every_change_is_one_sentence(change: Change, sentence: str) -> None:
 
 def test_settings_are_told_apart_by_their_words() -> None:
     settings = (SETTING, OTHER, replace(OTHER, loss_scale=4.0), replace(SETTING, target="correct"), ROWS)
-    words = [describe_setting(setting) for setting in settings]
+    words = [setting.describe() for setting in settings]
     assert words[0] == "float16, margin, 2 classes, wrong"
-    assert words[1] == "float16, computed in float32, margin, 2 classes, wrong, pairwise sums, loss scale 8.0"
+    assert words[1] == "float16, computed in float32, pairwise sums, margin, 2 classes, wrong, loss scale 8"
     assert words[-1] == "float16, 2 classes"
     assert len(set(words)) == len(words)
 
