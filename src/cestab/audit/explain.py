@@ -118,17 +118,36 @@ class Steps:
         return Step(step.operation, list(self._operands(step, place)), computed, local, exact, error, fmt)
 
     def worst_place(self, index: int) -> int | None:
-        """Return the entry of a step with the severest incident, of equal ones the first."""
+        """Return the entry of a step with the severest incident, of equal ones that of largest error, then the first."""
 
-        def severity(place: int | None) -> int:
-            cause, _ = find_incident(self.entry(index, place))
-            return len(_SEVEREST_FIRST) if cause is None else _SEVEREST_FIRST.index(cause)
+        def severity(place: int | None) -> tuple[int, float]:
+            step = self.entry(index, place)
+            cause, _ = find_incident(step)
+            error = 0.0 if math.isnan(step.error_ulps) else -step.error_ulps
+            return len(_SEVEREST_FIRST) if cause is None else _SEVEREST_FIRST.index(cause), error
 
         return min(self.places(index), key=severity)
 
     def is_origin(self, index: int) -> bool:
         """Whether a step made the error of some entry, or most of it, rather than carried it on."""
         return any(is_origin(self.entry(index, place)) for place in self.places(index))
+
+    def first_loss(self, own: list[int]) -> int:
+        """Return the first of the steps whose result is not finite, or 0, and should not be; the last if there is none.
+
+        Where the end of them is lost, it is sought among those that it was lost through: a harmless underflow is not named.
+        """
+        lost = [index for index in own if self.replay.is_lost(index)]
+        if own[-1] not in lost:
+            return lost[0] if lost else own[-1]
+        found, waiting = {own[-1]}, [own[-1]]
+        while waiting:
+            index = waiting.pop()
+            if not self.is_origin(index):
+                sources = self.replay.computed.tape.sources(index) & set(lost) - found
+                found |= sources
+                waiting += sources
+        return min(found)
 
     def _operands(self, step: Array, place: int | None) -> Iterator[float]:
         for parent in step.parents:
@@ -159,26 +178,22 @@ def _find_root(replay: Replay, steps: Steps) -> tuple[int | None, RootCause | No
     finding = replay.judged.worst()
     if finding is None:
         return None, None
-    sole = next((i for i in replay.steps() if steps.is_origin(i) and replay.with_exact(i).has_lost(finding)), None)
-    index = _first_loss(replay) if sole is None else sole
+    own = replay.steps(finding)
+    sole = next((i for i in own if steps.is_origin(i) and replay.with_exact(i).has_lost(finding)), None)
+    index = steps.first_loss(own) if sole is None else sole
     place = steps.worst_place(index)
     step = steps.entry(index, place)
     cause, words = find_incident(step)
     formula = " = ".join(steps.formula(index))
-    seen = f"{step.computed:.7g} instead of {spell_exact(step.exact, step.computed)}"
+    seen = f"{_number(step.computed, step.fmt).decimal} instead of {spell_exact(step.exact, step.computed)}"
     happened = words or cause or Cause.ROUNDING
     effect = f"with its exact result alone there is no {finding.label}"
     if sole is None:
-        effect = f"the first result that is lost, though no exact result alone removes the {finding.label}"
+        first = "the first result that is lost" if replay.is_lost(index) else "the last of many roundings"
+        effect = f"{first}, though no exact result alone removes the {finding.label}"
     where = "" if place is None else f" for class {place}"
     sentence = f"{formula} is {seen}{where}: {happened}; {effect}"
     return index, RootCause(finding, formula, cause or Cause.ROUNDING, sentence, sole is not None)
-
-
-def _first_loss(replay: Replay) -> int:
-    """Return the first step with a result that is not finite, or 0, and should not be; the last if there is none."""
-    steps = replay.steps()
-    return next((index for index in steps if replay.is_lost(index)), steps[-1])
 
 
 def _choose_classes(replay: Replay, steps: Steps, root_step: int | None) -> list[int]:

@@ -18,7 +18,7 @@ from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.formulations import Formulation
 from cestab.numerics.arithmetic import Arithmetic
-from cestab.numerics.exact import ExactArithmetic, MixedArithmetic
+from cestab.numerics.exact import Exact, ExactArithmetic, MixedArithmetic
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import ALIAS, Array
@@ -48,8 +48,9 @@ class Judged:
 
     def rank(self) -> tuple[int, float]:
         """Sort key: the worst severity, then the larger error in whole ulps; the smallest is the best."""
-        worst, ulps = self.worst(), max(self.loss_ulps, self.gradient_ulps)
-        return -1 if worst is None else _RANK.index(worst.severity), math.inf if math.isnan(ulps) else math.ceil(ulps)
+        worst, errors = self.worst(), (self.loss_ulps, self.gradient_ulps)
+        ulps = max(math.ceil(error) if math.isfinite(error) else math.inf for error in errors)
+        return -1 if worst is None else _RANK.index(worst.severity), ulps
 
     def has_lost(self, finding: FindingKind) -> bool:
         """Whether the loss (the gradient) of which the finding speaks has none left that is as severe."""
@@ -92,11 +93,14 @@ class Replay:
     def judged(self) -> Judged:
         return self.judge(self.computed.loss.value, self.computed.gradient.value)
 
-    def steps(self) -> list[int]:
-        """Return the indices of the steps on which loss or gradient depend, those that only rename a value left out."""
-        tape = self.computed.tape
-        needed = tape.ancestors(self.computed.loss, self.computed.gradient)
-        return [index for index in sorted(needed) if tape.steps[index].operation != ALIAS]
+    def steps(self, finding: FindingKind | None = None) -> list[int]:
+        """Return the indices of the steps on which loss or gradient depend, those that only rename a value left out.
+
+        With a finding, of the loss or of the gradient alone.
+        """
+        run = self.computed
+        results = [run.loss, run.gradient] if finding is None else [run.loss if finding.is_loss else run.gradient]
+        return [index for index in sorted(run.tape.ancestors(*results)) if run.tape.steps[index].operation != ALIAS]
 
     def judge(self, loss: FloatArray, gradient: FloatArray) -> Judged:
         """Judge a loss (one number) and a gradient (classes, 1), numbers of the format."""
@@ -118,13 +122,23 @@ class Replay:
         return self.judge(back.round(run.loss.value), back.round(run.gradient.value))
 
     def is_lost(self, index: int) -> bool:
-        """Whether a step has a result that is not finite, or 0, and should not be."""
+        """Whether a step has a result that is not finite, or 0, and should not be.
+
+        A NaN that should be none, or that even the exact computation comes to in the end; what `where` drops does not count.
+        """
         computed = self.computed.tape.steps[index].value.reshape(-1)
         exact: npt.NDArray[Any] = self.exact.tape.steps[index].value.reshape(-1)
         return any(
-            (value == 0 and own != 0) or (not np.isfinite(value) and (own.is_finite or np.isnan(value)))
+            (value == 0 and own != 0) or (not np.isfinite(value) and (own.is_finite or (np.isnan(value) and self._is_nan)))
             for value, own in zip(computed, exact, strict=True)
         )
+
+    @cached_property
+    def _is_nan(self) -> bool:
+        """Whether not even the exact computation has a loss and a gradient."""
+        run = self.exact
+        ends: list[Exact] = [item for result in (run.loss, run.gradient) for item in result.value.reshape(-1).tolist()]
+        return any(end.is_nan for end in ends)
 
     def _run(self, make: MakeArithmetic, replaced: Mapping[int, FloatArray]) -> Run:
         conditions, fmt = self.conditions, self.conditions.fmt

@@ -206,7 +206,7 @@ def round_exact(x: Exact, fmt: Format) -> float:
     try:
         nearest = float(number)
     except OverflowError:
-        return math.copysign(math.inf, number)
+        return math.copysign(math.inf, x.sign())
     if fmt.bits == 64 or Fraction(nearest) == number or np.float64(nearest).view(np.uint64) & 1:
         return nearest
     return math.nextafter(nearest, math.inf if Fraction(nearest) < number else -math.inf)
