@@ -50,6 +50,8 @@ def _explain(replay: Replay, source: str, against: str | None) -> Explanation:
         make_setting(conditions, replay.formulation.name),
         conditions.rtol,
         conditions.atol,
+        conditions.fp8_overflow,
+        conditions.flush,
         source,
         tuple(shown),
         tuple(_number(float(cases.logits[j, 0]), fmt) for j in shown),
@@ -118,7 +120,10 @@ class Steps:
         return Step(step.operation, list(self._operands(step, place)), computed, local, exact, error, fmt)
 
     def worst_place(self, index: int) -> int | None:
-        """Return the entry of a step with the severest incident, of equal ones that of largest error, then the first."""
+        """Return the entry of a step with the severest incident, of equal ones that of largest error, then the first.
+
+        Among the lost ones where there are any.
+        """
 
         def severity(place: int | None) -> tuple[int, float]:
             step = self.entry(index, place)
@@ -126,7 +131,8 @@ class Steps:
             error = 0.0 if math.isnan(step.error_ulps) else -step.error_ulps
             return len(_SEVEREST_FIRST) if cause is None else _SEVEREST_FIRST.index(cause), error
 
-        return min(self.places(index), key=severity)
+        lost = self.replay.find_lost(index)
+        return min((place for place in self.places(index) if not lost or place is None or place in lost), key=severity)
 
     def is_origin(self, index: int) -> bool:
         """Whether a step made the error of some entry, or most of it, rather than carried it on."""
@@ -137,9 +143,9 @@ class Steps:
 
         Where the end of them is lost, it is sought among those that it was lost through: a harmless underflow is not named.
         """
-        lost = [index for index in own if self.replay.is_lost(index)]
+        lost = [index for index in own if self.replay.find_lost(index)]
         if own[-1] not in lost:
-            return lost[0] if lost else own[-1]
+            return self._trace_back(lost[0] if lost else own[-1])
         found, waiting = {own[-1]}, [own[-1]]
         while waiting:
             index = waiting.pop()
@@ -147,7 +153,22 @@ class Steps:
                 sources = self.replay.computed.tape.sources(index) & set(lost) - found
                 found |= sources
                 waiting += sources
-        return min(found)
+        return self._trace_back(min(found))
+
+    def _trace_back(self, index: int, place: int | None = None) -> int:
+        """Return the step itself, or, if it did nothing but carry an error on, the one that brought the largest in."""
+        place = place if place in self.places(index) else self.worst_place(index)
+        cause, _ = find_incident(self.entry(index, place))
+        sources = self.replay.computed.tape.sources(index)
+        if cause is not None or not sources:
+            return index
+        return self._trace_back(max(sources, key=lambda source: self._measure(source, place)), place)
+
+    def _measure(self, index: int, place: int | None) -> float:
+        """Return the error of a step's entry, the worst if it has no such one, in ulps."""
+        own = place if place in self.places(index) else self.worst_place(index)
+        error = self.entry(index, own).error_ulps
+        return math.inf if math.isnan(error) else error
 
     def _operands(self, step: Array, place: int | None) -> Iterator[float]:
         for parent in step.parents:
@@ -189,8 +210,8 @@ def _find_root(replay: Replay, steps: Steps) -> tuple[int | None, RootCause | No
     happened = words or cause or Cause.ROUNDING
     effect = f"with its exact result alone there is no {finding.label}"
     if sole is None:
-        first = "the first result that is lost" if replay.is_lost(index) else "the last of many roundings"
-        effect = f"{first}, though no exact result alone removes the {finding.label}"
+        role = "the first result that is lost" if replay.find_lost(index) else "one of several errors"
+        effect = f"{role}; no exact result alone removes the {finding.label}"
     where = "" if place is None else f" for class {place}"
     sentence = f"{formula} is {seen}{where}: {happened}; {effect}"
     return index, RootCause(finding, formula, cause or Cause.ROUNDING, sentence, sole is not None)

@@ -117,8 +117,9 @@ def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
         drowned = max((x for x in operands if x < largest), default=largest)
         return Cause.ABSORPTION, f"absorption: {drowned:.3g} is lost in {largest:.4g}"
     if largest and abs(step.computed) <= largest / 10 and not step.error_ulps <= _HARMLESS_ULPS:
-        digits = f"{math.log10(largest / abs(step.computed)):.0f} digits" if step.computed else "every digit"
-        return Cause.CANCELLATION, f"cancellation of {digits}"
+        digits = round(math.log10(largest / abs(step.computed))) if step.computed else 0
+        lost = f"{digits} digit{'s' * (digits > 1)}" if digits else "every digit"
+        return Cause.CANCELLATION, f"cancellation of {lost}"
     return None
 
 

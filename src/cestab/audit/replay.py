@@ -8,17 +8,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cestab.audit.evaluate import Cases, Conditions, find_truth, settle, widen
 from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.formulations import Formulation
 from cestab.numerics.arithmetic import Arithmetic
-from cestab.numerics.exact import Exact, ExactArithmetic, MixedArithmetic
+from cestab.numerics.exact import Exact, ExactArithmetic, MixedArithmetic, to_exact_list
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import ALIAS, Array
@@ -121,24 +119,25 @@ class Replay:
         back = mixed(self.conditions.fmt)
         return self.judge(back.round(run.loss.value), back.round(run.gradient.value))
 
-    def is_lost(self, index: int) -> bool:
-        """Whether a step has a result that is not finite, or 0, and should not be.
+    def find_lost(self, index: int) -> list[int]:
+        """Return the entries of a step's result that are not finite, the format's end, or 0, and should not be.
 
         A NaN that should be none, or that even the exact computation comes to in the end; what `where` drops does not count.
         """
-        computed = self.computed.tape.steps[index].value.reshape(-1)
-        exact: npt.NDArray[Any] = self.exact.tape.steps[index].value.reshape(-1)
-        return any(
-            (value == 0 and own != 0) or (not np.isfinite(value) and (own.is_finite or (np.isnan(value) and self._is_nan)))
-            for value, own in zip(computed, exact, strict=True)
-        )
+        computed = self.computed.tape.steps[index].value.reshape(-1).tolist()
+        exact = to_exact_list(self.exact.tape.steps[index].value)
+        return [j for j, (value, own) in enumerate(zip(computed, exact, strict=True)) if self._is_lost(value, own)]
+
+    def _is_lost(self, value: float, own: Exact) -> bool:
+        if not own.is_finite:
+            return math.isnan(value) and self._is_nan
+        return not math.isfinite(value) or (value == 0 and own != 0) or abs(own) > abs(value) == self.conditions.compute.max
 
     @cached_property
     def _is_nan(self) -> bool:
         """Whether not even the exact computation has a loss and a gradient."""
         run = self.exact
-        ends: list[Exact] = [item for result in (run.loss, run.gradient) for item in result.value.reshape(-1).tolist()]
-        return any(end.is_nan for end in ends)
+        return any(end.is_nan for result in (run.loss, run.gradient) for end in to_exact_list(result.value))
 
     def _run(self, make: MakeArithmetic, replaced: Mapping[int, FloatArray]) -> Run:
         conditions, fmt = self.conditions, self.conditions.fmt
