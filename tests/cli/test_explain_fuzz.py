@@ -16,7 +16,13 @@ from cestab.results import Objective, Summation
 
 EXAMPLES = 400
 TARGETS = ("correct", "wrong", "one-hot-correct", "one-hot-wrong", "smooth:0.1", "soft:0.9", "soft:0.25", "uniform")
-PARAMETERS = ("clipped:eps=1e-8", "clipped:eps=0.5,bounds=closed", "log-eps:eps=0", "online:chunk=1", "sigmoid-clipped:eps=1e-30")
+PARAMETERS = (
+    "clipped:eps=1e-8",
+    "clipped:eps=0.5,bounds=closed",
+    "log-eps:eps=0",
+    "online:chunk=1",
+    "sigmoid-clipped:eps=1e-30",
+)
 
 
 def extremes(dtype: str) -> list[float]:

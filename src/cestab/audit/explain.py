@@ -14,10 +14,10 @@ from cestab.audit.assemble import make_setting
 from cestab.audit.environment import describe_environment, version
 from cestab.audit.evaluate import Cases, Conditions, case_weights
 from cestab.audit.incidents import Step, find_incident, is_origin, measure_ulps
-from cestab.audit.replay import Replay
+from cestab.audit.replay import Replay, find_precision
 from cestab.formulations import families, find_formulation
 from cestab.numerics.ball import ExactCase, enclose
-from cestab.numerics.exact import Exact, ExactArithmetic
+from cestab.numerics.exact import Exact
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import hexadecimal, shortest_decimal
 from cestab.numerics.tape import ALIAS, Array
@@ -31,7 +31,7 @@ _SEVEREST_FIRST = tuple(Cause)
 
 def explain_case(conditions: Conditions, name: str, cases: Cases, source: str, against: str | None) -> Explanation:
     """Explain the single case; `against` names the formulation to show beside it, None for the best of the family."""
-    with ctx.workprec(ExactArithmetic(conditions.compute).precision_bits):
+    with ctx.workprec(find_precision(conditions, cases)):
         return _explain(Replay(conditions, find_formulation(name), cases), source, against)
 
 

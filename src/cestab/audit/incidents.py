@@ -65,10 +65,10 @@ def measure_ulps(computed: float, exact: Exact, fmt: Format) -> float:
 def _look_at_special(step: Step) -> tuple[Cause | None, str] | None:
     """NaN, ±inf, and the largest number where it is what overflow gives."""
     local, fmt = step.local, step.fmt
-    is_saturated = abs(step.computed) == fmt.max and local.is_finite and abs(local) > fmt.max
+    is_saturated = abs(step.computed) == fmt.max and abs(local) > fmt.max
     if math.isfinite(step.computed) and not is_saturated:
         return None
-    if local.is_finite:
+    if local.is_finite or is_saturated:
         return Cause.OVERFLOW, f"overflow: {fmt.name} ends at {fmt.max:.4g}"
     if local.cause is None:
         return None, f"carries {step.computed:g} on"

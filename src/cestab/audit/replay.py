@@ -25,6 +25,7 @@ from cestab.numerics.truth import Truth
 from cestab.results import FindingKind, Severity
 
 _RANK = (Severity.NOTE, Severity.WARN, Severity.FAIL)
+_MOST_BITS = 2**17  # over all classes, of what 1 − p needs beyond the format's own precision: under a second
 MakeArithmetic = Callable[[Format], Arithmetic]
 
 
@@ -54,6 +55,13 @@ class Judged:
         """Whether the loss (the gradient) of which the finding speaks has none left that is as severe."""
         own = self.kinds[0 if finding.is_loss else 1]
         return own is None or _RANK.index(own.severity) < _RANK.index(finding.severity)
+
+
+def find_precision(conditions: Conditions, cases: Cases) -> int:
+    """Return the bits in which the exact computation of a case tells 1 − exp(−|z|) from 1, for |z| up to 2^17/classes."""
+    largest = float(np.max(np.abs(cases.logits), where=np.isfinite(cases.logits), initial=0))
+    extra = min(2 * largest / math.log(2), _MOST_BITS / len(cases.logits))
+    return ExactArithmetic(conditions.compute).precision_bits + math.ceil(extra)
 
 
 @dataclass(frozen=True)
