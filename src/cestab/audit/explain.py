@@ -14,10 +14,10 @@ from cestab.audit.assemble import make_setting
 from cestab.audit.environment import describe_environment, version
 from cestab.audit.evaluate import Cases, Conditions, case_weights
 from cestab.audit.incidents import Step, find_incident, is_origin, measure_ulps
-from cestab.audit.replay import Replay
+from cestab.audit.replay import Replay, find_precision
 from cestab.formulations import families, find_formulation
 from cestab.numerics.ball import ExactCase, enclose
-from cestab.numerics.exact import Exact, ExactArithmetic
+from cestab.numerics.exact import Exact
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import hexadecimal, shortest_decimal
 from cestab.numerics.tape import ALIAS, Array
@@ -31,7 +31,7 @@ _SEVEREST_FIRST = tuple(Cause)
 
 def explain_case(conditions: Conditions, name: str, cases: Cases, source: str, against: str | None) -> Explanation:
     """Explain the single case; `against` names the formulation to show beside it, None for the best of the family."""
-    with ctx.workprec(ExactArithmetic(conditions.compute).precision_bits):
+    with ctx.workprec(find_precision(conditions, cases)):
         return _explain(Replay(conditions, find_formulation(name), cases), source, against)
 
 
@@ -50,6 +50,8 @@ def _explain(replay: Replay, source: str, against: str | None) -> Explanation:
         make_setting(conditions, replay.formulation.name),
         conditions.rtol,
         conditions.atol,
+        conditions.fp8_overflow,
+        conditions.flush,
         source,
         tuple(shown),
         tuple(_number(float(cases.logits[j, 0]), fmt) for j in shown),
@@ -118,17 +120,55 @@ class Steps:
         return Step(step.operation, list(self._operands(step, place)), computed, local, exact, error, fmt)
 
     def worst_place(self, index: int) -> int | None:
-        """Return the entry of a step with the severest incident, of equal ones the first."""
+        """Return the entry of a step with the severest incident, of equal ones that of largest error, then the first.
 
-        def severity(place: int | None) -> int:
-            cause, _ = find_incident(self.entry(index, place))
-            return len(_SEVEREST_FIRST) if cause is None else _SEVEREST_FIRST.index(cause)
+        Among the lost ones where there are any.
+        """
 
-        return min(self.places(index), key=severity)
+        def severity(place: int | None) -> tuple[int, float]:
+            step = self.entry(index, place)
+            cause, _ = find_incident(step)
+            error = 0.0 if math.isnan(step.error_ulps) else -step.error_ulps
+            return len(_SEVEREST_FIRST) if cause is None else _SEVEREST_FIRST.index(cause), error
+
+        lost = self.replay.find_lost(index)
+        return min((place for place in self.places(index) if not lost or place is None or place in lost), key=severity)
 
     def is_origin(self, index: int) -> bool:
         """Whether a step made the error of some entry, or most of it, rather than carried it on."""
         return any(is_origin(self.entry(index, place)) for place in self.places(index))
+
+    def first_loss(self, own: list[int]) -> int:
+        """Return the first of the steps whose result is not finite, or 0, and should not be; the last if there is none.
+
+        Where the end of them is lost, it is sought among those that it was lost through: a harmless underflow is not named.
+        """
+        lost = [index for index in own if self.replay.find_lost(index)]
+        if own[-1] not in lost:
+            return self._trace_back(lost[0] if lost else own[-1])
+        found, waiting = {own[-1]}, [own[-1]]
+        while waiting:
+            index = waiting.pop()
+            if not self.is_origin(index):
+                sources = self.replay.computed.tape.sources(index) & set(lost) - found
+                found |= sources
+                waiting += sources
+        return self._trace_back(min(found))
+
+    def _trace_back(self, index: int, place: int | None = None) -> int:
+        """Return the step itself, or, if it did nothing but carry an error on, the one that brought the largest in."""
+        place = place if place in self.places(index) else self.worst_place(index)
+        cause, _ = find_incident(self.entry(index, place))
+        sources = self.replay.computed.tape.sources(index)
+        if cause is not None or not sources:
+            return index
+        return self._trace_back(max(sources, key=lambda source: self._measure(source, place)), place)
+
+    def _measure(self, index: int, place: int | None) -> float:
+        """Return the error of a step's entry, the worst if it has no such one, in ulps."""
+        own = place if place in self.places(index) else self.worst_place(index)
+        error = self.entry(index, own).error_ulps
+        return math.inf if math.isnan(error) else error
 
     def _operands(self, step: Array, place: int | None) -> Iterator[float]:
         for parent in step.parents:
@@ -159,26 +199,22 @@ def _find_root(replay: Replay, steps: Steps) -> tuple[int | None, RootCause | No
     finding = replay.judged.worst()
     if finding is None:
         return None, None
-    sole = next((i for i in replay.steps() if steps.is_origin(i) and replay.with_exact(i).has_lost(finding)), None)
-    index = _first_loss(replay) if sole is None else sole
+    own = replay.steps(finding)
+    sole = next((i for i in own if steps.is_origin(i) and replay.with_exact(i).has_lost(finding)), None)
+    index = steps.first_loss(own) if sole is None else sole
     place = steps.worst_place(index)
     step = steps.entry(index, place)
     cause, words = find_incident(step)
     formula = " = ".join(steps.formula(index))
-    seen = f"{step.computed:.7g} instead of {spell_exact(step.exact, step.computed)}"
+    seen = f"{_number(step.computed, step.fmt).decimal} instead of {spell_exact(step.exact, step.computed)}"
     happened = words or cause or Cause.ROUNDING
     effect = f"with its exact result alone there is no {finding.label}"
     if sole is None:
-        effect = f"the first result that is lost, though no exact result alone removes the {finding.label}"
+        role = "the first result that is lost" if replay.find_lost(index) else "one of several errors"
+        effect = f"{role}; no exact result alone removes the {finding.label}"
     where = "" if place is None else f" for class {place}"
     sentence = f"{formula} is {seen}{where}: {happened}; {effect}"
     return index, RootCause(finding, formula, cause or Cause.ROUNDING, sentence, sole is not None)
-
-
-def _first_loss(replay: Replay) -> int:
-    """Return the first step with a result that is not finite, or 0, and should not be; the last if there is none."""
-    steps = replay.steps()
-    return next((index for index in steps if replay.is_lost(index)), steps[-1])
 
 
 def _choose_classes(replay: Replay, steps: Steps, root_step: int | None) -> list[int]:

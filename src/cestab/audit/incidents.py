@@ -65,10 +65,10 @@ def measure_ulps(computed: float, exact: Exact, fmt: Format) -> float:
 def _look_at_special(step: Step) -> tuple[Cause | None, str] | None:
     """NaN, ±inf, and the largest number where it is what overflow gives."""
     local, fmt = step.local, step.fmt
-    is_saturated = abs(step.computed) == fmt.max and local.is_finite and abs(local) > fmt.max
+    is_saturated = abs(step.computed) == fmt.max and abs(local) > fmt.max
     if math.isfinite(step.computed) and not is_saturated:
         return None
-    if local.is_finite:
+    if local.is_finite or is_saturated:
         return Cause.OVERFLOW, f"overflow: {fmt.name} ends at {fmt.max:.4g}"
     if local.cause is None:
         return None, f"carries {step.computed:g} on"
@@ -117,8 +117,9 @@ def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
         drowned = max((x for x in operands if x < largest), default=largest)
         return Cause.ABSORPTION, f"absorption: {drowned:.3g} is lost in {largest:.4g}"
     if largest and abs(step.computed) <= largest / 10 and not step.error_ulps <= _HARMLESS_ULPS:
-        digits = f"{math.log10(largest / abs(step.computed)):.0f} digits" if step.computed else "every digit"
-        return Cause.CANCELLATION, f"cancellation of {digits}"
+        digits = round(math.log10(largest / abs(step.computed))) if step.computed else 0
+        lost = f"{digits} digit{'s' * (digits > 1)}" if digits else "every digit"
+        return Cause.CANCELLATION, f"cancellation of {lost}"
     return None
 
 

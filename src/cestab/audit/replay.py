@@ -8,17 +8,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cestab.audit.evaluate import Cases, Conditions, find_truth, settle, widen
 from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.formulations import Formulation
 from cestab.numerics.arithmetic import Arithmetic
-from cestab.numerics.exact import ExactArithmetic, MixedArithmetic
+from cestab.numerics.exact import Exact, ExactArithmetic, MixedArithmetic, to_exact_list
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import ALIAS, Array
@@ -27,6 +25,7 @@ from cestab.numerics.truth import Truth
 from cestab.results import FindingKind, Severity
 
 _RANK = (Severity.NOTE, Severity.WARN, Severity.FAIL)
+_MOST_BITS = 2**17  # over all classes, of what 1 − p needs beyond the format's own precision: under a second
 MakeArithmetic = Callable[[Format], Arithmetic]
 
 
@@ -48,13 +47,21 @@ class Judged:
 
     def rank(self) -> tuple[int, float]:
         """Sort key: the worst severity, then the larger error in whole ulps; the smallest is the best."""
-        worst, ulps = self.worst(), max(self.loss_ulps, self.gradient_ulps)
-        return -1 if worst is None else _RANK.index(worst.severity), math.inf if math.isnan(ulps) else math.ceil(ulps)
+        worst, errors = self.worst(), (self.loss_ulps, self.gradient_ulps)
+        ulps = max(math.ceil(error) if math.isfinite(error) else math.inf for error in errors)
+        return -1 if worst is None else _RANK.index(worst.severity), ulps
 
     def has_lost(self, finding: FindingKind) -> bool:
         """Whether the loss (the gradient) of which the finding speaks has none left that is as severe."""
         own = self.kinds[0 if finding.is_loss else 1]
         return own is None or _RANK.index(own.severity) < _RANK.index(finding.severity)
+
+
+def find_precision(conditions: Conditions, cases: Cases) -> int:
+    """Return the bits in which the exact computation of a case tells 1 − exp(−|z|) from 1, for |z| up to 2^17/classes."""
+    largest = float(np.max(np.abs(cases.logits), where=np.isfinite(cases.logits), initial=0))
+    extra = min(2 * largest / math.log(2), _MOST_BITS / len(cases.logits))
+    return ExactArithmetic(conditions.compute).precision_bits + math.ceil(extra)
 
 
 @dataclass(frozen=True)
@@ -92,11 +99,14 @@ class Replay:
     def judged(self) -> Judged:
         return self.judge(self.computed.loss.value, self.computed.gradient.value)
 
-    def steps(self) -> list[int]:
-        """Return the indices of the steps on which loss or gradient depend, those that only rename a value left out."""
-        tape = self.computed.tape
-        needed = tape.ancestors(self.computed.loss, self.computed.gradient)
-        return [index for index in sorted(needed) if tape.steps[index].operation != ALIAS]
+    def steps(self, finding: FindingKind | None = None) -> list[int]:
+        """Return the indices of the steps on which loss or gradient depend, those that only rename a value left out.
+
+        With a finding, of the loss or of the gradient alone.
+        """
+        run = self.computed
+        results = [run.loss, run.gradient] if finding is None else [run.loss if finding.is_loss else run.gradient]
+        return [index for index in sorted(run.tape.ancestors(*results)) if run.tape.steps[index].operation != ALIAS]
 
     def judge(self, loss: FloatArray, gradient: FloatArray) -> Judged:
         """Judge a loss (one number) and a gradient (classes, 1), numbers of the format."""
@@ -117,14 +127,25 @@ class Replay:
         back = mixed(self.conditions.fmt)
         return self.judge(back.round(run.loss.value), back.round(run.gradient.value))
 
-    def is_lost(self, index: int) -> bool:
-        """Whether a step has a result that is not finite, or 0, and should not be."""
-        computed = self.computed.tape.steps[index].value.reshape(-1)
-        exact: npt.NDArray[Any] = self.exact.tape.steps[index].value.reshape(-1)
-        return any(
-            (value == 0 and own != 0) or (not np.isfinite(value) and (own.is_finite or np.isnan(value)))
-            for value, own in zip(computed, exact, strict=True)
-        )
+    def find_lost(self, index: int) -> list[int]:
+        """Return the entries of a step's result that are not finite, the format's end, or 0, and should not be.
+
+        A NaN that should be none, or that even the exact computation comes to in the end; what `where` drops does not count.
+        """
+        computed = self.computed.tape.steps[index].value.reshape(-1).tolist()
+        exact = to_exact_list(self.exact.tape.steps[index].value)
+        return [j for j, (value, own) in enumerate(zip(computed, exact, strict=True)) if self._is_lost(value, own)]
+
+    def _is_lost(self, value: float, own: Exact) -> bool:
+        if not own.is_finite:
+            return math.isnan(value) and self._is_nan
+        return not math.isfinite(value) or (value == 0 and own != 0) or abs(own) > abs(value) == self.conditions.compute.max
+
+    @cached_property
+    def _is_nan(self) -> bool:
+        """Whether not even the exact computation has a loss and a gradient."""
+        run = self.exact
+        return any(end.is_nan for result in (run.loss, run.gradient) for end in to_exact_list(result.value))
 
     def _run(self, make: MakeArithmetic, replaced: Mapping[int, FloatArray]) -> Run:
         conditions, fmt = self.conditions, self.conditions.fmt

@@ -68,10 +68,10 @@ def sigmoid_clamped_log(x: Array, target: DenseTarget) -> Array:
     p, y = sigmoid(x), _label(x, target)
     loss = -(y * clip(log(p), -100.0, np.inf) + (1.0 - y) * clip(log1p(-p), -100.0, np.inf))
 
-    def pull_back(g: Array, _: Array) -> tuple[Array]:
-        return (g * (p - y) / clip((1.0 - p) * p, BACKWARD_FLOOR, np.inf),)
+    def pull_back(g: Array, _: Array) -> tuple[None, Array]:
+        return None, g * (p - y) / clip((1.0 - p) * p, BACKWARD_FLOOR, np.inf)
 
-    return x.tape.record(ALIAS, loss.value, (p,), pull_back)
+    return x.tape.record(ALIAS, loss.value, (loss, p), pull_back)
 
 
 @formulation(

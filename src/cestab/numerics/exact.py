@@ -189,8 +189,13 @@ def _special(a: Exact, b: Exact, value: float, cause: Special) -> Exact:
 def to_exact_array(x: npt.NDArray[Any]) -> FloatArray:
     """Return numbers as an object array of Exact."""
     exact: npt.NDArray[Any] = np.empty(np.shape(x), dtype=object)
-    exact.reshape(-1)[:] = [to_exact(item) for item in np.asarray(x, dtype=object).reshape(-1)]
+    exact.reshape(-1)[:] = to_exact_list(np.asarray(x, dtype=object))
     return exact
+
+
+def to_exact_list(x: npt.NDArray[Any]) -> list[Exact]:
+    """Return the entries of an array as Exact."""
+    return [to_exact(item) for item in x.reshape(-1)]
 
 
 def round_exact(x: Exact, fmt: Format) -> float:
@@ -206,7 +211,7 @@ def round_exact(x: Exact, fmt: Format) -> float:
     try:
         nearest = float(number)
     except OverflowError:
-        return math.copysign(math.inf, number)
+        return math.copysign(math.inf, x.sign())
     if fmt.bits == 64 or Fraction(nearest) == number or np.float64(nearest).view(np.uint64) & 1:
         return nearest
     return math.nextafter(nearest, math.inf if Fraction(nearest) < number else -math.inf)

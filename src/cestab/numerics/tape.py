@@ -14,8 +14,8 @@ from cestab.numerics.arithmetic import Arithmetic, sum_pairwise
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 
-# (gradient of the result, the result) → gradients of the parents
-VectorJacobianProduct = Callable[["Array", "Array"], tuple["Array", ...]]
+# (gradient of the result, the result) → gradients of the parents, None where none flows
+VectorJacobianProduct = Callable[["Array", "Array"], tuple["Array | None", ...]]
 ALIAS, ADD_GUARD = "{}", "{} + eps({})"
 STOPPED = "{} where {} is not clipped"
 
@@ -105,6 +105,8 @@ class Tape:
             if incoming is None or result.pull_back is None:
                 continue
             for parent, outgoing in zip(result.parents, result.pull_back(incoming, result), strict=True):
+                if outgoing is None:
+                    continue
                 share = _reduce_to(parent, outgoing)
                 known = gradients.get(id(parent))
                 gradients[id(parent)] = share if known is None else known + share

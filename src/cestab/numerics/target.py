@@ -27,7 +27,7 @@ class IndexTarget:
 
     def with_entry(self, values: npt.NDArray[Any], entries: npt.NDArray[Any] | float) -> npt.NDArray[Any]:
         """Return a copy of (classes, cases) values whose target entries are `entries`."""
-        changed = values.copy(order="C")
+        changed = values.astype(np.result_type(values, entries), order="C")  # objects where the entries are exact numbers
         changed.reshape(-1)[self.flat] = entries
         return changed
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from cestab.numerics.exact import ExactArithmetic, to_exact_array
 from cestab.numerics.rounding import FloatArray
-from cestab.numerics.tape import Array, Tape, VectorJacobianProduct
+from cestab.numerics.tape import ALIAS, Array, Tape, VectorJacobianProduct
 
 
 @dataclass(eq=False)
@@ -35,9 +35,25 @@ class TracingTape(Tape):
         is_exact = value.dtype == object or isinstance(self.arithmetic, ExactArithmetic)
         return to_exact_array(value) if is_exact else value
 
+    def sources(self, index: int) -> set[int]:
+        """Return the indices of the steps that a step is made of, seen through those that only rename a value."""
+        places = self._places()
+        found: set[int] = set()
+        waiting = list(self.steps[index].parents)
+        while waiting:
+            array = waiting.pop()
+            if array.operation == ALIAS:
+                waiting.extend(array.parents)
+            elif id(array) in places:
+                found.add(places[id(array)])
+        return found
+
+    def _places(self) -> dict[int, int]:
+        return {id(step): index for index, step in enumerate(self.steps)}
+
     def ancestors(self, *results: Array) -> set[int]:
         """Return the indices of the steps that the results depend on, their own included."""
-        places = {id(step): index for index, step in enumerate(self.steps)}
+        places = self._places()
         found: set[int] = set()
         waiting = list(results)
         while waiting:

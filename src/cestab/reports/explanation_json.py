@@ -21,6 +21,8 @@ def render(explanation: Explanation) -> str:
                 "loss_scale": setting.loss_scale,
                 "rtol": explanation.rtol,
                 "atol": explanation.atol,
+                "fp8_overflow": explanation.fp8_overflow,
+                "flush_subnormals": explanation.flush_subnormals,
             },
             "case": {
                 "source": explanation.source,

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.reports.text import new_table, to_text
-from cestab.results import Entry, Explanation, Number, Operation, Outcome
+from cestab.results import Entry, Explanation, Fp8Overflow, Number, Operation, Outcome, Summation
 
 ROOT = "▶"
 
@@ -20,7 +20,7 @@ def render(explanation: Explanation, stream: TextIO, *, hexadecimal: bool = Fals
 
 def _parts(explanation: Explanation, *, hexadecimal: bool) -> Iterator[RenderableType]:
     setting, root = explanation.setting, explanation.root_cause
-    arithmetic = setting.dtype if setting.compute == setting.dtype else f"{setting.dtype}, computed in {setting.compute}"
+    arithmetic = ", ".join(_arithmetic(explanation))
     yield Text(f"cestab {explanation.version} · {setting.formulation} · {arithmetic} · {explanation.source}")
     if setting.classes > len(explanation.shown):
         yield Text(f"{len(explanation.shown)} of {setting.classes} classes are shown: {', '.join(map(str, explanation.shown))}")
@@ -32,6 +32,22 @@ def _parts(explanation: Explanation, *, hexadecimal: bool) -> Iterator[Renderabl
     if root is not None:
         yield Text.assemble((f"{ROOT} Root cause of {root.finding.label}: ", "bold"), root.sentence)
     yield _outcomes(explanation)
+
+
+def _arithmetic(explanation: Explanation) -> Iterator[str]:
+    """The number format, and what differs from the defaults."""
+    setting = explanation.setting
+    yield setting.dtype
+    if setting.compute != setting.dtype:
+        yield f"computed in {setting.compute}"
+    if setting.summation is not Summation.WIDE:
+        yield f"{setting.summation} sums"
+    if setting.loss_scale != 1:
+        yield f"loss scale {setting.loss_scale:g}"
+    if explanation.fp8_overflow is Fp8Overflow.SATURATE:
+        yield "overflow saturates"
+    if explanation.flush_subnormals:
+        yield "subnormals flushed"
 
 
 def _add_rows(table: Table, operation: Operation, *, is_root: bool, hexadecimal: bool) -> None:

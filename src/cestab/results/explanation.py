@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cestab.results.kinds import FindingKind
+from cestab.results.kinds import FindingKind, Fp8Overflow
 from cestab.results.report import Environment, Setting
 
 
@@ -96,6 +96,8 @@ class Explanation:
     setting: Setting
     rtol: float
     atol: float
+    fp8_overflow: Fp8Overflow
+    flush_subnormals: bool
     source: str
     shown: tuple[int, ...]
     logits: tuple[Number, ...]

@@ -1,0 +1,76 @@
+"""`cestab explain` on arguments that nobody would choose: status 0 or 2, one sentence if 2, never a traceback."""
+
+import io
+import json
+import math
+from contextlib import redirect_stderr, redirect_stdout
+
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from cestab.cases.patterns import PATTERNS
+from cestab.cli.app import run
+from cestab.formulations import FORMULATIONS
+from cestab.numerics.formats import FORMATS
+from cestab.results import Objective, Summation
+
+EXAMPLES = 400
+TARGETS = ("correct", "wrong", "one-hot-correct", "one-hot-wrong", "smooth:0.1", "soft:0.9", "soft:0.25", "uniform")
+PARAMETERS = (
+    "clipped:eps=1e-8",
+    "clipped:eps=0.5,bounds=closed",
+    "log-eps:eps=0",
+    "online:chunk=1",
+    "sigmoid-clipped:eps=1e-30",
+)
+
+
+def extremes(dtype: str) -> list[float]:
+    """Magnitudes at the ends of a format and beyond, both signs."""
+    fmt = FORMATS[dtype]
+    sizes = [0.0, fmt.smallest_subnormal, fmt.smallest_normal, 1.0, 17.0, 89.0, 104.0, 745.0, fmt.max / 2, fmt.max]
+    return [*sizes, *(-x for x in sizes[1:]), math.nan, math.inf]
+
+
+@st.composite
+def arguments(draw: st.DrawFn) -> list[str]:
+    name, dtype = draw(st.sampled_from([*FORMULATIONS, *PARAMETERS])), draw(st.sampled_from(sorted(FORMATS)))
+    words = ["explain", "-f", name, "--dtype", dtype]
+    magnitudes = st.sampled_from(extremes(dtype)) | st.floats(-200, 200, width=32)
+    is_binary = FORMULATIONS[name.partition(":")[0]].objective is Objective.BINARY_CROSS_ENTROPY
+    if draw(st.booleans()):
+        classes = 1 if is_binary else draw(st.integers(2, 9))
+        logits = [repr(draw(magnitudes | st.just(-math.inf))) for _ in range(classes)]
+        target = draw(st.sampled_from(["0", "1", "0.25", "2", "0.5,0.5", "1e400", "-1", *TARGETS]))
+        words += [f"--logits={','.join(logits)}", f"--target={target}"]
+    else:
+        words += [f"--at={draw(magnitudes)!r}", "--target", draw(st.sampled_from(TARGETS))]
+        if not is_binary:
+            words += ["--pattern", draw(st.sampled_from(sorted(PATTERNS)))]
+            words += ["--classes", draw(st.sampled_from(["1", "2", "3", "5", "12"]))]
+    for option, values in (
+        ("--compute", ["float32", "float64", "bfloat16"]),
+        ("--summation", [order.value for order in Summation]),
+        ("--loss-scale", ["1024", "1e-3", "0", "1e30", "nan"]),
+        ("--fp8-overflow", ["nan", "saturate"]),
+        ("--rtol", ["0", "1e-9", "1", "-1"]),
+        ("--against", ["naive", "compensated", "bce-with-logits"]),
+    ):
+        if draw(st.integers(0, 3)) == 0:
+            words += [option, draw(st.sampled_from(values))]
+    return words + draw(st.lists(st.sampled_from(["--flush-subnormals", "--hex", "--json"]), unique=True))
+
+
+@seed(20240229)
+@settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(arguments())
+def test_any_arguments_end_in_an_explanation_or_a_sentence(words: list[str]) -> None:
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        status = run(words)
+    assert status in (0, 2), err.getvalue()
+    if "--json" in words:
+        schema = json.loads(out.getvalue(), parse_constant=lambda name: f"{name} is no JSON")["schema"]
+        assert schema == ("cestab.error/1" if status else "cestab.explain/1")
+    else:
+        assert bool(out.getvalue()) == (status == 0)
+    assert err.getvalue().count("\n") == (1 if status else 0), err.getvalue()
