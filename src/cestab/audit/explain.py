@@ -205,16 +205,19 @@ def _find_root(replay: Replay, steps: Steps) -> tuple[int | None, RootCause | No
     place = steps.worst_place(index)
     step = steps.entry(index, place)
     cause, words = find_incident(step)
+    if cause is None:
+        is_lost = step.computed == 0 and step.exact != 0
+        cause, words = (Cause.UNDERFLOW, "underflow of an operand") if is_lost else (Cause.ROUNDING, "rounding")
     formula = " = ".join(steps.formula(index))
     seen = f"{_number(step.computed, step.fmt).decimal} instead of {spell_exact(step.exact, step.computed)}"
-    happened = words or cause or Cause.ROUNDING
+    happened = words or cause
     effect = f"with its exact result alone there is no {finding.label}"
     if sole is None:
         role = "the first result that is lost" if replay.find_lost(index) else "one of several errors"
         effect = f"{role}; no exact result alone removes the {finding.label}"
     where = "" if place is None else f" for class {place}"
     sentence = f"{formula} is {seen}{where}: {happened}; {effect}"
-    return index, RootCause(finding, formula, cause or Cause.ROUNDING, sentence, sole is not None)
+    return index, RootCause(finding, formula, cause, sentence, sole is not None)
 
 
 def _choose_classes(replay: Replay, steps: Steps, root_step: int | None) -> list[int]:
@@ -242,7 +245,7 @@ def _beside(replay: Replay, against: str | None) -> Replay | None:
     if not replay.judged.findings:
         return None
     own = replay.formulation.name.partition(":")[0]
-    names = [name for name in reversed(families()[conditions.objective]) if name != own]  # of equal ones the better comes later
+    names = [name for name in reversed(families()[conditions.objective]) if name != own]  # the better ones come later
     return min((Replay(conditions, find_formulation(name), cases) for name in names), key=lambda other: other.judged.rank())
 
 
