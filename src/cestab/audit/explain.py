@@ -292,8 +292,8 @@ def spell_exact(x: Exact, computed: float) -> str:
     if x.is_zero():
         return "0"
     if abs(x.exponent()) > 30_000:
-        power = (arb(x.exponent()) * arb(2).log() / arb(10).log()).str(6, radius=False)
-        return f"{'-' if x.sign() < 0 else ''}10^{power}"
+        power = float(arb(x.exponent()) * arb(2).log() / arb(10).log())  # the exponent itself may be beyond a float
+        return f"{'-' if x.sign() < 0 else ''}10^{power:.6g}"
     text: str = x.ball.mid().str(_digits_to_tell(x, computed), radius=False)
     mantissa, e, exponent = text.partition("e")
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}{e}{exponent}"
