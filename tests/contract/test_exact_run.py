@@ -128,7 +128,8 @@ def test_the_traced_run_is_bit_for_bit_what_the_formulation_computes(name: str, 
     for scale in (0.5, 4.0, 30.0, 300.0):
         logits = np.clip(scale * rng.standard_normal(1 if is_binary else 7), -fmt.max, fmt.max).tolist()
         labels: list[Target] = [dense([float(rng.uniform())], dtype)]
-        for target in labels if is_binary else [IndexTarget(rng.integers(7, size=1)), dense([0.25, *[0.125] * 6], dtype)]:
+        chosen: list[Target] = [IndexTarget(rng.integers(7, size=1)), dense([0.25, *[0.125] * 6], dtype)]
+        for target in labels if is_binary else chosen:
             replay = make_replay(name, logits, target, dtype, **options)
             run, expected = replay.computed, compute(replay.conditions, replay.formulation, replay.cases)
             assert bits_of(run.loss.value.reshape(-1), run.gradient.value) == bits_of(*expected)

@@ -10,14 +10,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from cestab import api
+from cestab.audit.request import make_arithmetics, make_case, make_explain_request
+from cestab.audit.single import run_explain
 from cestab.cli.app import run
-from cestab.reports import csv_v1, difference_table, github, junit, markdown, sarif, table
+from cestab.reports import csv_v1, difference_table, explanation_table, github, junit, markdown, sarif, table, walkthrough
 from cestab.reports.gate import to_gate
 from cestab.results import (
     Arithmetics,
@@ -44,6 +47,7 @@ from cestab.results import (
     Summation,
     SweepRequest,
     Verdict,
+    WalkthroughRow,
 )
 
 FOLDER = Path(__file__).parent
@@ -138,6 +142,21 @@ def print_list() -> str:
     return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
 
 
+def explain(name: str, dtype: str, logits: list[float], target: str, *, hexadecimal: bool = False) -> str:
+    """An explanation whose every number is exact or rounded to 8 bits, so that none depends on a machine."""
+    case = make_case(name, logits=logits, target=target)
+    explanation = replace(run_explain(make_explain_request(name, make_arithmetics([dtype]), case)), version="VERSION")
+    return explanation_table.render(explanation, io.StringIO(), hexadecimal=hexadecimal)
+
+
+def walk_through() -> str:
+    rows = (
+        WalkthroughRow(1.0, 0.25, -4.0, -0.75, -0.75, -0.75, -0.5, -0.75),
+        WalkthroughRow(104.0, 0.0, -inf, nan, 0, -1, -0.0, -1),
+    )
+    return walkthrough.render(rows, io.StringIO())
+
+
 GOLDEN: dict[str, Callable[[], str]] = {
     "sweep.txt": lambda: table.render(make_report("wrong"), io.StringIO()),
     "sweep-detail.txt": lambda: table.render(make_report("wrong"), io.StringIO(), detail=True),
@@ -145,6 +164,9 @@ GOLDEN: dict[str, Callable[[], str]] = {
     "audit-detail.txt": lambda: table.render(make_report(None), io.StringIO(), detail=True),
     "diff.txt": lambda: difference_table.render(make_difference(), io.StringIO()),
     "list-findings.txt": print_list,
+    "explain-naive.txt": lambda: explain("naive", "float32", [100.0, 0.0], "1"),
+    "explain-log-sum-exp.txt": lambda: explain("log-sum-exp", "bfloat16", [300.0, 300.0], "0", hexadecimal=True),
+    "walkthrough.txt": walk_through,
 }
 WIDE_GOLDEN: dict[str, Callable[[], str]] = {  # forms that machines read and that no width bounds
     "sweep.csv": lambda: csv_v1.render(make_report("wrong", ("nan-loss",))),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from flint import ctx
+from flint import arb, ctx
 
 from cestab.audit.assemble import make_setting
 from cestab.audit.environment import describe_environment, version
@@ -150,10 +150,15 @@ class Steps:
         while waiting:
             index = waiting.pop()
             if not self.is_origin(index):
-                sources = self.replay.computed.tape.sources(index) & set(lost) - found
+                sources = self._find_worst(self.replay.computed.tape.sources(index) & set(lost)) - found
                 found |= sources
                 waiting += sources
         return self._trace_back(min(found))
+
+    def _find_worst(self, indices: set[int]) -> set[int]:
+        """Return the steps of largest error: a zero that should be 1e-100 does no harm beside an infinity."""
+        errors = {index: self._measure(index, None) for index in indices}
+        return {index for index, error in errors.items() if error == max(errors.values())}
 
     def _trace_back(self, index: int, place: int | None = None) -> int:
         """Return the step itself, or, if it did nothing but carry an error on, the one that brought the largest in."""
@@ -290,7 +295,8 @@ def spell_exact(x: Exact, computed: float) -> str:
     if x.is_zero():
         return "0"
     if abs(x.exponent()) > 30_000:
-        return f"{'-' if x.sign() < 0 else ''}10^{x.exponent() * math.log10(2):.6g}"
+        power = float(arb(x.exponent()) * arb(2).log() / arb(10).log())  # the exponent itself may be beyond a float
+        return f"{'-' if x.sign() < 0 else ''}10^{power:.6g}"
     text: str = x.ball.mid().str(_digits_to_tell(x, computed), radius=False)
     mantissa, e, exponent = text.partition("e")
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}{e}{exponent}"

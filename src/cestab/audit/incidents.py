@@ -11,7 +11,8 @@ from cestab.numerics.formats import Format
 from cestab.numerics.tape import ADD_GUARD, STOPPED
 from cestab.results import Cause
 
-_SUMS = ("{} + {}", "{} − {}", "Σ {}", "{} − 1 at the target")
+SUM = "Σ {}"
+_SUMS = ("{} + {}", "{} − {}", SUM, "{} − 1 at the target")
 _HARMLESS_ULPS = 1.0  # a cancellation that leaves no larger error revealed none
 
 
@@ -108,7 +109,7 @@ def _look_at_zero(step: Step) -> tuple[Cause | None, str] | None:
 
 
 def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
-    """Absorption of a small operand by a large one, and cancellation that shows what was lost before."""
+    """Absorption of a small operand by a large one or by partial sums, and cancellation that shows what was lost before."""
     if step.operation not in _SUMS:
         return None
     operands = [abs(operand) for operand in step.operands if operand != 0]
@@ -116,6 +117,8 @@ def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
     if abs(step.computed) == largest and step.local != step.computed:
         drowned = max((x for x in operands if x < largest), default=largest)
         return Cause.ABSORPTION, f"absorption: {drowned:.3g} is lost in {largest:.4g}"
+    if step.operation == SUM and abs(step.local - step.computed) > 0.25 * abs(step.local):
+        return Cause.ABSORPTION, "absorption: terms are lost in partial sums"
     if largest and abs(step.computed) <= largest / 10 and not step.error_ulps <= _HARMLESS_ULPS:
         digits = round(math.log10(largest / abs(step.computed))) if step.computed else 0
         lost = f"{digits} digit{'s' * (digits > 1)}" if digits else "every digit"

@@ -1,0 +1,94 @@
+"""Root causes worked out by hand: operation and cause of the worst finding of a case."""
+
+import io
+import json
+import shlex
+from contextlib import redirect_stdout
+
+import pytest
+
+from cestab.cli.app import run
+from cestab.results import Cause
+
+C = Cause
+CASES = [
+    # exp 100 = 2.7e43 > 3.4e38; exact v1 alone leaves Σ = 2.7e43 to overflow, so no single operation removes the NaN
+    ("-f naive --logits 100,0 --target 1", "nan-gradient", "v1 = exp(z)", C.OVERFLOW, False),
+    # exp 11.05 = 62,943 < 65,504 fits, three of them do not: the sum alone overflows
+    ("-f naive --dtype float16 --logits 11.05,11.05,11.05 --target 0", "nan-gradient", "v2 = Σ v1", C.OVERFLOW, True),
+    # p = exp −90 = 8e-40 is subnormal, 1/p = 1.2e39 > 3.4e38; the softmax's p·(…) would bring it back to 1
+    ("-f softmax-log --logits 90,0 --target 1", "nan-gradient", "g3 = g2 / v1", C.OVERFLOW, True),
+    # exp −104 = 6.8e-46 < 2^-150; with that p, 1/p = 1.5e45 overflows all the same
+    ("-f softmax-log --logits 104,0 --target 1", "nan-gradient", "v1 = softmax(z)", C.UNDERFLOW, False),
+    # exp −200 = 1.4e-87 for every class, so Σ = 0 and log 0 = −inf; an exact exp leaves Σ to underflow
+    ("-f unshifted-lse --logits=-200,-200 --target 0", "nan-gradient", "v1 = exp(z)", C.UNDERFLOW, False),
+    # σ(−120) = 7.7e-53 is 0, y = 0: 0·log 0 is NaN; with p = 7.7e-53 the product is 0·(−120) = 0
+    ("-f sigmoid-naive --logits=-120 --target 0", "nan-loss", "v1 = sigmoid(z)", C.UNDERFLOW, True),
+    # lse = 300 + log 2 = 300.69; bfloat16's spacing at 300 is 2, so log 2 is lost
+    ("-f log-sum-exp --dtype bfloat16 --logits 300,300 --target 0", "wrong-loss", "v6 = v1 + v5", C.ABSORPTION, True),
+    # Σ = 1 + exp −40 = 1 + 4e-18 is 1; with the exact sum log gives 4e-18
+    ("-f log-softmax --logits 40,0 --target 0", "zeroed-loss", "v4 = Σ v3", C.ABSORPTION, True),
+    # 600 ones added one by one in bfloat16 stop at 256, where the next float is 258
+    (
+        "-f log-sum-exp --dtype bfloat16 --summation sequential --pattern equal --classes 600 --at 1 --target correct",
+        "wrong-loss",
+        "v4 = Σ v3",
+        C.ABSORPTION,
+        True,
+    ),
+    # 17 + 4e-8 is 17 and 17 − 17 = 0: the sum 1 + 4e-8 is 1, too, so it takes two exact results; the first 0 is the difference
+    ("-f log-sum-exp --logits 17,0 --target 0", "zeroed-loss", "v8 = v6 − v7", C.CANCELLATION, False),
+    # p = 2e-9 < 1e-7: the loss is −log 1e-7, and worse, the clip's derivative is 0
+    ("-f clipped --logits 20,0 --target 1", "vanishing-gradient", "g4 = g3 where v1 is not clipped", C.CLIPPED, True),
+    # p = 9e-14 beside eps = 1e-7: the loss is −log 1e-7 = 16.1 instead of 30
+    ("-f log-eps --logits 30,0 --target 1", "wrong-loss", "v2 = v1 + eps(1e-07)", C.CLIPPED, True),
+    # PyTorch's max((1 − p)·p, 1e-12) at p = 1.9e-22 divides by 5e9 times too much
+    (
+        "-f sigmoid-clamped-log --logits=-50 --target 1",
+        "wrong-gradient",
+        "g5 = clip(g4, 9.999999960041972e-13, inf)",
+        C.CLIPPED,
+        True,
+    ),
+    # σ(50) = 1 − 2e-22 is 1 in float32, so 1 − p = 0, log 0 = −inf and 0·(−inf) is NaN
+    ("-f sigmoid-naive --logits 50 --target 1", "nan-loss", "v1 = sigmoid(z)", C.ROUNDING, True),
+    # σ(20) = 1 − 2e-9 is 1 in float32, so p − y = 0
+    ("-f bce-with-logits --logits 20 --target 1", "zeroed-gradient", "g1 = sigmoid(z)", C.ROUNDING, True),
+    # a masked class has log p = −inf and weight 0: Σ y·log p forms 0·(−inf), in exact arithmetic, too
+    (
+        "-f log-softmax --logits=-inf,0,1 --target 0,0.5,0.5",
+        "nan-loss",
+        "v7 = v6·y",
+        C.ZERO_TIMES_INFINITY,
+        False,
+    ),
+    # a masked class has p = 0 and no share of the target: the derivative of log forms 0/0
+    ("-f softmax-log --logits=-inf,0,1 --target 2", "nan-gradient", "g3 = g2 / v1", C.DIVISION_BY_ZERO, False),
+    # exp −200 is 0 and log 0 = −inf; the target is masked, so its logit is −inf, too, and the true loss is inf
+    ("-f unshifted-lse --logits=-inf,-200 --target 0", "nan-loss", "v5 = v3 − v4", C.INFINITY_MINUS_INFINITY, True),
+    # 60000 − (−60000) = 120,000 > 65,504 is the loss itself; −120,000 on the way to exp does no harm
+    ("-f compensated --dtype float16 --logits 60000,-60000 --target 1", "overflowing-loss", "v8 = v1 − v7", C.OVERFLOW, False),
+    # saturating, exp 8 = 2981 is 448, and so is the sum: p = 1 without any infinity
+    (
+        "-f naive --dtype float8_e4m3fn --fp8-overflow saturate --logits 8,0 --target 1",
+        "wrong-gradient",
+        "v1 = exp(z)",
+        C.OVERFLOW,
+        False,
+    ),
+]
+
+
+def test_every_cause_occurs() -> None:
+    assert {cause for _, _, _, cause, _ in CASES} == set(Cause)
+
+
+@pytest.mark.parametrize(("arguments", "finding", "operation", "cause", "is_sole"), CASES, ids=[case[0] for case in CASES])
+def test_the_root_cause_is_the_one_found_by_hand(
+    arguments: str, finding: str, operation: str, cause: Cause, *, is_sole: bool
+) -> None:
+    with redirect_stdout(io.StringIO()) as stream:
+        assert run(["explain", *shlex.split(arguments), "--json"]) == 0
+    root = json.loads(stream.getvalue())["root_cause"]
+    assert (root["finding"], root["operation"], root["cause"], root["is_sole"]) == (finding, operation, cause, is_sole)
+    assert root["sentence"].startswith(f"{operation} is ")

@@ -1,0 +1,158 @@
+"""A case replayed: what is computed, what is exact, and what a single exact result changes."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from flint import ctx
+
+from cestab.audit.evaluate import Cases
+from cestab.audit.plan import plan_arithmetics
+from cestab.audit.replay import Judged, Replay, find_precision
+from cestab.audit.request import make_arithmetics
+from cestab.formulations import find_formulation
+from cestab.numerics.rounding import round_to_format
+from cestab.numerics.target import IndexTarget
+from cestab.results import FindingKind
+
+K = FindingKind
+
+
+@pytest.fixture(autouse=True)
+def _precise() -> Iterator[None]:
+    with ctx.workprec(1000):
+        yield
+
+
+def make_replay(name: str, logits: list[float], target: int, dtype: str = "float32", compute: str | None = None) -> Replay:
+    formulation = find_formulation(name)
+    conditions = replace(next(plan_arithmetics(make_arithmetics([dtype], compute), formulation.objective)), classes=len(logits))
+    column = round_to_format(np.array(logits).reshape(-1, 1), conditions.fmt)
+    return Replay(conditions, formulation, Cases(np.zeros(1, dtype=np.int64), column, IndexTarget(np.array([target]))))
+
+
+def expressions(replay: Replay, steps: list[int]) -> list[str]:
+    return [replay.computed.tape.steps[index].operation for index in steps]
+
+
+def test_the_three_runs_have_the_same_steps() -> None:
+    replay = make_replay("clipped", [20.0, 0.0], 1)
+    operations = [[step.operation for step in run.tape.steps] for run in (replay.computed, replay.exact, replay.local)]
+    assert operations[0] == operations[1] == operations[2]
+    assert len(operations[0]) > 8
+
+
+def test_local_results_are_exact_functions_of_computed_values() -> None:
+    replay = make_replay("naive", [20.0, 0.0], 1)
+    places = {operation: index for index, operation in enumerate(expressions(replay, replay.steps()))}
+    total = replay.steps()[places["Σ {}"]]
+    parts = replay.computed.tape.steps[total].parents[0].value[:, 0]
+    assert replay.local.tape.own[total][0] == float(parts[0]) + float(parts[1])  # both are below 2^53
+    assert replay.exact.tape.steps[total].value[0] != float(parts[0]) + float(parts[1])
+
+
+def test_guards_act_on_local_results_and_not_on_exact_ones() -> None:
+    replay = make_replay("clipped", [20.0, 0.0], 1)
+    clip = next(i for i in replay.steps() if replay.computed.tape.steps[i].operation.startswith("clip("))
+    assert replay.local.tape.own[clip][1, 0] == float(np.float32(1e-7))
+    assert replay.exact.tape.steps[clip].value[1, 0] < 3e-9
+
+
+def test_steps_of_a_finding_lead_to_the_loss_or_to_the_gradient() -> None:
+    replay = make_replay("log-sum-exp", [3.0, 1.0], 0)
+    loss, gradient = replay.steps(K.WRONG_LOSS), replay.steps(K.WRONG_GRADIENT)
+    assert expressions(replay, loss)[-2:] == ["{}[target]", "{} − {}"]
+    assert expressions(replay, gradient)[-1] == "{} − 1 at the target"
+    assert set(loss) | set(gradient) == set(replay.steps())
+    assert set(loss) & set(gradient) != set()
+
+
+def test_results_are_rounded_back_to_the_format_in_a_last_step() -> None:
+    replay = make_replay("naive", [3.0, 1.0], 0, "float16", "float32")
+    assert expressions(replay, replay.steps(K.WRONG_LOSS))[-1] == "{} in float16"
+    assert float(replay.computed.loss.value[0]) == float(np.float16(replay.computed.loss.parents[0].value[0]))
+
+
+def test_an_exact_result_removes_what_its_step_brought_about_and_no_other_does() -> None:
+    """bfloat16 at 300: 300 + log 2 is 300, and both the loss and the gradient are computed from it."""
+    replay = make_replay("log-sum-exp", [300.0, 300.0], 0, "bfloat16")
+    assert replay.judged.findings == (K.WRONG_LOSS, K.WRONG_GRADIENT)
+    cured = [i for i in replay.steps(K.WRONG_LOSS) if replay.with_exact(i).has_lost(K.WRONG_LOSS)]
+    assert expressions(replay, cured) == ["{} + {}", "{} − {}"]
+    assert replay.with_exact(cured[0]).findings == ()
+    assert replay.with_exact(cured[1]).findings == (K.WRONG_GRADIENT,)
+
+
+def test_lost_entries_are_those_that_are_not_finite_or_0_and_should_not_be() -> None:
+    naive = make_replay("naive", [100.0, 0.0], 1)
+    assert {naive.computed.tape.steps[i].operation: naive.find_lost(i) for i in naive.steps(K.INF_LOSS)} == {
+        "exp({})": [0],  # inf
+        "Σ {}": [0],  # inf
+        "{} / {}": [0, 1],  # NaN and 0
+        "log({})": [0, 1],  # NaN and −inf
+        "{}[target]": [0],
+        "−{}": [0],
+    }
+    benign = make_replay("naive", [1.0, 0.0], 1)
+    assert [benign.find_lost(index) for index in benign.steps()] == [[]] * len(benign.steps())
+
+
+def test_what_even_the_exact_computation_loses_counts_if_it_ends_in_nan() -> None:
+    """A masked class has p = 0: softmax-log's derivative forms 0/0 there, online's rescaling drops what it forms."""
+    masked = make_replay("softmax-log", [-math.inf, 0.0, 1.0], 2)
+    assert any(masked.find_lost(index) for index in masked.steps(K.NAN_GRADIENT))
+    dropped = make_replay("online:chunk=1", [-math.inf, 0.0, 1.0], 2)
+    assert dropped.judged.findings == ()
+    assert [i for i in dropped.steps(K.NAN_LOSS) if dropped.find_lost(i)] == []
+
+
+def test_a_saturated_overflow_is_lost_too() -> None:
+    formulation = find_formulation("naive")
+    arithmetics = make_arithmetics(["float8_e4m3fn"], fp8_overflow="saturate")
+    conditions = replace(next(plan_arithmetics(arithmetics, formulation.objective)), classes=2)
+    logits = np.array([[8.0], [0.0]], dtype=np.float32)
+    replay = Replay(conditions, formulation, Cases(np.zeros(1, dtype=np.int64), logits, IndexTarget(np.array([1]))))
+    assert replay.find_lost(replay.steps()[0]) == [0]  # exp 8 = 2981 is 448
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (Judged((None, None), 3.0, 3.0), Judged((None, K.OVERFLOWING_GRADIENT), 0.0, 0.0)),
+        (Judged((K.OVERFLOWING_LOSS, None), 9.0, 9.0), Judged((K.INACCURATE_LOSS, None), 0.0, 0.0)),
+        (Judged((K.INACCURATE_LOSS, None), 9.0, 9.0), Judged((None, K.WRONG_GRADIENT), 0.0, 0.0)),
+        (Judged((None, None), 1.5, 0.0), Judged((None, None), 0.0, 2.5)),
+        (Judged((None, None), 1.5, 0.0), Judged((None, None), 0.0, math.nan)),
+        (Judged((None, None), 1.5, 0.0), Judged((None, None), math.inf, 0.0)),
+    ],
+)
+def test_the_better_of_two_ranks_lower(better: Judged, worse: Judged) -> None:
+    assert better.rank() < worse.rank()
+
+
+def test_errors_below_an_ulp_are_alike() -> None:
+    assert Judged((None, None), 0.1, 0.9).rank() == Judged((None, None), 0.5, 0.2).rank()
+
+
+def test_the_worst_finding_is_of_worst_severity_then_the_first_decided() -> None:
+    assert Judged((K.ZEROED_LOSS, K.WRONG_GRADIENT), 0, 0).worst() is K.WRONG_GRADIENT
+    assert Judged((K.INF_LOSS, K.NAN_GRADIENT), 0, 0).worst() is K.NAN_GRADIENT
+    assert Judged((None, None), 0, 0).worst() is None
+
+
+def test_a_finding_is_lost_when_nothing_as_severe_is_left_in_its_place() -> None:
+    left = Judged((K.INACCURATE_LOSS, K.NAN_GRADIENT), 0, 0)
+    assert left.has_lost(K.NAN_LOSS)
+    assert not left.has_lost(K.ZEROED_LOSS)
+    assert not left.has_lost(K.WRONG_GRADIENT)
+
+
+def test_precision_follows_the_logits_within_bounds() -> None:
+    near, far, mask = (make_replay("naive", [x, 0.0], 0) for x in (1.0, 1000.0, -math.inf))
+    least = find_precision(mask.conditions, mask.cases)
+    assert find_precision(near.conditions, near.cases) == least + 3  # 2/log 2 = 2.9
+    assert find_precision(far.conditions, far.cases) == least + 2886
+    huge = make_replay("naive", [3e38, 0.0], 0)
+    assert find_precision(huge.conditions, huge.cases) == least + 2**16
