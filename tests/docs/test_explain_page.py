@@ -10,7 +10,7 @@ from cestab.cli.app import run
 from cestab.results import Cause
 
 PAGE = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
-RUNS = re.findall(r"^```bash\ncestab (.+)\n```\n\n```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+RUNS = re.findall(r"^```bash\ncestab ([^\n]+)\n```\n\n```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_two_cases_are_shown() -> None:

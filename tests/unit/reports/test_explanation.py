@@ -1,0 +1,157 @@
+"""Reports of an explanation and of the walk-through, made up by hand."""
+
+import io
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from cestab.reports import explanation_json, explanation_table, walkthrough
+from cestab.results import (
+    Cause,
+    Entry,
+    Environment,
+    Explanation,
+    FindingKind,
+    Fp8Overflow,
+    Number,
+    Objective,
+    Operation,
+    Outcome,
+    RootCause,
+    Setting,
+    Summation,
+    WalkthroughRow,
+)
+
+INF = Number(math.inf, "inf", "inf")
+NAN = Number(math.nan, "nan", "nan")
+ONE = Number(1.0, "1.0", "0x1p+0")
+TENTH = Number(0.10000000149011612, "0.1", "0x1.99999ap-4")
+FIRST = (Entry(0, INF, "2.7e43", None, Cause.OVERFLOW, "[overflow]"), Entry(1, ONE, "1", 0.0, None, ""))
+SECOND = (Entry(None, TENTH, "0.1", 0.25, Cause.ROUNDING, ""),)
+OPERATIONS = (
+    Operation("v1", "exp(z)", is_backward=False, entries=FIRST),
+    Operation("g1", "−v1", is_backward=True, entries=SECOND),
+)
+ROOT = RootCause(FindingKind.NAN_GRADIENT, "v1 = exp(z)", Cause.OVERFLOW, "v1 = exp(z) is inf: [overflow]", is_sole=True)
+OUTCOME = Outcome("naive", INF, None, (NAN, TENTH), 1e30, (FindingKind.INF_LOSS, FindingKind.NAN_GRADIENT))
+BETTER = Outcome("compensated", ONE, 0.5, (ONE, ONE), 0.25, ())
+SETTING = Setting("naive", Objective.SOFTMAX_CROSS_ENTROPY, "float32", "float32", Summation.WIDE, None, 2, "1", 1.0)
+EXPLANATION = Explanation(
+    version="VERSION",
+    environment=Environment("", "", "", ""),
+    setting=SETTING,
+    rtol=1e-6,
+    atol=1e-5,
+    fp8_overflow=Fp8Overflow.NAN,
+    flush_subnormals=False,
+    source="logits [1], 0",
+    shown=(0, 1),
+    logits=(ONE, TENTH),
+    target=1,
+    operations=OPERATIONS,
+    outcome=OUTCOME,
+    root_cause=ROOT,
+    true_loss="100",
+    true_gradient=("1", "-1"),
+    against=BETTER,
+)
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def show(explanation: Explanation = EXPLANATION, *, hexadecimal: bool = False) -> list[list[str]]:
+    return [line.split() for line in explanation_table.render(explanation, io.StringIO(), hexadecimal=hexadecimal).splitlines()]
+
+
+def test_the_table_has_a_row_for_every_entry_and_marks_the_root() -> None:
+    lines = show()
+    assert lines[0] == ["cestab", "VERSION", "·", "naive", "·", "float32", "·", "logits", "[1],", "0"]
+    assert lines[1] == ["operation", "class", "computed", "exact", "ulps", "what", "happened"]
+    assert lines[2] == ["▶", "v1", "=", "exp(z)", "0", "inf", "2.7e43", "[overflow]"]
+    assert lines[3] == ["1", "1.0", "1", "0"]
+    assert lines[4] == ["g1", "=", "−v1", "0.1", "0.1", "0.25"]
+    assert " ".join(lines[5]) == "▶ Root cause of nan-gradient: v1 = exp(z) is inf: [overflow]"
+
+
+def test_the_table_ends_with_truth_and_both_formulations() -> None:
+    assert show()[6:] == [
+        ["truth", "naive", "compensated"],
+        ["loss", "100", "inf", "1.0"],
+        ["gradient,", "class", "0", "1", "nan", "1.0"],
+        ["gradient,", "class", "1", "-1", "0.1", "1.0"],
+        ["findings", "inf-loss,", "nan-gradient", "none"],
+    ]
+    assert show(replace(EXPLANATION, against=None))[6] == ["truth", "naive"]
+
+
+def test_a_case_without_finding_has_no_mark() -> None:
+    assert not any("▶" in line for line in show(replace(EXPLANATION, root_cause=None)))
+
+
+def test_only_computed_values_are_hexadecimal() -> None:
+    assert show(hexadecimal=True)[4] == ["g1", "=", "−v1", "0x1.99999ap-4", "0.1", "0.25"]
+
+
+def test_of_more_classes_it_is_said_which_are_shown() -> None:
+    assert " ".join(show(replace(EXPLANATION, setting=replace(SETTING, classes=9)))[1]) == "2 of 9 classes are shown: 0, 1"
+
+
+def test_a_binary_gradient_has_no_class() -> None:
+    binary = replace(
+        EXPLANATION,
+        setting=replace(SETTING, classes=1),
+        shown=(0,),
+        true_gradient=("-1",),
+        outcome=replace(OUTCOME, gradient=(TENTH,)),
+        against=None,
+    )
+    assert show(binary)[8] == ["gradient", "-1", "0.1"]
+
+
+def test_json_has_strings_where_it_has_no_numbers_and_shortest_decimals_elsewhere() -> None:
+    report = json.loads(explanation_json.render(EXPLANATION))
+    assert report["loss"] == {"value": "inf", "hex": "inf", "ulps": None}
+    assert report["gradient"] == [{"value": "nan", "hex": "nan"}, {"value": 0.1, "hex": "0x1.99999ap-4"}]
+    assert report["operations"][1] == {
+        "name": "g1",
+        "expression": "−v1",
+        "pass": "backward",
+        "entries": [
+            {
+                "class": None,
+                "value": 0.1,
+                "hex": "0x1.99999ap-4",
+                "exact": "0.1",
+                "ulps": 0.25,
+                "cause": "rounding",
+                "words": "",
+            }
+        ],
+    }
+    assert report["root_cause"] == {
+        "operation": "v1 = exp(z)",
+        "cause": "overflow",
+        "finding": "nan-gradient",
+        "is_sole": True,
+        "sentence": "v1 = exp(z) is inf: [overflow]",
+    }
+    assert report["findings"] == [{"kind": "inf-loss", "severity": "fail"}, {"kind": "nan-gradient", "severity": "fail"}]
+    assert report["against"]["formulation"] == "compensated"
+
+
+def test_json_says_null_for_what_there_is_not() -> None:
+    report = json.loads(explanation_json.render(replace(EXPLANATION, root_cause=None, against=None)))
+    assert (report["root_cause"], report["against"]) == (None, None)
+
+
+def test_the_walk_through_has_a_row_for_every_margin() -> None:
+    row = WalkthroughRow(90.0, 8.194e-40, -math.inf, math.nan, 0.0, -1.0, -0.5, -0.75)
+    lines = [line.split() for line in walkthrough.render([row], io.StringIO()).splitlines()]
+    assert ["90", "8.194e-40", "-inf"] in lines
+    assert ["90", "nan", "0", "-1", "-0.5", "-0.75"] in lines
