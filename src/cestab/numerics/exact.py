@@ -224,7 +224,7 @@ class MixedArithmetic(Arithmetic):
     def round(self, x: FloatArray) -> FloatArray:
         if x.dtype != object:
             return super().round(x)
-        items: npt.NDArray[Any] = x.reshape(-1)
+        items = to_exact_list(x)  # partial sums are rounded already
         return super().round(np.array([round_exact(item, self.fmt) for item in items]).reshape(x.shape))
 
 

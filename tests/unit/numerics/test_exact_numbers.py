@@ -14,7 +14,7 @@ from flint import arb, ctx
 
 from cestab.numerics.exact import Exact, ExactArithmetic, MixedArithmetic, Special, round_exact, to_exact_array
 from cestab.numerics.formats import FORMATS, Format
-from cestab.results import Fp8Overflow
+from cestab.results import Fp8Overflow, Summation
 
 DIGITS, BITS = 400, 1500
 SPECIALS = (-math.inf, -2.0, -1.0, 0.0, 1.0, 2.0, math.inf, math.nan)
@@ -165,7 +165,13 @@ def hard_numbers(fmt: Format) -> Iterator[Fraction]:
             Fraction(int(rng.integers(2**fmt.precision))),
         ):
             for offset in (Fraction(0), Fraction(1, 2)):
-                for trap in (0, Fraction(1, 2**30), Fraction(1, 2**60), Fraction(1, 2**300)):
+                for trap in (
+                    0,
+                    Fraction(1, 2**30),
+                    Fraction(1, 2**60),
+                    Fraction(1, 2**300),
+                    Fraction(3, 4) * Fraction(2) ** (fmt.precision - 53),
+                ):
                     yield (steps + offset + trap) * ulp
                     yield -(steps + offset - trap) * ulp
     smallest = Fraction(fmt.smallest_subnormal)
@@ -221,3 +227,10 @@ def test_guards_are_constants_of_the_format_or_nothing() -> None:
     assert free.constant(0.1) == 0.1
     assert guarded.constant(0.1) == float(np.float16(0.1))
     assert read(guarded.sum(to_exact_array(np.array([[1.0], [2.0**-60], [-1.0]])))[0]) == mpmath.mpf(2) ** -60
+
+
+@pytest.mark.parametrize("order", Summation)
+def test_sums_of_exact_numbers_are_rounded_in_any_order(order: Summation) -> None:
+    """3 + 1 + 2^-3 in bfloat16 is 4.125, which 8 digits hold, whatever partial sum comes first."""
+    exact = to_exact_array(np.array([[3.0], [1.0], [0.125]]))
+    assert MixedArithmetic(FORMATS["bfloat16"], order).sum(exact).tolist() == [4.125]
