@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
 from os import PathLike
+from typing import TypeVar
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def sweep(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
     request = make_sweep_request(formulations, objective, arithmetics, logits, patterns, classes, targets, seed, fail_on)
-    return Report(**vars(run_sweep(request)))
+    return Report(**vars(_finished(run_sweep(request))))
 
 
 def audit(
@@ -109,7 +110,7 @@ def audit(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
     request = make_audit_request(file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on)
-    return Report(**vars(run_audit(request)))
+    return Report(**vars(_finished(run_audit(request))))
 
 
 def compare(
@@ -141,7 +142,7 @@ def compare(
     )
     names = make_pair(reference, others)
     request = make_sweep_request(names, objective, arithmetics, logits, patterns, classes, targets, seed)
-    return Comparison(**vars(run_comparison(request, fails_on_worse=fail_on_worse)))
+    return Comparison(**vars(_finished(run_comparison(request, fails_on_worse=fail_on_worse))))
 
 
 def explain(
@@ -244,13 +245,18 @@ def assert_stable(
     )
     status = report.exit_status()
     if status is ExitStatus.USAGE:
-        raise UsageError(f"nothing could be judged: {_reasons(report) or 'no case has a true value in these formats'}")
+        raise UsageError(f"nothing could be judged: {results.explain_unjudged(report.settings)}")
     if status is not ExitStatus.DONE:
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in report.gated()))
         shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
-        raise AssertionError(f"{kinds or _reasons(report) or 'a setting crashed'}\n{shown}")
+        raise AssertionError(f"{kinds or results.explain_unjudged(report.settings)}\n{shown}")
 
 
-def _reasons(report: results.Report) -> str:
-    """Return why settings could not be judged, each reason once."""
-    return "; ".join(dict.fromkeys(result.reason for result in report.settings if result.reason))
+Finished = TypeVar("Finished", results.Report, results.Comparison)
+
+
+def _finished(report: Finished) -> Finished:
+    """Return a whole report; a caller's Ctrl-C is passed on, only the command line prints what was finished."""
+    if report.is_interrupted:
+        raise KeyboardInterrupt
+    return report

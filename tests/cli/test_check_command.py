@@ -67,7 +67,8 @@ CRASHING = SOUND.replace("naive", "log-softmax")
         ((SOUND,), 0),
         ((SOUND, BAD), 1),
         ((FILE,), 1),
-        ((SOUND, MASKED), 0),
+        ((SOUND, MASKED), 2),
+        ((BAD, MASKED), 1),
         ((MASKED,), 2),
         ((CRASHING,), 2),
         ((SOUND, CRASHING), 3),
@@ -148,7 +149,7 @@ def test_nothing_judged_leaves_the_baseline_as_it_is(cestab: Command) -> None:
     configure(BASELINE, MASKED)
     outcome = cestab("check", "--update-baseline")
     assert outcome.status == 2
-    assert outcome.err == "cestab: nothing could be judged: float8_e4m3fn has no infinity to mask with\n"
+    assert outcome.err == "cestab: nothing of 'audit-1' could be judged: float8_e4m3fn has no infinity to mask with\n"
     assert Path("b.json").read_text(encoding="utf-8") == '{"schema": "cestab.baseline/1", "audits": {}}'
 
 

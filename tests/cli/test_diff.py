@@ -68,8 +68,8 @@ EDITS: list[tuple[str, Edit, int, str]] = [
     ("another loss scale", lambda d: d["settings"][0].update(loss_scale=2), 1, "loss scale 2"),
     ("a nearer boundary", lambda d: is_first_after(d, 1.0, "0x1p+0"), 1, "nan-gradient holds on"),
     ("a farther boundary", lambda d: is_first_after(d, 16.0, "0x1p+4"), 0, "fewer floats"),
-    ("another processor", lambda d: d["environment"].update(cpu="[bold]another"), 0, "now '[bold]another'"),
-    ("another NumPy", lambda d: d["environment"].update(numpy="9.9"), 0, "different numpy"),
+    ("another processor", lambda d: d["environment"].update(cpu="[bold]another"), 0, "is '[bold]another'"),
+    ("another NumPy", lambda d: d["environment"].update(numpy="9.9"), 0, "numpy was"),
 ]
 
 
@@ -243,3 +243,11 @@ def test_schemas_are_listed_and_printed(cestab: Command) -> None:
     refused = cestab("schema", "swep")
     assert (refused.status, refused.out) == (2, "")
     assert "did you mean sweep?" in refused.err
+
+
+def test_an_interrupted_report_is_refused(reports: Reports, cestab: Command) -> None:
+    partial = reports.edit(lambda d: d.update(interrupted=True))
+    for pair in ((reports.old, partial), (partial, reports.old)):
+        outcome = cestab("diff", *pair)
+        assert (outcome.status, outcome.out) == (2, "")
+        assert "was interrupted and holds only what was finished" in outcome.err

@@ -39,6 +39,9 @@ cestab sweep -o missing/report.json                                       # 2
 cestab diff old.json missing.json                                         # 2
 head -c 1000 old.json | cestab diff old.json -                            # 2
 cestab list findings | head -n 1                                          # 0
+cestab sweep {SMALL} --fail-on fail 2>&1 | true                           # 1
+cestab check --config missing.toml 2>&1 | true                            # 2
+cestab compare compensated naive --dtype float16 --logits 0:20:9 --fail-on-worse 2>&1 | true  # 1
 cestab sweep {SMALL} --json | head -c 1                                   # 0
 timeout --preserve-status -s INT 1 cestab sweep {LONG}                    # 130
 timeout --preserve-status -s TERM 1 cestab sweep {LONG} -o report.txt     # 130

@@ -13,6 +13,8 @@ from cestab.reports.check_rows import COLUMNS
 PAGE = (Path(__file__).parents[2] / "docs" / "check.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
+BASELINE = 'baseline = "cestab-baseline.json"\n'
+
 
 def block(kind: str, number: int) -> str:
     return [text for name, text in BLOCKS if name == kind][number]
@@ -22,10 +24,12 @@ def test_the_example_is_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     Path("cestab.toml").write_text(block("toml", 0), encoding="utf-8")
-    Path("cestab-baseline.json").write_text('{"schema": "cestab.baseline/1", "audits": {}}', encoding="utf-8")
     assert run(shlex.split(block("bash", 0))[1:]) == 1
     check = capsys.readouterr()
     assert (check.out, check.err) == (block("text", 0), block("text", 1))
+    config_file = Path("cestab.toml")
+    config_file.write_text(BASELINE + config_file.read_text(encoding="utf-8"), encoding="utf-8")
+    assert BASELINE.strip() in PAGE
     assert run(shlex.split(block("bash", 1))[1:]) == 0
     assert capsys.readouterr().err == block("text", 2)
     assert run(["check"]) == 0

@@ -1,11 +1,14 @@
 """The public Python functions."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 import cestab
+from cestab.audit import sweep as sweep_module
 from cestab.audit.plan import Plan
+from cestab.audit.sweep import Group
 from cestab.errors import UsageError
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
@@ -34,3 +37,15 @@ def test_a_wrong_name_is_a_usage_error_with_the_nearest() -> None:
 def test_an_unknown_attribute_is_told() -> None:
     with pytest.raises(AttributeError, match="no attribute 'swep'"):
         getattr(cestab, "swep")  # noqa: B009  # mypy would refuse cestab.swep
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: cestab.sweep("naive", dtypes="float16", classes=2), lambda: cestab.assert_stable("naive")]
+)
+def test_an_interrupt_is_passed_on(call: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(groups: Iterable[Group], _total: int, _progress: object) -> tuple[list[Group], bool]:
+        return [next(iter(groups))], True
+
+    monkeypatch.setattr(sweep_module, "collect_groups", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        call()

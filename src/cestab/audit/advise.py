@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from cestab.formulations import find_formulation
 from cestab.results import FindingKind, Recommendation, SettingResult, Severity, Verdict
 
-_JUDGED = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
-
 
 def explain_failures(results: Sequence[SettingResult]) -> tuple[tuple[str, str], ...]:
     """Return (formulation, sentence) for every formulation that fails: its commonest failure, its cause, where it begins."""
@@ -46,7 +44,7 @@ def _beginnings(results: Sequence[SettingResult], kind: FindingKind) -> str:
 
 def recommend(results: Sequence[SettingResult]) -> tuple[Recommendation, ...]:
     """Return the best audited formulation of each dtype: no failures, then fewest warnings, then smallest error."""
-    dtypes = dict.fromkeys(r.setting.dtype for r in results if r.verdict in _JUDGED)
+    dtypes = dict.fromkeys(r.setting.dtype for r in results if r.verdict.is_judged)
     return tuple(_recommend_one(dtype, [r for r in results if r.setting.dtype == dtype]) for dtype in dtypes)
 
 
@@ -76,7 +74,7 @@ def _share(count: int, results: Sequence[SettingResult]) -> str:
 
 def _rank(results: Sequence[SettingResult]) -> tuple[int, int, int, float]:
     """Return the settings that failed, were not judged, and warned, and the largest gradient error: smaller is better."""
-    unjudged = sum(r.verdict not in _JUDGED for r in results)
+    unjudged = sum(not r.verdict.is_judged for r in results)
     fails, warns = (sum(r.verdict is v for r in results) for v in (Verdict.FAIL, Verdict.WARN))
     return fails, unjudged, warns, max((e for r in results for e in _errors(r)), default=0.0)
 

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from cestab.audit.reading import read_report
 from cestab.errors import UsageError
 from cestab.results import (
     Baseline,
@@ -24,8 +24,6 @@ from cestab.results import (
 
 SCHEMA = "cestab.baseline/1"
 HOW_TO_UPDATE = "cestab check --update-baseline"
-MOST_BYTES = 64 * 2**20  # 100,000 findings
-LONGEST_MESSAGE = 160  # of jsonschema, which shows whole values
 
 Json = dict[str, Any]
 _KINDS = {kind.label: kind for kind in FindingKind}
@@ -33,56 +31,15 @@ _KINDS = {kind.label: kind for kind in FindingKind}
 
 def read_baseline(path: str, name: str, *, may_be_missing: bool = False) -> Baseline:
     """Return the baseline in a file, which sentences call `name`; whatever is wrong with it is a UsageError."""
-    try:
-        if Path(path).stat().st_size > MOST_BYTES:
-            raise UsageError(f"the baseline '{name}' is larger than {MOST_BYTES // 2**20} MiB, as none of cestab's is")
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
+    if not Path(path).exists():
         if may_be_missing:
             return {}
-        raise UsageError(f"there is no baseline '{name}'; {HOW_TO_UPDATE} writes it") from None
-    except OSError as error:
-        raise UsageError(f"cannot read the baseline '{name}': {error.strerror}") from None
+        raise UsageError(f"there is no baseline '{name}'; {HOW_TO_UPDATE} writes it")
+    parsed = read_report(path, ("baseline",), f"the baseline '{name}'")
     try:
-        parsed = json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
-        _validate(parsed)
         return _make_baseline(parsed)
-    except json.JSONDecodeError as error:
-        where = f"{error.msg} (line {error.lineno}, column {error.colno})"
-        raise UsageError(f"the baseline '{name}' is not JSON, or was cut off: {where}") from None
-    except (ValueError, OverflowError) as error:  # ours, not UTF-8, a number beyond all
+    except (ValueError, OverflowError) as error:  # ours, or a number beyond all
         raise UsageError(f"the baseline '{name}' cannot be used: {error}") from None
-    except RecursionError:
-        raise UsageError(f"the baseline '{name}' is nested too deeply for one") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> Json:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
-    return dict(pairs)
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")
-
-
-def _validate(parsed: Any) -> None:
-    """Raise a ValueError that says where the value differs from the schema."""
-    schema = parsed.get("schema") if isinstance(parsed, dict) else None
-    if schema != SCHEMA:
-        raise ValueError(f"its schema is {_shorten(repr(schema))}, not '{SCHEMA}'")
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  # takes as long to import as all else together
-
-    text = (files("cestab") / "schema" / "baseline.json").read_text(encoding="utf-8")
-    error = next(Draft202012Validator(json.loads(text)).iter_errors(parsed), None)
-    if error is not None:
-        place = error.json_path.removeprefix("$").removeprefix(".") or "at the top"
-        raise ValueError(f"{place}: {_shorten(error.message)}")
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…"
 
 
 def _make_baseline(parsed: Json) -> Baseline:

@@ -8,6 +8,7 @@ from cestab.audit.environment import version
 from cestab.audit.movement import find_movements
 from cestab.errors import UsageError
 from cestab.results import (
+    JUDGED,
     AuditRequest,
     Change,
     ChangeRule,
@@ -21,10 +22,8 @@ from cestab.results import (
     SettingResult,
     Severity,
     SweepRequest,
-    Verdict,
 )
 
-GRADES = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
 CORRECTLY_ROUNDED_ULPS = 0.5  # no error up to here is worse than another: the format cannot do better
 
 Request = SweepRequest | AuditRequest
@@ -94,12 +93,12 @@ def _compare_environments(old: Report, new: Report) -> Iterator[EnvironmentChang
 
 
 def _miss_setting(old: SettingResult) -> SettingDifference:
-    change = Change(ChangeRule.MISSING_SETTING, old.verdict in GRADES, old=old.verdict.value)
+    change = Change(ChangeRule.MISSING_SETTING, old.verdict.is_judged, old=old.verdict.value)
     return SettingDifference(old.setting, (change,))
 
 
 def _compare_setting(old: SettingResult | None, new: SettingResult, max_growth: float) -> SettingDifference:
-    unjudged = None if new.verdict in GRADES else ": ".join(filter(None, (new.verdict.value, new.reason)))
+    unjudged = None if new.verdict.is_judged else ": ".join(filter(None, (new.verdict.value, new.reason)))
     if old is None:
         return SettingDifference(
             new.setting, (Change(ChangeRule.ADDED_SETTING, is_worse=False, new=new.verdict.value),), unjudged
@@ -110,8 +109,8 @@ def _compare_setting(old: SettingResult | None, new: SettingResult, max_growth: 
 
 def _compare_verdicts(old: SettingResult, new: SettingResult) -> Iterator[Change]:
     if old.verdict is not new.verdict:
-        is_judged = old.verdict in GRADES
-        is_worse = is_judged and (new.verdict not in GRADES or GRADES.index(new.verdict) > GRADES.index(old.verdict))
+        is_judged = old.verdict.is_judged
+        is_worse = is_judged and (not new.verdict.is_judged or JUDGED.index(new.verdict) > JUDGED.index(old.verdict))
         yield Change(ChangeRule.CHANGED_VERDICT, is_worse, old=old.verdict.value, new=new.verdict.value)
 
 

@@ -20,9 +20,12 @@ SCHEMA = re.compile(r"cestab\.([a-z]+)/([1-9][0-9]{0,8})")
 VERSION = 1
 
 
-def read_report(path: str, commands: Sequence[str]) -> Json:
-    """Return the report at a path (`-` is standard input), which must be one that one of the commands wrote."""
-    name = name_source(path)
+def read_report(path: str, commands: Sequence[str], name: str | None = None) -> Json:
+    """Return the report at a path (`-` is standard input), which must be one that one of the commands wrote.
+
+    `name` is how sentences call it.
+    """
+    name = name or name_source(path)
     report: Json = parse_json(_decode(_read_bytes(path, name), name), name)
     command = _find_command(report, commands, name)
     _validate(report, command, name)
@@ -45,6 +48,8 @@ def _read_bytes(path: str, name: str) -> bytes:
             raise _too_large(name)
         with file.open("rb") as stream:
             return _read_stream(stream, name)
+    except UsageError:
+        raise
     except FileNotFoundError:
         raise UsageError(f"there is no file {name}") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

@@ -49,6 +49,8 @@ class _MismatchError(Exception):
 def load_report(path: str) -> Report:
     """Return the report of `cestab sweep` or `cestab audit` at a path; `-` is standard input."""
     data = read_report(path, ("sweep", "audit"))
+    if data.get("interrupted"):
+        raise UsageError(f"{name_source(path)} was interrupted and holds only what was finished; make the report anew")
     try:
         return restore_report(data)
     except _MismatchError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cestab.results import (
+    JUDGED,
     DtypeComparison,
     Finding,
     FindingKind,
@@ -10,17 +11,15 @@ from cestab.results import (
     SettingComparison,
     SettingResult,
     Severity,
-    Verdict,
 )
 
-_ORDER = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
 MOST_KINDS = 2
 
 
 def find_harms(reference: SettingResult, other: SettingResult) -> Iterator[str]:
     """Yield what is worse in the other result: the verdict, kinds of warn or fail, hard findings nearer to 0."""
-    judged = reference.verdict in _ORDER
-    if judged and (other.verdict not in _ORDER or _ORDER.index(other.verdict) > _ORDER.index(reference.verdict)):
+    judged = reference.verdict.is_judged
+    if judged and (not other.verdict.is_judged or JUDGED.index(other.verdict) > JUDGED.index(reference.verdict)):
         yield f"{other.verdict} instead of {reference.verdict}"
     known = {finding.kind: finding for finding in reference.findings}
     for finding in _graded(other):

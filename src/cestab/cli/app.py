@@ -17,7 +17,7 @@ from cestab.cli.compare import compare
 from cestab.cli.diff import diff
 from cestab.cli.explain import explain
 from cestab.cli.list import list_registry
-from cestab.cli.output import drop_output, write_text
+from cestab.cli.output import drop_output, tell, write_text
 from cestab.cli.schema import schema
 from cestab.cli.sweep import sweep
 from cestab.errors import ExitStatus, UsageError
@@ -83,16 +83,16 @@ def run(arguments: list[str]) -> int:
         status = ExitStatus.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the last resort: a defect of ours must not look like a failed gate
         traceback.print_exc()
-        print(f"cestab: a defect of cestab itself, please report it: {type(error).__name__}: {error}", file=sys.stderr)
+        tell(f"a defect of cestab itself, please report it: {type(error).__name__}: {error}")
         return ExitStatus.INTERNAL
     if status == ExitStatus.INTERRUPTED:  # caught by typer or here
-        print("cestab: interrupted", file=sys.stderr)
+        tell("interrupted")
     return status
 
 
 def _refuse(sentence: str, arguments: list[str]) -> int:
     """Tell a mistake of the caller's in one sentence, to a caller who asked for JSON as `cestab.error/1`, too."""
-    print(f"cestab: {sentence}", file=sys.stderr)
+    tell(sentence)
     if "--json" in arguments or "--output-format=json" in arguments or ("--output-format", "json") in pairwise(arguments):
         error = {"schema": "cestab.error/1", "status": int(ExitStatus.USAGE), "message": sentence}
         write_text(json.dumps(error, indent=2, ensure_ascii=False) + "\n", sys.stdout)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from cestab.cli import options
-from cestab.cli.output import open_output, show_progress, write_gate, write_text
+from cestab.cli.output import open_output, show_progress, tell, write_gate, write_text
 from cestab.errors import ExitStatus, UsageError
+from cestab.results import explain_unjudged
 
 if TYPE_CHECKING:
     from cestab.results import Baseline, CheckConfig, CheckReport, Report
@@ -17,7 +18,7 @@ MOST_CHANGES = 20  # of a baseline that are listed
 Config = Annotated[
     str | None,
     typer.Option(
-        "--config", metavar="FILE", help="Default: the nearest cestab.toml, or pyproject.toml with [tool.cestab], upwards."
+        "--config", metavar="FILE", help="Default: the nearest cestab.toml, or pyproject.toml with \\[tool.cestab], upwards."
     ),
 ]
 Update = Annotated[
@@ -50,7 +51,7 @@ def check(
     form = options.choose_format(output_format, json=json, detail=False)
     source = find_source(config)
     if source.note is not None:
-        typer.echo(f"cestab: {source.note}", err=True)
+        tell(source.note)
     found = make_config(source)
     if update_baseline and found.baseline is None:
         raise source.error('there is no baseline to update; name its file, e.g. baseline = "cestab-baseline.json"')
@@ -81,21 +82,18 @@ def _update(config: "CheckConfig", reports: "list[Report]", old: "Baseline", str
     new = make_baseline(report, old)
     changes = list(list_changes(old, new))
     write_text(write_baseline(new), stream)
-    typer.echo(f"cestab: {config.baseline_name} holds {len(new)} findings; {len(changes) or 'none'} changed", err=True)
-    for change in changes[:MOST_CHANGES]:
-        typer.echo(f"  {change}", err=True)
+    lines = [f"{config.baseline_name} holds {len(new)} findings; {len(changes) or 'none'} changed", *changes[:MOST_CHANGES]]
     if len(changes) > MOST_CHANGES:
-        typer.echo(f"  … and {len(changes) - MOST_CHANGES} more", err=True)
+        lines.append(f"… and {len(changes) - MOST_CHANGES} more")
+    tell("\n  ".join(lines))
     return new
 
 
 def _refuse_unjudged(report: "CheckReport") -> None:
-    """Raise where the status is 2: a check of which nothing could be judged is an error, no result."""
-    if not any(checked.judged() for checked in report.audits):
-        from cestab.reports.check_rows import list_reasons
-
-        reasons = list_reasons(list(report.results()))
-        raise UsageError(f"nothing could be judged: {'; '.join(reasons) or 'no case has a true value in these formats'}")
+    """Raise where the status is 2: an audit of which nothing could be judged is an error, no result."""
+    if report.exit_status() is ExitStatus.USAGE:
+        checked = report.unjudged()[0]
+        raise UsageError(f"nothing of '{checked.audit.name}' could be judged: {explain_unjudged(checked.report.settings)}")
 
 
 def _write(report: "CheckReport", stream: TextIO, output_format: options.OutputFormat) -> None:
@@ -131,5 +129,5 @@ def _exit_with(report: "CheckReport") -> None:
         failed = len({(checked.audit.name, problem.result.setting) for checked, problem in gated})
         settings = sum(1 for _ in report.results())
         rules = ", ".join(dict.fromkeys(problem.rule for _, problem in gated))
-        typer.echo(f"cestab: gate failed in {failed} of {settings} settings: {rules}", err=True)
+        tell(f"gate failed in {failed} of {settings} settings: {rules}")
     raise typer.Exit(status)

@@ -6,8 +6,9 @@ import typer
 
 from cestab.cli import options
 from cestab.cli.options import OutputFormat
-from cestab.cli.output import open_output, show_progress, write_text
+from cestab.cli.output import open_output, show_progress, tell, write_text
 from cestab.errors import ExitStatus, UsageError
+from cestab.results import explain_unjudged
 
 if TYPE_CHECKING:
     from cestab.results import Comparison
@@ -39,7 +40,7 @@ def compare(
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
     fail_on_worse: FailOnWorse = False,
-    output_format: options.Format = None,
+    output_format: options.CompareForm = None,
     json: options.Json = False,
     output: options.Output = None,
     detail: options.Detail = False,
@@ -85,8 +86,8 @@ def compare(
         with show_progress("comparing") as progress:
             comparison = run_comparison(request, fails_on_worse=fail_on_worse, progress=progress)
         if comparison.exit_status() is ExitStatus.USAGE:
-            reasons = dict.fromkeys(s.other.reason for s in comparison.settings if s.other.reason)
-            raise UsageError(f"nothing could be compared: {'; '.join(reasons) or 'no case has a true value in these formats'}")
+            reasons = explain_unjudged(setting.other for setting in comparison.settings)
+            raise UsageError(f"nothing could be compared: {reasons}")
         write_text(_render(comparison, stream, form, detail=detail), stream)
     _exit_with(comparison)
 
@@ -109,9 +110,9 @@ def _exit_with(comparison: "Comparison") -> None:
     """Say on standard error what is worse, and exit with the comparison's status."""
     worse = comparison.worse()
     if not comparison.fails_on_worse and not comparison.is_interrupted:
-        typer.echo("cestab: nothing was gated; --fail-on-worse makes the exit status 1 if an OTHER is worse", err=True)
+        tell("nothing was gated; --fail-on-worse makes the exit status 1 if an OTHER is worse")
     elif worse:
         names = ", ".join(dict.fromkeys(setting.other.setting.formulation for setting in worse))
         found = f"worse than {comparison.reference} in {len(worse)} of {len(comparison.settings)} settings"
-        typer.echo(f"cestab: {names}: {found}, e.g. {worse[0].worse[0]}", err=True)
+        tell(f"{names}: {found}, e.g. {worse[0].worse[0]}")
     raise typer.Exit(comparison.exit_status())

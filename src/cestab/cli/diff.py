@@ -6,7 +6,7 @@ import typer
 
 from cestab.cli import options
 from cestab.cli.options import OutputFormat
-from cestab.cli.output import open_output, write_gate, write_text
+from cestab.cli.output import open_output, tell, write_gate, write_text
 from cestab.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ MaxGrowth = Annotated[
         "--max-growth",
         metavar="FACTOR",
         rich_help_panel=options.JUDGEMENT,
-        help="By what factor a setting's largest error in ulps may grow.",
+        help="By what factor a setting's largest error in ulps, or the number of cases of a kind, may grow.",
     ),
 ]
 
@@ -76,5 +76,5 @@ def _exit(difference: "Difference") -> None:
     if worse:
         settings = len({setting for setting, _ in worse})
         rules = ", ".join(dict.fromkeys(change.rule.label for _, change in worse))
-        typer.echo(f"cestab: worse in {settings} of {len(difference.settings)} settings: {rules}", err=True)
+        tell(f"worse in {settings} of {len(difference.settings)} settings: {rules}")
         raise typer.Exit(ExitStatus.GATE_FAILED)

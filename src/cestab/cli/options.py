@@ -215,6 +215,19 @@ Format = Annotated[
     OutputFormat | None,
     typer.Option("--output-format", help="Form of the report. Default: table.", rich_help_panel=OUTPUT),
 ]
+CompareForm = Annotated[
+    OutputFormat | None,
+    typer.Option(
+        "--output-format",
+        metavar="[table|json|markdown|csv]",
+        help="Form of the report. Default: table.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+ExplainForm = Annotated[
+    OutputFormat | None,
+    typer.Option("--output-format", metavar="[table|json]", help="Form of the report. Default: table.", rich_help_panel=OUTPUT),
+]
 Json = Annotated[bool, typer.Option("--json", help="Short for --output-format json.", rich_help_panel=OUTPUT)]
 Output = Annotated[
     str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the report to FILE.", rich_help_panel=OUTPUT)

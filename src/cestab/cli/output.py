@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,8 +13,9 @@ import typer
 
 from cestab.cli.options import OutputFormat
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import GateReport, Report
+from cestab.results import GateCase, GateReport, Report, explain_unjudged
 
+INTERRUPTED = "interrupted: only what was finished is here"
 Progress = Callable[[int, int], Any]
 GATE_FORMATS = (OutputFormat.JUNIT, OutputFormat.SARIF, OutputFormat.GITHUB)
 
@@ -66,8 +68,7 @@ def show_progress(what: str) -> Iterator[Progress]:
 def write_report(report: Report, stream: TextIO, output_format: OutputFormat, *, detail: bool) -> None:
     """Write the report in the form asked for; a request of which nothing could be judged is an error instead."""
     if report.exit_status() is ExitStatus.USAGE:
-        reasons = dict.fromkeys(result.reason for result in report.settings if result.reason)
-        raise UsageError(f"nothing could be judged: {'; '.join(reasons) or 'no case has a true value in these formats'}")
+        raise UsageError(f"nothing could be judged: {explain_unjudged(report.settings)}")
     if output_format in GATE_FORMATS:
         from cestab.reports.gate import to_gate
 
@@ -95,6 +96,8 @@ def write_gate(gate: GateReport, stream: TextIO, output_format: str) -> None:
     """Write a gate as junit, sarif or github; the last of them adds a summary to the job's page, too."""
     from cestab.reports import github, junit, sarif
 
+    if gate.status is ExitStatus.INTERRUPTED:
+        gate = replace(gate, cases=(*gate.cases, GateCase("cestab", "interrupted", (), error=INTERRUPTED)))
     renderers = {OutputFormat.JUNIT: junit.render, OutputFormat.SARIF: sarif.render, OutputFormat.GITHUB: github.render}
     write_text(renderers[OutputFormat(output_format)](gate), stream)
     if output_format == OutputFormat.GITHUB:
@@ -112,7 +115,7 @@ def _append_summary(gate: GateReport) -> None:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(markdown.render_gate(gate) + "\n")
     except OSError as error:
-        typer.echo(f"cestab: cannot write the summary to GITHUB_STEP_SUMMARY: {error.strerror or error}", err=True)
+        tell(f"cannot write the summary to GITHUB_STEP_SUMMARY: {error.strerror or error}")
 
 
 def write_text(text: str, stream: TextIO) -> None:
@@ -127,6 +130,14 @@ def write_text(text: str, stream: TextIO) -> None:
         raise UsageError(f"cannot write the result: {error.strerror}") from None
 
 
+def tell(sentence: str) -> None:
+    """Say a sentence on standard error; that nobody listens there changes no status."""
+    try:
+        print(f"cestab: {sentence}", file=sys.stderr, flush=True)
+    except OSError:
+        drop_output(sys.stderr)
+
+
 def drop_output(stream: TextIO) -> None:
     """Leave nothing for the interpreter to flush into a place that takes no more: whoever read has had enough."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -136,9 +147,9 @@ def exit_with(report: Report) -> None:
     """Say on standard error what the gate found and exit with the report's status."""
     gated = report.gated()
     if not report.request.fail_on and not report.is_interrupted:
-        typer.echo("cestab: nothing was gated; --fail-on names the findings that make the exit status 1", err=True)
+        tell("nothing was gated; --fail-on names the findings that make the exit status 1")
     elif gated:
         settings = len({id(result) for result, _ in gated})
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in gated))
-        typer.echo(f"cestab: gate failed in {settings} of {len(report.settings)} settings: {kinds}", err=True)
+        tell(f"gate failed in {settings} of {len(report.settings)} settings: {kinds}")
     raise typer.Exit(report.exit_status())

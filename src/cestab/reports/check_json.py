@@ -1,14 +1,13 @@
 """The JSON report cestab.check/1: the audits as in cestab.sweep/1 and cestab.audit/1, and what their findings are taken for."""
 
 from cestab.reports.json_v1 import Json, show_place, show_request, show_setting, write_json
-from cestab.results import Allowance, CheckedAudit, CheckProblem, CheckReport, Setting, Stale, Verdict
+from cestab.results import Allowance, CheckedAudit, CheckProblem, CheckReport, Setting, Stale
 
 
 def render(report: CheckReport) -> str:
     """Return the report as JSON, with a newline at the end."""
     counts = report.verdict_counts()
-    always = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
-    summary: Json = {verdict.value: count for verdict, count in counts.items() if count or verdict in always}
+    summary: Json = {verdict.value: count for verdict, count in counts.items() if count or verdict.is_judged}
     results = list(report.results())
     problems = [_problem(checked, each) for checked in report.audits for each in (*checked.gated(), *checked.accepted())]
     summary |= {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.results import CheckedAudit, CheckProblem, CheckReport, SettingResult
+from cestab.results import CheckedAudit, CheckProblem, CheckReport
 
 COLUMNS = (
     "audit",
@@ -83,8 +83,3 @@ def count_audit(report: CheckReport, checked: CheckedAudit) -> list[int]:
     stale = sum(each.audit == checked.audit.name for each in report.stale)
     counts = [len(checked.gated()), len(checked.accepted()), stale]
     return [len(verdicts), *judged, len(verdicts) - sum(judged), *counts]
-
-
-def list_reasons(results: list[SettingResult]) -> list[str]:
-    """Return why settings could not be judged, each reason once."""
-    return list(dict.fromkeys(result.reason for result in results if result.reason))

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cestab.reports.check_rows import OVERVIEW, count_audit, list_reasons
+from cestab.reports.check_rows import OVERVIEW, count_audit
 from cestab.reports.text import to_text
 from cestab.results import CheckProblem, CheckReport
 
@@ -25,10 +25,11 @@ def _parts(report: CheckReport) -> Iterator[RenderableType]:
     results = list(report.results())
     cases = sum(result.cases for result in results)
     baseline = "" if report.config.baseline_name is None else f" · baseline {report.config.baseline_name}"
-    yield Text(f"cestab {report.version} · {report.config.file}{baseline} · {len(results)} settings, {cases:,} cases")
+    end = " · interrupted: this is what was finished" if report.is_interrupted else ""
+    yield Text(f"cestab {report.version} · {report.config.file}{baseline} · {len(results)} settings, {cases:,} cases{end}")
     yield _overview(report)
     yield from _list("Gated", "red", (_line(checked.audit.name, *_tell(problem)) for checked, problem in report.gated()))
-    yield from _list("Not judged", "magenta", map(Text, list_reasons(results)))
+    yield from _list("Not judged", "magenta", map(Text, dict.fromkeys(result.reason for result in results if result.reason)))
     yield from _list("Stale", "yellow", (_line(each.audit, each.message) for each in report.stale))
 
 

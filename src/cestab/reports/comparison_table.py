@@ -76,7 +76,7 @@ def _columns(comparison: Comparison, other: str) -> tuple[str, ...]:
 def _cells(setting: SettingComparison) -> tuple[str, ...]:
     """Shares of equal losses and gradients, of gradients nearer the truth (reference : other), the largest distance."""
     own = setting.other.setting
-    case = f"{own.pattern} {own.classes} {own.target}"
+    case = ", ".join([f"{own.pattern} {own.classes} {own.target}", *own.unusual()])
     before = (own.dtype, case, _verdict(setting.reference), _verdict(setting.other))
     if setting.loss is None or setting.gradient is None:
         return (*before, "", "", "")
@@ -106,7 +106,7 @@ def _add(table: Table, setting: SettingComparison) -> None:
 def _details(comparison: Comparison, setting: SettingComparison) -> Iterator[str]:
     own = setting.other.setting
     names = comparison.reference, own.formulation
-    case = f"{own.dtype} {own.pattern} {own.classes} {own.target}"
+    case = own.describe()
     for name, findings in zip(names, (setting.only_reference, setting.only_other), strict=True):
         for finding in findings:
             reach = f"t from {finding.lowest.decimal} to {finding.highest.decimal}"

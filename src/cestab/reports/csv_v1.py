@@ -39,7 +39,7 @@ FINDING_COLUMNS = len(COLUMNS) - COLUMNS.index("finding")
 
 
 def render(report: Report) -> str:
-    """Return the report as CSV (RFC 4180) with a header."""
+    """Return the report as CSV with a header."""
     gated = {(id(result), id(finding)) for result, finding in report.gated()}
     rows: list[list[Cell]] = []
     for result in report.settings:

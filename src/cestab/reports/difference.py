@@ -67,8 +67,8 @@ def headline(difference: Difference) -> str:
 
 def describe_environment(difference: Difference) -> str | None:
     """Return the line that says on what else the numbers may depend; None where it is the same."""
-    changes = [f"{change.name} {change.old!r}, now {change.new!r}" for change in difference.environment]
-    return f"the reports were made with different {'; '.join(changes)}" if changes else None
+    changes = [f"{change.name} was {change.old!r}, is {change.new!r}" for change in difference.environment]
+    return f"made under other conditions: {'; '.join(changes)}" if changes else None
 
 
 SENTENCES = {

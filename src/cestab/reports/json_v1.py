@@ -7,7 +7,7 @@ import json
 import math
 from typing import Any
 
-from cestab.results import AuditRequest, Finding, Interval, Place, Report, Setting, SettingResult, SweepRequest, Verdict
+from cestab.results import AuditRequest, Finding, Interval, Place, Report, Setting, SettingResult, SweepRequest
 
 Json = dict[str, Any]
 
@@ -38,8 +38,7 @@ def _strict(value: Any) -> Any:
 def _report(report: Report) -> Json:
     is_sweep = isinstance(report.request, SweepRequest)
     counts = report.verdict_counts()
-    always = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
-    summary = {verdict.value: count for verdict, count in counts.items() if count or verdict in always}
+    summary = {verdict.value: count for verdict, count in counts.items() if count or verdict.is_judged}
     rows = {} if is_sweep else {"rows": report.rows, "ignored": report.ignored_rows}
     return {
         "schema": "cestab.sweep/1" if is_sweep else "cestab.audit/1",

@@ -1,4 +1,4 @@
-"""Rows under a heading as CSV (RFC 4180) or as a Markdown table: what every such report is written with."""
+"""Rows under a heading as CSV (RFC 4180, but lines end with a newline alone) or as a Markdown table."""
 
 import csv
 import io

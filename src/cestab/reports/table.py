@@ -94,6 +94,7 @@ def _detail(report: Report) -> Table:
     for result in report.settings:
         setting, worst = result.setting, find_worst([result])
         case = f"{setting.pattern} {setting.classes} {setting.target}" if is_sweep else str(setting.classes)
+        case = ", ".join([case, *setting.unusual()])
         kind = worst.kind.label if worst else result.reason or ""
         verdict = Text(result.verdict, style=STYLES.get(result.verdict, "magenta"))
         before, after = (setting.formulation, setting.dtype, case), (kind, _extent(worst, is_sweep=is_sweep))

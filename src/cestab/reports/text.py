@@ -7,10 +7,12 @@ from typing import TextIO
 from rich.console import Console, RenderableType
 from rich.table import Table
 
+NARROWEST = 40  # columns; what a terminal or COLUMNS says below that would break every number
+
 
 def to_text(stream: TextIO, *renderables: RenderableType) -> str:
     """Return the text without trailing blanks; rich itself would end the program on a broken pipe."""
-    width, buffer = Console(file=stream).width, io.StringIO()
+    width, buffer = max(NARROWEST, Console(file=stream).width), io.StringIO()
     console = Console(file=buffer, width=width, force_terminal=stream.isatty(), highlight=False, emoji=False)
     for renderable in renderables:
         console.print(renderable)

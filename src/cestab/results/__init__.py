@@ -1,7 +1,6 @@
 """The frozen values that every layer passes around: kinds of findings, requests, and what each command answers."""
 
 from cestab.results.check import (
-    JUDGED,
     Allowance,
     Baseline,
     BaselineEntry,
@@ -49,6 +48,7 @@ from cestab.results.gate import (
     Problem,
 )
 from cestab.results.kinds import (
+    JUDGED,
     Coverage,
     FindingKind,
     Fp8Overflow,
@@ -68,6 +68,7 @@ from cestab.results.report import (
     RoundingCost,
     Setting,
     SettingResult,
+    explain_unjudged,
     find_worst,
 )
 from cestab.results.requests import (
@@ -150,6 +151,7 @@ __all__ = [
     "SweepRequest",
     "Verdict",
     "WalkthroughRow",
+    "explain_unjudged",
     "find_worst",
     "show_magnitude",
 ]

@@ -10,8 +10,6 @@ from cestab.results.kinds import Coverage, FindingKind, Verdict
 from cestab.results.report import Environment, Finding, Report, Setting, SettingResult
 from cestab.results.requests import AuditRequest, SweepRequest
 
-JUDGED = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
-
 
 @dataclass(frozen=True)
 class Allowance:
@@ -135,9 +133,13 @@ class CheckedAudit:
         """Problems that are allowed or in the baseline."""
         return [problem for problem in self.problems if problem.accepted is not None]
 
+    def has_crashed(self) -> bool:
+        """Whether some setting could not be audited."""
+        return any(result.verdict is Verdict.ERROR for result in self.report.settings)
+
     def judged(self) -> int:
         """Number of settings with a verdict on the formulation."""
-        return sum(result.verdict in JUDGED for result in self.report.settings)
+        return sum(result.verdict.is_judged for result in self.report.settings)
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,11 @@ class CheckReport:
         """Problems that make the exit status 1, with their audits."""
         return [(checked, problem) for checked in self.audits for problem in checked.gated()]
 
+    def unjudged(self) -> list[CheckedAudit]:
+        """Audits of which nothing at all was judged; one that crashed does not count as such beside others that were."""
+        nothing = not any(checked.judged() for checked in self.audits)
+        return [checked for checked in self.audits if not checked.judged() and (nothing or not checked.has_crashed())]
+
     def results(self) -> Iterator[SettingResult]:
         """Yield the results of all audits."""
         for checked in self.audits:
@@ -170,13 +177,13 @@ class CheckReport:
         return {verdict: verdicts.count(verdict) for verdict in Verdict}
 
     def exit_status(self) -> ExitStatus:
-        """What a shell is told: an interruption; else the gate; else whether anything was judged; else a crash."""
+        """What a shell is told: an interruption; else the gate; else whether every audit judged something; else a crash."""
         counts = self.verdict_counts()
         if self.is_interrupted:
             return ExitStatus.INTERRUPTED
         if self.gated():
             return ExitStatus.GATE_FAILED
-        if not any(counts[verdict] for verdict in JUDGED):
+        if self.unjudged():
             return ExitStatus.USAGE
         return ExitStatus.NOT_AUDITED if counts[Verdict.ERROR] else ExitStatus.DONE
 

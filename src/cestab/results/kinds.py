@@ -21,6 +21,14 @@ class Verdict(StrEnum):
     UNSUPPORTED = "unsupported"
     ERROR = "error"
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether it is a judgement of the formulation; the others never count as a pass."""
+        return self in JUDGED
+
+
+JUDGED = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)  # from best to worst
+
 
 class Objective(StrEnum):
     """A loss as a real function."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cestab.errors import ExitStatus
-from cestab.results.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.results.kinds import JUDGED, Coverage, FindingKind, Objective, Severity, Summation, Verdict
 from cestab.results.requests import AuditRequest, SweepRequest
 
 
@@ -83,16 +83,15 @@ class Setting:
 
     def describe(self) -> str:
         """Return all of it but the formulation in words; what is as by default is left out."""
-        words = [self.dtype]
-        if self.compute != self.dtype:
-            words.append(f"computed in {self.compute}")
-        if self.summation is not Summation.WIDE:
-            words.append(f"{self.summation} sums")
-        words += [word for word in (self.pattern, f"{self.classes} {'class' if self.classes == 1 else 'classes'}") if word]
-        words += [self.target] if self.target else []
-        if self.loss_scale != 1:
-            words.append(f"loss scale {self.loss_scale!r}".removesuffix(".0"))
-        return ", ".join(words)
+        case = (self.pattern, f"{self.classes} {'class' if self.classes == 1 else 'classes'}", self.target)
+        return ", ".join([self.dtype, *(word for word in case if word), *self.unusual()])
+
+    def unusual(self) -> list[str]:
+        """Return what of the arithmetic is not as by default, in words."""
+        words = [f"computed in {self.compute}"] if self.compute != self.dtype else []
+        words += [f"{self.summation} sums"] if self.summation is not Summation.WIDE else []
+        words += [f"loss scale {self.loss_scale!r}".removesuffix(".0")] if self.loss_scale != 1 else []
+        return words
 
 
 @dataclass(frozen=True)
@@ -120,6 +119,12 @@ def find_worst(results: Iterable[SettingResult]) -> Finding | None:
     order = [Severity.FAIL, Severity.WARN]
     graded = [finding for result in results for finding in result.findings if finding.kind.severity in order]
     return min(graded, key=lambda f: (order.index(f.kind.severity), abs(f.first.value)), default=None)
+
+
+def explain_unjudged(results: Iterable[SettingResult]) -> str:
+    """Return why settings could not be judged, each reason once."""
+    reasons = dict.fromkeys(result.reason for result in results if result.reason)
+    return "; ".join(reasons) or "no case has a true value in these formats"
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,6 @@ class Report:
             return ExitStatus.INTERRUPTED
         if self.gated():
             return ExitStatus.GATE_FAILED
-        if not any(counts[verdict] for verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL)):
+        if not any(counts[verdict] for verdict in JUDGED):
             return ExitStatus.USAGE
         return ExitStatus.NOT_AUDITED if counts[Verdict.ERROR] else ExitStatus.DONE

@@ -56,26 +56,26 @@ def damaged(**changes: Any) -> str:
 
 
 WRONG: list[tuple[str | bytes, str]] = [
-    ("", "is not JSON"),
+    ("", "is empty"),
     (write_baseline(BASELINE)[:-20], "was cut off"),
-    (write_baseline(BASELINE).encode()[:75], "cannot be used|is not JSON"),
-    (b"\xff", "cannot be used"),
-    ("[]", "its schema is None"),
-    ("{}", "its schema is None"),
-    (damaged(schema="cestab.baseline/2"), "its schema is 'cestab.baseline/2', not 'cestab.baseline/1'"),
-    (damaged(schema=None), "its schema is None"),
+    (write_baseline(BASELINE).encode()[:75], "was cut off"),
+    (b"\xff", "is not UTF-8"),
+    ("[]", "no report of cestab"),
+    ("{}", "no report of cestab"),
+    (damaged(schema="cestab.baseline/2"), "cestab.baseline/2 of a newer cestab"),
+    (damaged(schema=None), "no report of cestab"),
     (damaged(audits=None), "at the top: 'audits' is a required property"),
     (damaged(audits=[]), "audits: "),
     (damaged(kind="nan-los"), "'nan-los' is not one of"),
-    (damaged(cases="2"), "cannot be used"),
-    (damaged(cases=0), "cannot be used"),
-    (damaged(first={"t": 1.0, "hex": "1.0"}), "cannot be used"),
+    (damaged(cases="2"), "is not of type 'integer'"),
+    (damaged(cases=0), "less than the minimum"),
+    (damaged(first={"t": 1.0, "hex": "1.0"}), "does not match"),
     (damaged(first={"t": 1.0, "hex": "0x1p+9999"}), "cannot be used"),
     (damaged(first=None), "'first' is a required property"),
     (damaged(coverage="recorded"), "False schema"),
     (damaged(summation="wider"), "'wider' is not one of"),
     (damaged(classes=2.5), "2.5 is not of type 'integer'"),
-    (damaged(loss_scale=10**400), "cannot be used"),
+    (damaged(loss_scale=10**400), "an integer has 401 digits"),
     (damaged(objective=None), "'objective' is a required property"),
     (damaged().replace('"cases": 2', '"cases": 2, "cases": 2', 1), "'cases' stands twice"),
     (damaged().replace('"cases": 2', '"cases": NaN', 1), "NaN is no JSON number"),
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, content: str | bytes, wo
 def test_one_finding_may_not_stand_twice(tmp_path: Path) -> None:
     shown = json.loads(write_baseline(BASELINE))
     shown["audits"]["zoo"] *= 2
-    with pytest.raises(UsageError, match=r"zoo: clipped:eps=1e-8, float16, computed in float32.*: nan-loss stands there twice"):
+    with pytest.raises(UsageError, match=r"zoo: clipped.*, computed in float32.*: nan-loss stands there twice"):
         read(tmp_path / "b.json", json.dumps(shown))
 
 
@@ -108,7 +108,7 @@ def test_a_missing_file_is_told_unless_it_is_to_be_written(tmp_path: Path) -> No
     with pytest.raises(UsageError, match=r"there is no baseline 'b.json'; cestab check --update-baseline writes it"):
         read_baseline(path, "b.json")
     assert read_baseline(path, "b.json", may_be_missing=True) == {}
-    with pytest.raises(UsageError, match=r"cannot read the baseline 'b.json': Is a directory"):
+    with pytest.raises(UsageError, match=r"cannot read the baseline 'b.json': it is a folder"):
         read_baseline(str(tmp_path), "b.json", may_be_missing=True)
 
 
@@ -116,7 +116,7 @@ def test_changes_are_listed_with_where_the_finding_begins() -> None:
     key, gone = ("a “name”", SETTING, K.NAN_LOSS), ("zoo", ROWS, K.NAN_LOSS)
     new = {k: v for k, v in BASELINE.items() if k != gone} | {key: replace(BASELINE[key], t=5.0, hexadecimal="0x1.4p+2")}
     new[("new", SETTING, K.INF_LOSS)] = BASELINE[key]
-    name = "clipped:eps=1e-8, float16, computed in float32, pairwise sums, margin, 2 classes, wrong, loss scale 0.5"
+    name = "clipped:eps=1e-8, float16, margin, 2 classes, wrong, computed in float32, pairwise sums, loss scale 0.5"
     assert list(list_changes(BASELINE, new)) == [
         f"~ a “name”: {name}: nan-loss from |t| = 11.09375 → from |t| = 5",
         f"+ new: {name}: inf-loss from |t| = 11.09375",

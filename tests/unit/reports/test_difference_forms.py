@@ -70,7 +70,7 @@ def test_settings_are_told_apart_by_their_words() -> None:
     settings = (SETTING, OTHER, replace(OTHER, loss_scale=4.0), replace(SETTING, target="correct"), ROWS)
     words = [setting.describe() for setting in settings]
     assert words[0] == "float16, margin, 2 classes, wrong"
-    assert words[1] == "float16, computed in float32, pairwise sums, margin, 2 classes, wrong, loss scale 8"
+    assert words[1] == "float16, margin, 2 classes, wrong, computed in float32, pairwise sums, loss scale 8"
     assert words[-1] == "float16, 2 classes"
     assert len(set(words)) == len(words)
 
@@ -91,7 +91,7 @@ def test_csv_has_every_change_once() -> None:
 def test_markdown_has_what_is_worse_first() -> None:
     lines = render_markdown(DIFFERENCE).splitlines()
     assert lines[0] == "**cestab diff**: 3 settings, 2 with differences, 2 of them worse"
-    assert "numpy '2.0', now '2.4'" in lines[2]
+    assert "numpy was '2.0', is '2.4'" in lines[2]
     assert [line.split(" | ")[0] for line in lines[6:]] == ["| worse", "| worse", "| "]
     assert render_markdown(replace(SOUND, settings=SOUND.settings[:1])) == "**cestab diff**: 1 setting, no differences\n"
 

@@ -102,7 +102,7 @@ def test_a_case_is_named_by_all_of_its_setting() -> None:
     names = [case.name for case in to_gate(sweep(result(PLAIN), result(SPECIAL), result(ROW))).cases]
     assert names == [
         "float16, margin, 2 classes, wrong",
-        "float16, computed in float32, pairwise sums, offset, 1 class, smooth:0.1, loss scale 1024",
+        "float16, offset, 1 class, smooth:0.1, computed in float32, pairwise sums, loss scale 1024",
         "float16, 10 classes",
     ]
 
