@@ -39,9 +39,7 @@ def test_an_unknown_attribute_is_told() -> None:
         getattr(cestab, "swep")  # noqa: B009  # mypy would refuse cestab.swep
 
 
-@pytest.mark.parametrize(
-    "call", [lambda: cestab.sweep("naive", dtypes="float16", classes=2), lambda: cestab.assert_stable("naive")]
-)
+@pytest.mark.parametrize("call", [lambda: cestab.sweep("naive", dtypes="float16"), lambda: cestab.assert_stable("naive")])
 def test_an_interrupt_is_passed_on(call: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(groups: Iterable[Group], _total: int, _progress: object) -> tuple[list[Group], bool]:
         return [next(iter(groups))], True

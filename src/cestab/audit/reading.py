@@ -38,12 +38,12 @@ def name_source(path: str) -> str:
 
 
 def _read_bytes(path: str, name: str) -> bytes:
+    file = Path(path)
     try:
         if path == "-":
             return _read_stream(sys.stdin.buffer, name)
-        file = Path(path)
         if file.is_dir():
-            raise UsageError(f"cannot read {name}: it is a folder")
+            raise IsADirectoryError("it is a folder")
         if file.stat().st_size > MOST_BYTES:
             raise _too_large(name)
         with file.open("rb") as stream:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.reports.check_rows import OVERVIEW, count_audit
+from cestab.reports.table import describe_limits
 from cestab.reports.text import to_text
 from cestab.results import CheckProblem, CheckReport
 
@@ -25,8 +26,14 @@ def _parts(report: CheckReport) -> Iterator[RenderableType]:
     results = list(report.results())
     cases = sum(result.cases for result in results)
     baseline = "" if report.config.baseline_name is None else f" · baseline {report.config.baseline_name}"
-    end = " · interrupted: this is what was finished" if report.is_interrupted else ""
-    yield Text(f"cestab {report.version} · {report.config.file}{baseline} · {len(results)} settings, {cases:,} cases{end}")
+    limits = describe_limits((audit.request.arithmetics for audit in report.config.audits), report)
+    parts = [
+        f"cestab {report.version}",
+        f"{report.config.file}{baseline}",
+        f"{len(results)} settings, {cases:,} cases",
+        *limits,
+    ]
+    yield Text(" · ".join(parts))
     yield _overview(report)
     yield from _list("Gated", "red", (_line(checked.audit.name, *_tell(problem)) for checked, problem in report.gated()))
     yield from _list("Not judged", "magenta", map(Text, dict.fromkeys(result.reason for result in results if result.reason)))

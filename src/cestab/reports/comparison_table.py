@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.reports.table import STYLES, short
+from cestab.reports.table import STYLES, describe_limits, short
 from cestab.reports.text import new_table, to_text
 from cestab.results import Agreement, Comparison, Finding, Place, SettingComparison, SettingResult, find_worst
 
@@ -61,8 +61,8 @@ def _parts(comparison: Comparison, *, detail: bool) -> Iterator[RenderableType]:
 def _headline(comparison: Comparison) -> str:
     cases = sum(setting.loss.cases for setting in comparison.settings if setting.loss is not None)
     others = ", ".join(comparison.others)
-    end = " · interrupted: this is what was finished" if comparison.is_interrupted else ""
-    return f"cestab {comparison.version} · {comparison.reference} compared with {others} · {cases:,} cases{end}"
+    parts = [f"cestab {comparison.version}", f"{comparison.reference} compared with {others}", f"{cases:,} cases"]
+    return " · ".join([*parts, *describe_limits([comparison.request.arithmetics], comparison)])
 
 
 def _settings_of(comparison: Comparison, other: str) -> list[SettingComparison]:

@@ -9,7 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.reports.text import new_table, to_text
-from cestab.results import Finding, Report, SettingResult, SweepRequest, Verdict, find_worst
+from cestab.results import (
+    Arithmetics,
+    CheckReport,
+    Comparison,
+    Finding,
+    Report,
+    SettingResult,
+    SweepRequest,
+    Verdict,
+    find_worst,
+)
 
 STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 RANKS = (Verdict.PASS, Verdict.UNDEFINED, Verdict.UNSUPPORTED, Verdict.WARN, Verdict.ERROR, Verdict.FAIL)
@@ -45,11 +55,16 @@ def headline(report: Report) -> str:
             request.file,
             f"{report.rows:,} rows" + (f", {report.ignored_rows:,} ignored" if report.ignored_rows else ""),
         ]
-    if any(name.endswith(FORMATS_WITHOUT_INFINITY) for name in request.arithmetics.dtypes):
-        parts.append(f"overflow without infinity: {request.arithmetics.fp8_overflow}")
+    return " · ".join([f"cestab {report.version}", *parts, *describe_limits([request.arithmetics], report)])
+
+
+def describe_limits(arithmetics: Iterable[Arithmetics], report: Report | Comparison | CheckReport) -> Iterator[str]:
+    """Yield what a headline must not leave out: the rule of overflow where a format has no infinity, an interruption."""
+    rules = (a.fp8_overflow for a in arithmetics if any(name.endswith(FORMATS_WITHOUT_INFINITY) for name in a.dtypes))
+    for rule in dict.fromkeys(rules):
+        yield f"overflow without infinity: {rule}"
     if report.is_interrupted:
-        parts.append("interrupted: this is what was finished")
-    return "cestab " + " · ".join([report.version, *parts])
+        yield "interrupted: this is what was finished"
 
 
 def _overview(report: Report) -> Table:
