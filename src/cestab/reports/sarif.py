@@ -1,5 +1,6 @@
 """A gate as SARIF 2.1.0, the OASIS standard's interchange format of static analysis, for code scanning and editors."""
 
+import hashlib
 import json
 from pathlib import PurePath
 from typing import Any
@@ -45,11 +46,17 @@ def _result(case: GateCase, problem: Problem, rule_index: int) -> Json:
         "level": str(problem.level),
         "message": {"text": f"{case.group}, {case.name}: {problem.message}"},
         "locations": [_location(case)],
+        "partialFingerprints": {"primaryLocationLineHash": _fingerprint(case, problem)},
         "properties": {"gated": problem.is_gated, **reproduce},
     }
     if problem.accepted is not None:
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": problem.accepted}]
     return result
+
+
+def _fingerprint(case: GateCase, problem: Problem) -> str:
+    """Return what code scanning knows a result by from run to run: setting and rule, as many share one line."""
+    return hashlib.sha256(f"{case.group}\n{case.name}\n{problem.rule}".encode()).hexdigest()[:16] + ":1"
 
 
 def _location(case: GateCase) -> Json:

@@ -55,6 +55,17 @@ def test_a_place_is_a_line_if_there_is_one_and_always_a_setting() -> None:
     assert with_line["logicalLocations"] == without["logicalLocations"] == [{"name": "n", "fullyQualifiedName": "f, n"}]
 
 
+def test_settings_on_one_line_are_told_apart_from_run_to_run() -> None:
+    here = Location("cestab.toml", 7)
+    cases = [GateCase("f", name, (NAN, MOVED), location=here) for name in ("n", "m")]
+    prints, again = (
+        [result["partialFingerprints"]["primaryLocationLineHash"] for result in parse(*order)["results"]]
+        for order in (cases, cases[::-1])
+    )
+    assert len(set(prints)) == 4
+    assert again == prints[2:] + prints[:2]
+
+
 def test_an_accepted_problem_is_suppressed_with_its_reason_and_all_others_say_that_they_are_not() -> None:
     found = parse(GateCase("f", "n", (NAN, ACCEPTED)))["results"]
     assert [result["suppressions"] for result in found] == [
