@@ -5,7 +5,6 @@ A position is a case's place in its order: the ordinal of t in its format, or th
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -91,11 +90,6 @@ class Summary:
             other.loss_error if other.loss_error.is_worse_than(self.loss_error) else self.loss_error,
             other.gradient_error if other.gradient_error.is_worse_than(self.gradient_error) else self.gradient_error,
         )
-
-
-def merge_all(summaries: Iterable[Summary]) -> Summary:
-    """Merge any number of summaries."""
-    return reduce(Summary.merge, summaries, Summary())
 
 
 _HARD = np.array([0, *(CODES[kind] if kind.is_hard else 0 for kind in KINDS)], dtype=np.int16)
