@@ -14,6 +14,7 @@ import pytest
 
 from cestab.audit import single
 from cestab.formulations import FORMULATIONS
+from cestab.reports.text import NARROWEST
 from cestab.results import Objective
 
 Command = Callable[..., Any]
@@ -157,7 +158,7 @@ def test_an_unwritable_place_is_told_before_the_work(cestab: Command, monkeypatc
 def test_nothing_is_cut_off_however_narrow(width: str, cestab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", width)
     text = cestab(*NAIVE).out
-    assert max(map(len, text.splitlines())) <= int(width)
+    assert max(map(len, text.splitlines())) <= max(NARROWEST, int(width))
     assert "…" not in text
     assert "nan-gradient" in text.replace("\n", "")
 
