@@ -131,7 +131,7 @@ class Steps:
             error = 0.0 if math.isnan(step.error_ulps) else -step.error_ulps
             return len(_SEVEREST_FIRST) if cause is None else _SEVEREST_FIRST.index(cause), error
 
-        lost = self.replay.find_lost(index)
+        lost = set(self.replay.find_lost(index))
         return min((place for place in self.places(index) if not lost or place is None or place in lost), key=severity)
 
     def is_origin(self, index: int) -> bool:
@@ -157,6 +157,8 @@ class Steps:
 
     def _find_worst(self, indices: set[int]) -> set[int]:
         """Return the steps of largest error: a zero that should be 1e-100 does no harm beside an infinity."""
+        if len(indices) < 2:
+            return indices  # to measure many classes takes long
         errors = {index: self._measure(index, None) for index in indices}
         return {index for index, error in errors.items() if error == max(errors.values())}
 
