@@ -1,6 +1,6 @@
 """What sweep and audit answer: settings with their verdicts and evidence, and the report of them all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cestab.errors import ExitStatus
@@ -83,16 +83,23 @@ class Setting:
 
     def describe(self) -> str:
         """Return all of it but the formulation in words; what is as by default is left out."""
-        words = [self.dtype]
+        case = [self.pattern, f"{self.classes} {'class' if self.classes == 1 else 'classes'}", self.target]
+        return ", ".join([*self._format_words(), *(word for word in case if word), *self._scale_words()])
+
+    def describe_arithmetic(self) -> str:
+        """Return the same without the case."""
+        return ", ".join([*self._format_words(), *self._scale_words()])
+
+    def _format_words(self) -> Iterator[str]:
+        yield self.dtype
         if self.compute != self.dtype:
-            words.append(f"computed in {self.compute}")
+            yield f"computed in {self.compute}"
         if self.summation is not Summation.WIDE:
-            words.append(f"{self.summation} sums")
-        words += [word for word in (self.pattern, f"{self.classes} {'class' if self.classes == 1 else 'classes'}") if word]
-        words += [self.target] if self.target else []
+            yield f"{self.summation} sums"
+
+    def _scale_words(self) -> Iterator[str]:
         if self.loss_scale != 1:
-            words.append(f"loss scale {self.loss_scale!r}".removesuffix(".0"))
-        return ", ".join(words)
+            yield f"loss scale {self.loss_scale!r}".removesuffix(".0")
 
 
 @dataclass(frozen=True)
