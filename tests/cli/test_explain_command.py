@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "schema" / "explain.json").read_text(encoding="utf-8"))
 NAIVE = ("explain", "-f", "naive", "--logits", "100,0", "--target", "1")
 KEYS = [
-    "schema", "version", "environment", "request", "case", "operations", "root_cause", "truth",
+    "schema", "version", "environment", "request", "case", "operations", "root_cause", "limits", "truth",
     "formulation", "loss", "gradient", "gradient_ulps", "findings", "against",
 ]  # fmt: skip
 

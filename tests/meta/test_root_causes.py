@@ -36,8 +36,8 @@ CASES = [
         C.ABSORPTION,
         True,
     ),
-    # 17 + 4e-8 is 17 and 17 − 17 = 0: the sum 1 + 4e-8 is 1, too, so it takes two exact results; the first 0 is the difference
-    ("-f log-sum-exp --logits 17,0 --target 0", "zeroed-loss", "v8 = v6 − v7", C.CANCELLATION, False),
+    # 17 + 4e-8 is 17 and 17 − 17 = 0: the sum 1 + 4e-8 is 1, too, so it takes two exact results; the sum is the first
+    ("-f log-sum-exp --logits 17,0 --target 0", "zeroed-loss", "v4 = Σ v3", C.ABSORPTION, False),
     # p = 2e-9 < 1e-7: the loss is −log 1e-7, and worse, the clip's derivative is 0
     ("-f clipped --logits 20,0 --target 1", "vanishing-gradient", "g4 = g3 where v1 is not clipped", C.CLIPPED, True),
     # in float16 p = 2e-9 is 0, too, so the exact derivative of the clip is multiplied by 0: it takes both
@@ -54,7 +54,7 @@ CASES = [
     (
         "-f sigmoid-clamped-log --logits=-50 --target 1",
         "wrong-gradient",
-        "g5 = clip(g4, 9.999999960041972e-13, inf)",
+        "g5 = clip(g4, 1e-12, inf)",
         C.CLIPPED,
         True,
     ),
@@ -62,20 +62,18 @@ CASES = [
     ("-f sigmoid-naive --logits 50 --target 1", "nan-loss", "v1 = sigmoid(z)", C.ROUNDING, True),
     # σ(20) = 1 − 2e-9 is 1 in float32, so p − y = 0
     ("-f bce-with-logits --logits 20 --target 1", "zeroed-gradient", "g1 = sigmoid(z)", C.ROUNDING, True),
-    # a masked class has log p = −inf and weight 0: Σ y·log p forms 0·(−inf), in exact arithmetic, too
+    # a masked class has log p = −inf and weight 0: Σ y·log p forms 0·(−inf), which the truth leaves out
     (
         "-f log-softmax --logits=-inf,0,1 --target 0,0.5,0.5",
         "nan-loss",
         "v7 = v6·y",
         C.ZERO_TIMES_INFINITY,
-        False,
+        True,
     ),
     # a masked class has p = 0 and no share of the target: the derivative of log forms 0/0
     ("-f softmax-log --logits=-inf,0,1 --target 2", "nan-gradient", "g3 = g2 / v1", C.DIVISION_BY_ZERO, False),
     # exp −200 is 0 and log 0 = −inf; the target is masked, so its logit is −inf, too, and the true loss is inf
     ("-f unshifted-lse --logits=-inf,-200 --target 0", "nan-loss", "v5 = v3 − v4", C.INFINITY_MINUS_INFINITY, True),
-    # 60000 − (−60000) = 120,000 > 65,504 is the loss itself; −120,000 on the way to exp does no harm
-    ("-f compensated --dtype float16 --logits 60000,-60000 --target 1", "overflowing-loss", "v8 = v1 − v7", C.OVERFLOW, False),
     # saturating, exp 8 = 2981 is 448, and so is the sum: p = 1 without any infinity
     (
         "-f naive --dtype float8_e4m3fn --fp8-overflow saturate --logits 8,0 --target 1",

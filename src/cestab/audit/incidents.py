@@ -8,11 +8,12 @@ from flint import arb
 
 from cestab.numerics.exact import Exact
 from cestab.numerics.formats import Format
-from cestab.numerics.tape import ADD_GUARD, STOPPED
+from cestab.numerics.rounding import round_number, shortest_decimal
+from cestab.numerics.tape import ADD, ADD_GUARD, CLIP, DIVIDE, LOG, LOG1P, STOPPED, SUBTRACT, SUBTRACT_TARGET, SUM
 from cestab.results import Cause
 
-SUM = "Σ {}"
-_SUMS = ("{} + {}", "{} − {}", SUM, "{} − 1 at the target")
+_SUMS = (ADD, SUBTRACT, SUM, SUBTRACT_TARGET)
+_ONE_ROUNDING_ULPS = 1.0  # half an ulp, or a whole one just below a power of two
 _HARMLESS_ULPS = 1.0  # a cancellation that leaves no larger error revealed none
 
 
@@ -20,17 +21,24 @@ _HARMLESS_ULPS = 1.0  # a cancellation that leaves no larger error revealed none
 class Step:
     """One entry of an operation's result.
 
-    `operands` are the computed numbers that it is made of; `local` its result from them without rounding, `exact` that of
-    the computation without rounding; `error_ulps` the computed result's error against `exact` (NaN if there is none).
+    `operands` are the computed numbers that it is made of, `has_right_operands` says whether all of them are exact;
+    `local` is its result from them without rounding, `exact` that of the computation without rounding; `error_ulps` the
+    computed result's error against `exact` (NaN if there is none).
     """
 
     operation: str
     operands: Sequence[float]
+    has_right_operands: bool
     computed: float
     local: Exact
     exact: Exact
     error_ulps: float
     fmt: Format
+
+
+def is_guard(operation: str) -> bool:
+    """Whether an operation changes numbers on purpose: a clip, its derivative, an epsilon."""
+    return operation.startswith(CLIP) or operation in (STOPPED, ADD_GUARD)
 
 
 def find_incident(step: Step) -> tuple[Cause | None, str]:
@@ -45,12 +53,13 @@ def find_incident(step: Step) -> tuple[Cause | None, str]:
 def is_origin(step: Step) -> bool:
     """Whether the operation made most of the entry's error itself: from right operands, or by a clip or an epsilon."""
     cause, _ = find_incident(step)
-    if cause in (None, Cause.CANCELLATION):
+    if cause in (None, Cause.CANCELLATION) or not step.exact.is_known:
         return False
     if cause is Cause.CLIPPED:
         return True
     if not step.local.is_finite or not step.exact.is_finite:
-        return not step.exact.is_finite  # not even the exact computation has a result
+        # not even the exact computation has a result, or it has one by the truth's convention for weights of 0
+        return not step.exact.is_finite or step.has_right_operands
     carried = abs(step.local - step.exact)
     return carried <= 0.5 * abs(step.exact - step.computed if math.isfinite(step.computed) else step.exact)
 
@@ -72,34 +81,34 @@ def _look_at_special(step: Step) -> tuple[Cause | None, str] | None:
     if local.is_finite or is_saturated:
         return Cause.OVERFLOW, f"overflow: {fmt.name} ends at {fmt.max:.4g}"
     if local.cause is None:
-        return None, f"carries {step.computed:g} on"
+        return None, f"carries {step.computed} on"
     return Cause(local.cause), _spell(step)
 
 
 def _spell(step: Step) -> str:
     """Return the operation that has no finite result in numbers."""
-    if step.operation.startswith("log"):
+    if step.operation in (LOG, LOG1P):
         return "log of 0"
-    if step.operation == "{} / {}":
-        return " / ".join(f"{operand:g}" for operand in step.operands)
+    if step.operation == DIVIDE:
+        return " / ".join(_decimal(operand, step.fmt) for operand in step.operands)
     return {Cause.ZERO_TIMES_INFINITY: "0 × inf", Cause.INFINITY_MINUS_INFINITY: "inf − inf"}[Cause(step.local.cause or "")]
 
 
 def _look_at_guard(step: Step) -> tuple[Cause | None, str] | None:
     """A clip or an epsilon that changed its operand by more than an ulp."""
-    is_clip, is_stop = step.operation.startswith("clip("), step.operation == STOPPED
-    if not (is_clip or is_stop or step.operation == ADD_GUARD):
+    is_clip, is_stop = step.operation.startswith(CLIP), step.operation == STOPPED
+    if not is_guard(step.operation):
         return None
     before = step.operands[0]
     if step.computed == before or step.error_ulps <= _HARMLESS_ULPS:
         return None
     if is_stop:
         return Cause.CLIPPED, "the clip lets no gradient pass"
-    return Cause.CLIPPED, f"clipped from {before:.4g}" if is_clip else f"eps takes the place of {before:.4g}"
+    return Cause.CLIPPED, f"{'clipped from' if is_clip else 'eps takes the place of'} {_decimal(before, step.fmt)}"
 
 
 def _look_at_zero(step: Step) -> tuple[Cause | None, str] | None:
-    if step.local in (0.0, step.computed):
+    if step.local in (0.0, step.computed) or not step.local.is_known:
         return None
     if step.computed == 0:
         return Cause.UNDERFLOW, "underflow to 0"
@@ -116,9 +125,14 @@ def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
     largest = max(operands, default=0.0)
     if abs(step.computed) == largest and step.local != step.computed:
         drowned = max((x for x in operands if x < largest), default=largest)
-        return Cause.ABSORPTION, f"absorption: {drowned:.3g} is lost in {largest:.4g}"
-    if step.operation == SUM and abs(step.local - step.computed) > 0.25 * abs(step.local):
-        return Cause.ABSORPTION, "absorption: terms are lost in partial sums"
+        return Cause.ABSORPTION, f"absorption: {_decimal(drowned, step.fmt)} is lost in {_decimal(largest, step.fmt)}"
+    if step.operation == SUM and measure_ulps(step.computed, step.local, step.fmt) > _ONE_ROUNDING_ULPS:
+        total = abs(step.computed)
+        absorbed = [x for x in set(operands) if round_number(total + x, step.fmt) == total]
+        if absorbed:
+            return Cause.ABSORPTION, f"absorption: {_decimal(max(absorbed), step.fmt)} is lost in {_decimal(total, step.fmt)}"
+        if abs(step.local - step.computed) > 0.25 * abs(step.local):
+            return Cause.ABSORPTION, "absorption: terms are lost in partial sums"
     if largest and abs(step.computed) <= largest / 10 and not step.error_ulps <= _HARMLESS_ULPS:
         digits = round(math.log10(largest / abs(step.computed))) if step.computed else 0
         lost = f"{digits} digit{'s' * (digits > 1)}" if digits else "every digit"
@@ -127,4 +141,9 @@ def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
 
 
 def _look_at_rounding(step: Step) -> tuple[Cause | None, str] | None:
-    return None if step.local == step.computed else (Cause.ROUNDING, "")
+    return None if step.local == step.computed or not step.local.is_known else (Cause.ROUNDING, "")
+
+
+def _decimal(x: float, fmt: Format) -> str:
+    """Return a number as the table of an explanation has it."""
+    return shortest_decimal(x, fmt) if math.isfinite(x) else repr(x)

@@ -5,7 +5,7 @@ rounding, from the computed values of the steps before it. Exact numbers have th
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,14 +16,15 @@ from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.formulations import Formulation
 from cestab.numerics.arithmetic import Arithmetic
-from cestab.numerics.exact import Exact, ExactArithmetic, MixedArithmetic, to_exact_list
+from cestab.numerics.exact import ExactArithmetic, MixedArithmetic, to_exact_array
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
-from cestab.numerics.tape import ALIAS, Array
+from cestab.numerics.tape import ALIAS, CONVERT, Array
 from cestab.numerics.trace import TracingTape
 from cestab.numerics.truth import Truth
 from cestab.results import FindingKind, Severity
 
+BEYOND = (FindingKind.OVERFLOWING_LOSS, FindingKind.OVERFLOWING_GRADIENT)
 _RANK = (Severity.NOTE, Severity.WARN, Severity.FAIL)
 _MOST_BITS = 2**17  # over all classes, of what 1 − p needs beyond the format's own precision: under a second
 MakeArithmetic = Callable[[Format], Arithmetic]
@@ -43,7 +44,16 @@ class Judged:
 
     def worst(self) -> FindingKind | None:
         """Return the finding of worst severity, of equal ones the first that is decided."""
-        return min(self.findings, key=lambda kind: (-_RANK.index(kind.severity), KINDS.index(kind)), default=None)
+        return self.worst_of(self.findings)
+
+    def culpable(self) -> FindingKind | None:
+        """Return the worst finding that an operation is to blame for: none where the truth itself is beyond the format."""
+        return self.worst_of([kind for kind in self.findings if kind not in BEYOND])
+
+    @staticmethod
+    def worst_of(findings: Iterable[FindingKind]) -> FindingKind | None:
+        """Return the worst of some findings."""
+        return min(findings, key=lambda kind: (-_RANK.index(kind.severity), KINDS.index(kind)), default=None)
 
     def rank(self) -> tuple[int, float]:
         """Sort key: the worst severity, then the larger error in whole ulps; the smallest is the best."""
@@ -117,35 +127,18 @@ class Replay:
         kinds = KINDS[codes[0] - 1] if codes[0] else None, KINDS[codes[1] - 1] if codes[1] else None
         return Judged(kinds, float(judgement.loss_ulps[0]), float(judgement.gradient_ulps[0]))
 
-    def with_exact(self, index: int) -> Judged:
-        """Judge the case with one step's result exact and every other one computed from what it gets."""
+    def with_exact(self, index: int, places: Sequence[int | None]) -> Judged:
+        """Judge the case with some entries of one step's result exact and everything else computed from what it gets."""
 
         def mixed(fmt: Format) -> Arithmetic:
             return MixedArithmetic(**vars(self.conditions.arithmetic(fmt)))
 
-        run = self._run(mixed, {index: self.exact.tape.steps[index].value})
+        value = to_exact_array(self.computed.tape.steps[index].value)
+        for place in places:
+            value.reshape(-1)[place or 0] = self.exact.tape.steps[index].value.reshape(-1)[place or 0]
+        run = self._run(mixed, {index: value})
         back = mixed(self.conditions.fmt)
         return self.judge(back.round(run.loss.value), back.round(run.gradient.value))
-
-    def find_lost(self, index: int) -> list[int]:
-        """Return the entries of a step's result that are not finite, the format's end, or 0, and should not be.
-
-        A NaN that should be none, or that even the exact computation comes to in the end; what `where` drops does not count.
-        """
-        computed = self.computed.tape.steps[index].value.reshape(-1).tolist()
-        exact = to_exact_list(self.exact.tape.steps[index].value)
-        return [j for j, (value, own) in enumerate(zip(computed, exact, strict=True)) if self._is_lost(value, own)]
-
-    def _is_lost(self, value: float, own: Exact) -> bool:
-        if not own.is_finite:
-            return math.isnan(value) and self._is_nan
-        return not math.isfinite(value) or (value == 0 and own != 0) or abs(own) > abs(value) == self.conditions.compute.max
-
-    @cached_property
-    def _is_nan(self) -> bool:
-        """Whether not even the exact computation has a loss and a gradient."""
-        run = self.exact
-        return any(end.is_nan for result in (run.loss, run.gradient) for end in to_exact_list(result.value))
 
     def _run(self, make: MakeArithmetic, replaced: Mapping[int, FloatArray]) -> Run:
         conditions, fmt = self.conditions, self.conditions.fmt
@@ -154,8 +147,8 @@ class Replay:
             loss, gradient = self.formulation.run(tape, *widen(conditions, self.cases), conditions.upstream)
             if conditions.compute != fmt:
                 back = make(fmt)
-                loss = tape.record(f"{{}} in {fmt.name}", back.round(loss.value), (loss,))
-                gradient = tape.record(f"{{}} in {fmt.name}", back.round(gradient.value), (gradient,))
+                loss = tape.record(CONVERT + fmt.name, back.round(loss.value), (loss,))
+                gradient = tape.record(CONVERT + fmt.name, back.round(gradient.value), (gradient,))
         return Run(tape, loss, gradient)
 
     @cached_property

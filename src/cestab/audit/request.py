@@ -160,39 +160,49 @@ def make_case(
     pattern: str | None = None,
     classes: int | None = None,
     at: float | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     file: str | None = None,
     row: int | None = None,
     labels: str | None = None,
-    class_axis: int = 1,
-    ignore_index: int = DEFAULT_IGNORE_INDEX,
+    class_axis: int | None = None,
+    ignore_index: int | None = None,
 ) -> GivenCase | GeneratedCase | RecordedCase:
     """Return the one case that is named: by its logits, by a magnitude t, or by a row of a file."""
     ways = [name for name, value in (("--logits", logits), ("--at", at), ("--from", file)) if value is not None]
     if len(ways) != 1:
-        given = " and ".join(ways) or "nothing"
-        raise UsageError(f"one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; {given} was given")
+        given = f"{' and '.join(ways)} were" if ways else "nothing was"
+        raise UsageError(f"one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; {given} given")
     is_binary = find_formulation(formulation).objective is Objective.BINARY_CROSS_ENTROPY
-    _refuse_stray(ways[0], {"--pattern": pattern, "--classes": classes, "--row": row, "--labels": labels, "--target": target})
+    options = {"--pattern": pattern, "--classes": classes, "--seed": seed, "--target": target}
+    recorded = {"--row": row, "--labels": labels, "--axis": class_axis, "--ignore-index": ignore_index}
+    _refuse_stray(ways[0], options | recorded)
     if logits is not None:
-        if not logits or target is None:
+        if not logits:
+            raise UsageError("the selection is empty: no logits are named")
+        if target is None:
             raise UsageError(
                 "--logits Z,… needs a --target: a class, weights with commas, or a label, e.g. --logits 100,0 --target 1"
             )
         return GivenCase(tuple(logits), target)
     if at is not None:
         return GeneratedCase(
-            pattern or "margin", classes if classes is not None else 1 if is_binary else 2, target or "wrong", at, seed
+            pattern or "margin", classes if classes is not None else 1 if is_binary else 2, target or "wrong", at, seed or 0
         )
     if row is None:
         raise UsageError("--from FILE needs --row N, the number of the row from 0 on")
-    return RecordedCase(file or "", row, labels, class_axis, ignore_index)
+    return RecordedCase(
+        file or "",
+        row,
+        labels,
+        1 if class_axis is None else class_axis,
+        DEFAULT_IGNORE_INDEX if ignore_index is None else ignore_index,
+    )
 
 
 _BELONGING = {
     "--logits": ("--target",),
-    "--at": ("--pattern", "--classes", "--target"),
-    "--from": ("--row", "--labels"),
+    "--at": ("--pattern", "--classes", "--target", "--seed"),
+    "--from": ("--row", "--labels", "--axis", "--ignore-index"),
 }
 
 
@@ -200,7 +210,7 @@ def _refuse_stray(way: str, options: Mapping[str, object]) -> None:
     """Refuse an option that does not go with the way in which the case is named."""
     for option, value in options.items():
         if value is not None and option not in _BELONGING[way]:
-            raise UsageError(f"{option} does not go with {way}, which takes {' and '.join(_BELONGING[way])}")
+            raise UsageError(f"{option} does not go with {way}, which takes {', '.join(_BELONGING[way])}")
 
 
 def find_objective(formulations: Sequence[str] | None, objective: str | None) -> Objective:

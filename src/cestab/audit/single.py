@@ -1,13 +1,13 @@
 """The single case that explain looks at: given in numbers, generated as in a sweep, or a row of recorded logits."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from cestab.audit.evaluate import Cases, Conditions, make_cases
-from cestab.audit.explain import explain_case
+from cestab.audit.explain import SingleCase, explain_case
 from cestab.audit.plan import check_cases, plan_arithmetics
 from cestab.audit.recorded import make_recorded_target, round_logits
 from cestab.cases.patterns import find_pattern
@@ -18,13 +18,7 @@ from cestab.numerics.rounding import FloatArray, round_number, round_to_format, 
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.results import ExplainRequest, Explanation, GeneratedCase, GivenCase, Objective, RecordedCase
 
-
-class SingleCase(NamedTuple):
-    """Conditions, the case, and the words that say where it is from."""
-
-    conditions: Conditions
-    cases: Cases
-    source: str
+LEAST_SLACK = 1e-6  # how far from 1 weights may add up to that were typed as decimals
 
 
 def run_explain(request: ExplainRequest) -> Explanation:
@@ -37,19 +31,31 @@ def run_explain(request: ExplainRequest) -> Explanation:
             single = _generate(conditions, request.case)
         case RecordedCase():
             single = _read_row(conditions, request.case)
-    return explain_case(single.conditions, request.formulation, single.cases, single.source, request.against)
+    return explain_case(request, single)
 
 
 def _take_given(conditions: Conditions, case: GivenCase) -> SingleCase:
     fmt, classes = conditions.fmt, len(case.logits)
     logits, has_truth = round_logits(np.array(case.logits).reshape(-1, 1), fmt)
-    shown = ", ".join(_spell(float(z), conditions) for z in logits[:, 0])
     check_cases(conditions.objective, "margin", classes)
     if not has_truth[0]:
-        raise UsageError(f"logits {shown} have no true loss: they must be finite numbers of {fmt.name}, or -inf for a mask")
+        given = ", ".join(map(repr, case.logits))
+        raise UsageError(f"logits {given} have no true loss: they must be finite numbers of {fmt.name}, or -inf for a mask")
     target = _parse_target(case.target, logits, conditions)
-    conditions = replace(conditions, classes=classes)
-    return SingleCase(conditions, Cases(np.zeros(1, dtype=np.int64), logits, target), f"logits {shown}, target {case.target}")
+    roundings = [*_tell_roundings("logits", case.logits, logits, conditions)]
+    if isinstance(target, DenseTarget) and (weights := _parse_numbers(case.target)) is not None:
+        roundings += _tell_roundings("weights", weights, target.weights, conditions)
+    shown = ", ".join(_spell(float(z), conditions) for z in logits[:, 0])
+    cases = Cases(np.zeros(1, dtype=np.int64), logits, target)
+    return SingleCase(replace(conditions, classes=classes), cases, f"logits {shown}, target {case.target}", tuple(roundings))
+
+
+def _tell_roundings(what: str, given: Sequence[float], rounded: FloatArray, conditions: Conditions) -> Iterator[str]:
+    """Yield a sentence if rounding to the format changed numbers that were given beyond their decimals."""
+    pairs = [(number, _spell(float(own), conditions)) for number, own in zip(given, rounded[:, 0], strict=True)]
+    changed = [f"{number!r} is {decimal}" for number, decimal in pairs if float(decimal) != number]
+    if changed:
+        yield f"{what} rounded to {conditions.fmt.name}: {', '.join(dict.fromkeys(changed))}"
 
 
 def _parse_target(text: str, logits: FloatArray, conditions: Conditions) -> Target:
@@ -70,6 +76,8 @@ def _parse_target(text: str, logits: FloatArray, conditions: Conditions) -> Targ
         return IndexTarget(np.array([int(text)]))
     elif len(numbers) != classes or not all(0 <= weight < math.inf for weight in numbers):
         raise UsageError(f"target '{text}' is not {classes} weights from 0 on, one for each logit")
+    elif abs(math.fsum(numbers) - 1) > max(LEAST_SLACK, classes * conditions.fmt.unit_roundoff):
+        raise UsageError(f"the weights of target '{text}' add up to {math.fsum(numbers):.7g}, not to 1")
     return DenseTarget(round_to_format(np.array(numbers).reshape(-1, 1), conditions.fmt))
 
 

@@ -5,15 +5,14 @@ from typing import Annotated
 import typer
 
 from cestab.cli import options
-from cestab.cli.audit import Axis, IgnoreIndex, Labels
+from cestab.cli.audit import Labels
 from cestab.cli.options import OutputFormat
 from cestab.cli.output import open_output, write_text
 from cestab.errors import UsageError
-from cestab.results import DEFAULT_IGNORE_INDEX
 
 FORMS = (OutputFormat.TABLE, OutputFormat.JSON)
 Formulation = Annotated[
-    str | None, typer.Option("-f", "--formulation", metavar="NAME[:KEY=VALUE,…]", help="Formulation, e.g. naive.")
+    list[str] | None, typer.Option("-f", "--formulation", metavar="NAME[:KEY=VALUE,…]", help="Formulation, e.g. naive.")
 ]
 Against = Annotated[
     str | None, typer.Option("--against", metavar="NAME", help="Formulation to show beside it. Default: the best on the case.")
@@ -30,14 +29,22 @@ GivenLogits = Annotated[
 Target = Annotated[
     str | None,
     typer.Option(
-        "--target", metavar="T", help="Class, weights, label, or a target kind such as wrong.", rich_help_panel=options.CASES
+        "--target", metavar="T", help="Class, weights, label, or a target kind; wrong with --at.", rich_help_panel=options.CASES
     ),
 ]
 Pattern = Annotated[
-    str | None, typer.Option("--pattern", metavar="NAME", help="Pattern of a generated case.", rich_help_panel=options.CASES)
+    str | None,
+    typer.Option("--pattern", metavar="NAME", help="Of a generated case. Default: margin.", rich_help_panel=options.CASES),
 ]
-Classes = Annotated[int | None, typer.Option("--classes", metavar="N", help="Its classes.", rich_help_panel=options.CASES)]
+Classes = Annotated[
+    int | None, typer.Option("--classes", metavar="N", help="Its classes. Default: 2.", rich_help_panel=options.CASES)
+]
 At = Annotated[float | None, typer.Option("--at", metavar="T", help="Its magnitude t.", rich_help_panel=options.CASES)]
+Seed = Annotated[int | None, typer.Option("--seed", help="Its seed (gaussian). Default: 0.", rich_help_panel=options.CASES)]
+Axis = Annotated[int | None, typer.Option("--axis", help="Axis of the classes, as in audit.", rich_help_panel=options.CASES)]
+IgnoreIndex = Annotated[
+    int | None, typer.Option("--ignore-index", help="Label of rows that are no case.", rich_help_panel=options.CASES)
+]
 Source = Annotated[
     str | None, typer.Option("--from", metavar="FILE", help="Recorded logits, as in audit.", rich_help_panel=options.CASES)
 ]
@@ -47,7 +54,25 @@ Hexadecimal = Annotated[
 ]
 
 
+def is_called_alone(context: typer.Context) -> bool:
+    """Whether no option was given but the place of the output."""
+    sources = (context.get_parameter_source(name) for name in context.params if name != "output")
+    return not any(source is not None and source.name == "COMMANDLINE" for source in sources)
+
+
+def choose_one(formulations: list[str] | None) -> str:
+    """Return the one formulation that is named."""
+    if not formulations:
+        raise UsageError("explain needs a formulation: -f NAME (`cestab list formulations` names them)")
+    if len(formulations) > 1:
+        raise UsageError(
+            f"explain takes one formulation, not {' and '.join(formulations)}: --against NAME shows another beside it"
+        )
+    return formulations[0]
+
+
 def explain(
+    context: typer.Context,
     formulation: Formulation = None,
     against: Against = None,
     logits: GivenLogits = None,
@@ -55,12 +80,12 @@ def explain(
     pattern: Pattern = None,
     classes: Classes = None,
     at: At = None,
-    seed: options.Seed = 0,
+    seed: Seed = None,
     source: Source = None,
     row: Row = None,
     labels: Labels = None,
-    axis: Axis = 1,
-    ignore_index: IgnoreIndex = DEFAULT_IGNORE_INDEX,
+    axis: Axis = None,
+    ignore_index: IgnoreIndex = None,
     dtype: Dtype = "float32",
     compute: options.Compute = None,
     summation: SummationOrder = "wide",
@@ -89,15 +114,14 @@ def explain(
 
     """
     is_json = options.choose_format(output_format, json=json, detail=False, allowed=FORMS) is OutputFormat.JSON
-    if formulation is None:
-        if logits is not None or at is not None or source is not None or is_json:
-            raise UsageError("explain needs a formulation: -f NAME (`cestab list formulations` names them)")
+    if is_called_alone(context):
         with open_output(output) as stream:
             from cestab.audit.walkthrough import compute_walkthrough
             from cestab.reports import walkthrough
 
             write_text(walkthrough.render(compute_walkthrough(), stream), stream)
         return
+    name = choose_one(formulation)
     from cestab.audit.request import make_arithmetics, make_case, make_explain_request
     from cestab.audit.single import run_explain
 
@@ -105,7 +129,7 @@ def explain(
         [dtype], compute, [summation], [loss_scale], rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
     case = make_case(
-        formulation,
+        name,
         logits=options.split_floats(None if logits is None else [logits], "--logits"),
         target=target,
         pattern=pattern,
@@ -118,7 +142,7 @@ def explain(
         class_axis=axis,
         ignore_index=ignore_index,
     )
-    request = make_explain_request(formulation, arithmetics, case, against)
+    request = make_explain_request(name, arithmetics, case, against)
     with open_output(output) as stream:
         explanation = run_explain(request)
         if is_json:

@@ -35,6 +35,11 @@ class Arithmetic:
             x = x.astype(fmt.dtype).astype(np.float32)
         return flush_subnormals(x, fmt) if self.flush else x
 
+    def weigh(self, x: FloatArray, weights: FloatArray) -> FloatArray:
+        """Return the products with the weights of a dense target, not yet rounded."""
+        product: FloatArray = x * weights
+        return product
+
     def constant(self, x: float) -> FloatArray:
         """Return the number RN(x) as a scalar array, so that 1e-8 is 0 in float16."""
         return self.round(np.array(round_number(x, self.fmt), dtype=self.fmt.storage))

@@ -1,12 +1,23 @@
 """Truth in ball arithmetic (python-flint's arb): one case, to any precision, every digit proven."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flint import arb, ctx
 
 from cestab.results import Objective
+
+_PRECISION = threading.RLock()  # flint's precision is one number for the whole process
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Compute balls with that many bits; other threads wait, and what is nested has its own number of bits."""
+    with _PRECISION, ctx.workprec(bits):
+        yield
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ def refine(case: ExactCase, decide: Callable[[Ball], bool], *, limit: int = 4096
     """Call `decide` with ever tighter enclosures, 128 bits doubling up to `limit`, until it says that all is decided."""
     bits = 128
     while bits <= limit:
-        with ctx.workprec(bits):
+        with precision(bits):
             if decide(enclose(case)):
                 return True
         bits *= 2

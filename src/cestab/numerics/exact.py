@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 from typing import Any, Union
 
 import numpy as np
@@ -52,21 +51,24 @@ class Exact:
     def is_nan(self) -> bool:
         return math.isnan(self.special)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the precision sufficed: no NaN that nothing made, no ball about 0 that may be 0 or not."""
+        return not (self.is_nan and self.cause is None) and not self._is_vague
+
+    @property
+    def _is_vague(self) -> bool:
+        return self.ball is not None and self.ball.contains(0) and not self.ball.is_zero()
+
     def is_zero(self) -> bool:
-        """Whether it is 0 as far as its precision tells."""
-        return self.ball is not None and self.ball.contains(0)
+        """Whether it is 0 and nothing else."""
+        return self.ball is not None and self.ball.is_zero()
 
     def sign(self) -> float:
         """Return −1.0, 0.0 or 1.0 for a finite number, itself for another: what IEEE 754's special cases depend on."""
         if self.ball is None:
             return self.special
-        return 0.0 if self.is_zero() else math.copysign(1.0, float(self.ball.mid() > 0) - 0.5)
-
-    def to_fraction(self) -> Fraction:
-        """Return the centre of a finite number's ball; the exponent must be moderate."""
-        assert self.ball is not None, "a finite number"
-        mantissa, exponent = (int(part) for part in self.ball.mid().man_exp())
-        return Fraction(mantissa * 2**exponent if exponent >= 0 else Fraction(mantissa, 2**-exponent))
+        return float(self.ball.mid() > 0) - float(self.ball.mid() < 0)
 
     def exponent(self) -> int:
         """Return ⌊log2 |x|⌋ of a finite number that is not 0."""
@@ -95,7 +97,7 @@ class Exact:
         if self.ball is None:
             return Exact(math.nan) if self.special < 0 else Exact(self.special, self.cause)
         above = self.ball - pole
-        if above.contains(0):
+        if above.is_zero():
             return Exact(-math.inf, Special.DIVISION_BY_ZERO)
         return Exact(math.nan) if above < 0 else _checked(function(self.ball))
 
@@ -115,10 +117,14 @@ class Exact:
         other = to_exact(other)
         if self.ball is not None and other.ball is not None:
             return _checked(self.ball * other.ball)
+        if self._is_vague or other._is_vague:
+            return Exact(math.nan)  # of inf·0 and ±inf
         return _special(self, other, self.sign() * other.sign(), Special.ZERO_TIMES_INFINITY)
 
     def __truediv__(self, other: Operand) -> "Exact":
         other = to_exact(other)
+        if other._is_vague:
+            return Exact(math.nan)
         if other.is_zero():
             quotient = math.nan if self.sign() == 0 or self.is_nan else math.copysign(math.inf, self.sign())
             return _special(self, other, quotient, Special.DIVISION_BY_ZERO)
@@ -202,19 +208,13 @@ def round_exact(x: Exact, fmt: Format) -> float:
     """Return RN(x), or for a narrow format a float64 that rounds to it: to odd, as in rounding.py."""
     if x.ball is None:
         return x.special
-    if x.is_zero():
+    if x.ball.contains(0):
         return 0.0
-    exponent = x.exponent()
-    if abs(exponent) > 1100:
-        return math.copysign(math.inf if exponent > 0 else 0.0, x.sign())
-    number = x.to_fraction()
-    try:
-        nearest = float(number)
-    except OverflowError:
-        return math.copysign(math.inf, x.sign())
-    if fmt.bits == 64 or Fraction(nearest) == number or np.float64(nearest).view(np.uint64) & 1:
+    number = x.ball.mid()
+    nearest = float(number)
+    if fmt.bits == 64 or not 0 < abs(nearest) < math.inf or number == nearest or np.float64(nearest).view(np.uint64) & 1:
         return nearest
-    return math.nextafter(nearest, math.inf if Fraction(nearest) < number else -math.inf)
+    return math.nextafter(nearest, math.inf if number > nearest else -math.inf)
 
 
 @dataclass(frozen=True)
@@ -224,8 +224,8 @@ class MixedArithmetic(Arithmetic):
     def round(self, x: FloatArray) -> FloatArray:
         if x.dtype != object:
             return super().round(x)
-        items = to_exact_list(x)  # partial sums are rounded already
-        return super().round(np.array([round_exact(item, self.fmt) for item in items]).reshape(x.shape))
+        items: npt.NDArray[Any] = x.reshape(-1)
+        return super().round(np.array([round_exact(to_exact(item), self.fmt) for item in items]).reshape(x.shape))
 
 
 @dataclass(frozen=True)
@@ -245,6 +245,13 @@ class ExactArithmetic(Arithmetic):
 
     def round(self, x: FloatArray) -> FloatArray:
         return x
+
+    def weigh(self, x: FloatArray, weights: FloatArray) -> FloatArray:
+        """Without guards a weight of 0 leaves nothing, of −inf neither: the truth sums over the weights that are not 0."""
+        product: npt.NDArray[Any] = super().weigh(x, weights)
+        if not self.is_guarded:
+            product[weights == 0] = Exact(0.0)
+        return product
 
     def constant(self, x: float) -> FloatArray:
         return to_exact_array(super().constant(x) if self.is_guarded else np.array(x))

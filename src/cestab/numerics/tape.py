@@ -16,8 +16,11 @@ from cestab.numerics.target import DenseTarget, IndexTarget, Target
 
 # (gradient of the result, the result) → gradients of the parents, None where none flows
 VectorJacobianProduct = Callable[["Array", "Array"], tuple["Array | None", ...]]
-ALIAS, ADD_GUARD = "{}", "{} + eps({})"
-STOPPED = "{} where {} is not clipped"
+ALIAS, ADD, SUBTRACT, SUM = "{}", "{} + {}", "{} − {}", "Σ {}"
+MULTIPLY, DIVIDE, LOG, LOG1P = "{}·{}", "{} / {}", "log({})", "log1p({})"
+ADD_GUARD, STOPPED = "{} + eps({})", "{} where {} is not clipped"
+SUBTRACT_TARGET, CONVERT = "{} − 1 at the target", "{} in "
+CLIP, PICK, SOFTMAX_GRADIENT = "clip(", "{}[target]", "{1}·({0} − Σ {0}·{1})"
 
 
 @dataclass(eq=False, slots=True)
@@ -132,7 +135,7 @@ def _times_sign(g: Array, a: Array) -> Array:
 def add(a: Array, b: Array | float) -> Array:
     """a + b."""
     b = a.tape.constant(b)
-    return a.tape.rounded("{} + {}", a.value + b.value, (a, b), lambda g, _: (g, g))
+    return a.tape.rounded(ADD, a.value + b.value, (a, b), lambda g, _: (g, g))
 
 
 def add_guard(a: Array, eps: float) -> Array:
@@ -144,19 +147,19 @@ def add_guard(a: Array, eps: float) -> Array:
 def subtract(a: Array, b: Array | float) -> Array:
     """a − b."""
     b = a.tape.constant(b)
-    return a.tape.rounded("{} − {}", a.value - b.value, (a, b), lambda g, _: (g, -g))
+    return a.tape.rounded(SUBTRACT, a.value - b.value, (a, b), lambda g, _: (g, -g))
 
 
 def multiply(a: Array, b: Array | float) -> Array:
     """a·b."""
     b = a.tape.constant(b)
-    return a.tape.rounded("{}·{}", a.value * b.value, (a, b), lambda g, _: (g * b, g * a))
+    return a.tape.rounded(MULTIPLY, a.value * b.value, (a, b), lambda g, _: (g * b, g * a))
 
 
 def divide(a: Array, b: Array | float) -> Array:
     """a/b; ∂b is −g·((a/b)/b), a/b as rounded."""
     b = a.tape.constant(b)
-    return a.tape.rounded("{} / {}", a.value / b.value, (a, b), lambda g, r: (g / b, -g * (r / b)))
+    return a.tape.rounded(DIVIDE, a.value / b.value, (a, b), lambda g, r: (g / b, -g * (r / b)))
 
 
 def exp(a: Array) -> Array:
@@ -171,12 +174,12 @@ def expm1(a: Array) -> Array:
 
 def log(a: Array) -> Array:
     """log a; −inf at 0, NaN below; its derivative is g/a, so 0/0 is NaN where no gradient arrives."""
-    return a.tape.rounded("log({})", np.log(a.value), (a,), lambda g, _: (g / a,))
+    return a.tape.rounded(LOG, np.log(a.value), (a,), lambda g, _: (g / a,))
 
 
 def log1p(a: Array) -> Array:
     """log(1 + a); its derivative is g/(a + 1)."""
-    return a.tape.rounded("log1p({})", np.log1p(a.value), (a,), lambda g, _: (g / (a + 1.0),))
+    return a.tape.rounded(LOG1P, np.log1p(a.value), (a,), lambda g, _: (g / (a + 1.0),))
 
 
 def reciprocal(a: Array) -> Array:
@@ -209,7 +212,7 @@ def max_over_classes(z: Array, *, differentiable: bool = False) -> Array:
 
 def sum_over_classes(v: Array) -> Array:
     """Σ_j v_j in the setting's summation order, (classes, cases) → (cases,)."""
-    return v.tape.record("Σ {}", v.tape.arithmetic.sum(v.value), (v,), lambda g, _: (_broadcast(g, v),))
+    return v.tape.record(SUM, v.tape.arithmetic.sum(v.value), (v,), lambda g, _: (_broadcast(g, v),))
 
 
 def clip(a: Array, low: float, high: float, *, closed: bool = False) -> Array:
@@ -227,7 +230,7 @@ def clip(a: Array, low: float, high: float, *, closed: bool = False) -> Array:
         return (tape.record(STOPPED, np.where(inside, g.value, 0).astype(g.value.dtype), (g, a)),)
 
     clipped = np.minimum(np.maximum(a.value, bottom), top)
-    return tape.record(f"clip({{}}, {low!r}, {high!r})", clipped, (a,), pull_back)
+    return tape.record(f"{CLIP}{{}}, {low:.7g}, {high:.7g})", clipped, (a,), pull_back)
 
 
 def where(condition: npt.NDArray[np.bool_], a: Array | float, b: Array | float) -> Array:
@@ -253,7 +256,7 @@ def softmax(z: Array) -> Array:
 
     def pull_back(g: Array, p: Array) -> tuple[Array]:
         value = p.value * (g.value - sum_pairwise(g.value * p.value))
-        return (g.tape.rounded("{1}·({0} − Σ {0}·{1})", value, (g, p)),)
+        return (g.tape.rounded(SOFTMAX_GRADIENT, value, (g, p)),)
 
     exponentials = np.exp(z.value - np.max(z.value, axis=0))
     return z.tape.rounded("softmax({})", exponentials / sum_pairwise(exponentials), (z,), pull_back)
@@ -262,13 +265,18 @@ def softmax(z: Array) -> Array:
 def pick(v: Array, target: Target) -> Array:
     """The target's entry of v, (classes, cases) → (cases,); Σ y·v for a dense target (0·(−inf) is NaN there)."""
     if isinstance(target, DenseTarget):
-        return sum_over_classes(v * v.tape.variable(target.weights, "y"))
+        return sum_over_classes(_weigh(v, v.tape.variable(target.weights, "y")))
 
     def pull_back(g: Array, _: Array) -> tuple[Array]:
         value = target.with_entry(np.zeros_like(v.value), g.value)
         return (g.tape.record("{} at the target, else 0", value, (g,)),)
 
-    return v.tape.record("{}[target]", target.pick(v.value), (v,), pull_back)
+    return v.tape.record(PICK, target.pick(v.value), (v,), pull_back)
+
+
+def _weigh(v: Array, y: Array) -> Array:
+    """v·y, y the weights of a target."""
+    return v.tape.rounded(MULTIPLY, v.tape.arithmetic.weigh(v.value, y.value), (v, y), lambda g, _: (g * y, g * v))
 
 
 def with_entry(v: Array, place: IndexTarget, entry: Array | float) -> Array:
@@ -282,4 +290,4 @@ def subtract_target(p: Array, target: Target) -> Array:
     if isinstance(target, DenseTarget):
         return p - p.tape.variable(target.weights, "y")
     difference = target.with_entry(p.value, target.pick(p.value) - 1)
-    return p.tape.rounded("{} − 1 at the target", difference, (p,))
+    return p.tape.rounded(SUBTRACT_TARGET, difference, (p,))

@@ -1,6 +1,6 @@
 """A tape that keeps every primitive, those of the backward pass too, and lets given results take the place of computed ones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ class TracingTape(Tape):
     replaced: Mapping[int, FloatArray] = field(default_factory=dict)
     steps: list[Array] = field(default_factory=list)
     own: list[FloatArray] = field(default_factory=list)
+    _places: dict[int, int] = field(default_factory=dict)  # of steps by their id
 
     def variable(self, value: FloatArray, name: str) -> Array:
         return super().variable(self._normalize(value), name)
@@ -27,6 +28,7 @@ class TracingTape(Tape):
         self.own.append(self._normalize(np.asarray(value)))
         kept = self.replaced.get(len(self.steps), self.own[-1])
         result = super().record(operation, self._normalize(kept), parents, pull_back)
+        self._places[id(result)] = len(self.steps)
         self.steps.append(result)
         return result
 
@@ -35,30 +37,22 @@ class TracingTape(Tape):
         is_exact = value.dtype == object or isinstance(self.arithmetic, ExactArithmetic)
         return to_exact_array(value) if is_exact else value
 
-    def sources(self, index: int) -> set[int]:
-        """Return the indices of the steps that a step is made of, seen through those that only rename a value."""
-        places = self._places()
-        found: set[int] = set()
-        waiting = list(self.steps[index].parents)
-        while waiting:
-            array = waiting.pop()
-            if array.operation == ALIAS:
-                waiting.extend(array.parents)
-            elif id(array) in places:
-                found.add(places[id(array)])
-        return found
-
-    def _places(self) -> dict[int, int]:
-        return {id(step): index for index, step in enumerate(self.steps)}
+    def sources(self, index: int) -> Iterator[int]:
+        """Yield the indices of the steps that a step is made of, seen through those that only rename a value."""
+        for parent in self.steps[index].parents:
+            array = parent
+            while array.operation == ALIAS:
+                array = array.parents[0]
+            if id(array) in self._places:
+                yield self._places[id(array)]
 
     def ancestors(self, *results: Array) -> set[int]:
         """Return the indices of the steps that the results depend on, their own included."""
-        places = self._places()
         found: set[int] = set()
         waiting = list(results)
         while waiting:
             array = waiting.pop()
-            index = places.get(id(array))
+            index = self._places.get(id(array))
             if index is not None and index in found:
                 continue
             if index is not None:

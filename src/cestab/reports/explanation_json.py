@@ -1,12 +1,12 @@
 """The JSON report cestab.explain/1."""
 
 from cestab.reports.json_v1 import Json, write_json
-from cestab.results import Explanation, Number, Operation, Outcome
+from cestab.results import Explanation, GeneratedCase, GivenCase, Number, Operation, Outcome, RecordedCase
 
 
 def render(explanation: Explanation) -> str:
     """Return the explanation as JSON, with a newline at the end."""
-    setting, root = explanation.setting, explanation.root_cause
+    request, setting, root = explanation.request, explanation.setting, explanation.root_cause
     return write_json(
         {
             "schema": "cestab.explain/1",
@@ -21,11 +21,14 @@ def render(explanation: Explanation) -> str:
                 "loss_scale": setting.loss_scale,
                 "rtol": explanation.rtol,
                 "atol": explanation.atol,
-                "fp8_overflow": explanation.fp8_overflow,
-                "flush_subnormals": explanation.flush_subnormals,
+                "fp8_overflow": request.arithmetics.fp8_overflow,
+                "flush_subnormals": request.arithmetics.flush_subnormals,
+                "case": _named_case(request.case),
+                "against": request.against,
             },
             "case": {
                 "source": explanation.source,
+                "roundings": explanation.roundings,
                 "classes": setting.classes,
                 "shown": explanation.shown,
                 "logits": [_number(logit) for logit in explanation.logits],
@@ -41,11 +44,29 @@ def render(explanation: Explanation) -> str:
                 "is_sole": root.is_sole,
                 "sentence": root.sentence,
             },
+            "limits": explanation.limits,
             "truth": {"loss": explanation.true_loss, "gradient": explanation.true_gradient},
             **_outcome(explanation.outcome),
             "against": None if explanation.against is None else _outcome(explanation.against),
         }
     )
+
+
+def _named_case(case: GivenCase | GeneratedCase | RecordedCase) -> Json:
+    """Return the case as it was named, under the names of the options."""
+    match case:
+        case GivenCase():
+            return {"logits": case.logits, "target": case.target}
+        case GeneratedCase():
+            return vars(case)
+        case RecordedCase():
+            return {
+                "from": case.file,
+                "row": case.row,
+                "labels": case.labels,
+                "axis": case.class_axis,
+                "ignore_index": case.ignore_index,
+            }
 
 
 def _operation(operation: Operation) -> Json:
@@ -73,4 +94,4 @@ def _outcome(outcome: Outcome) -> Json:
 
 
 def _number(number: Number) -> Json:
-    return {"value": number.value if number.value != number.value else float(number.decimal), "hex": number.hexadecimal}
+    return {"value": float(number.decimal), "hex": number.hexadecimal}

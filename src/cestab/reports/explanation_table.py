@@ -7,46 +7,50 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cestab.reports.text import new_table, to_text
-from cestab.results import Entry, Explanation, Fp8Overflow, Number, Operation, Outcome, Summation
+from cestab.reports.text import find_width, new_table, to_text
+from cestab.results import Entry, Explanation, Fp8Overflow, Number, Operation, Outcome
 
 ROOT = "▶"
+WIDE = 80  # columns that leave room for words beside two float64
 
 
 def render(explanation: Explanation, stream: TextIO, *, hexadecimal: bool = False) -> str:
     """Return the explanation as it is to be written to the stream; `hexadecimal` shows computed values exactly."""
-    return to_text(stream, *_parts(explanation, hexadecimal=hexadecimal))
+    is_wide = find_width(stream) >= WIDE
+    return to_text(stream, *_parts(explanation, hexadecimal=hexadecimal, is_wide=is_wide))
 
 
-def _parts(explanation: Explanation, *, hexadecimal: bool) -> Iterator[RenderableType]:
+def _parts(explanation: Explanation, *, hexadecimal: bool, is_wide: bool) -> Iterator[RenderableType]:
     setting, root = explanation.setting, explanation.root_cause
-    arithmetic = ", ".join(_arithmetic(explanation))
+    arithmetic = ", ".join([setting.dtype, *setting.unusual(), *_rules(explanation)])
     yield Text(f"cestab {explanation.version} · {setting.formulation} · {arithmetic} · {explanation.source}")
+    yield from map(Text, explanation.roundings)
     if setting.classes > len(explanation.shown):
         yield Text(f"{len(explanation.shown)} of {setting.classes} classes are shown: {', '.join(map(str, explanation.shown))}")
-    table = new_table(("operation", "class", "computed", "exact", "ulps", "what happened"))
+    table = _new_table(is_wide=is_wide)
     for operation in explanation.operations:
         is_root = root is not None and root.operation == f"{operation.name} = {operation.expression}"
         _add_rows(table, operation, is_root=is_root, hexadecimal=hexadecimal)
     yield table
     if root is not None:
         yield Text.assemble((f"{ROOT} Root cause of {root.finding.label}: ", "bold"), root.sentence)
+    yield from (Text(f"{limit[0].upper()}{limit[1:]}.") for limit in explanation.limits)
     yield _outcomes(explanation)
 
 
-def _arithmetic(explanation: Explanation) -> Iterator[str]:
-    """The number format, and what differs from the defaults."""
-    setting = explanation.setting
-    yield setting.dtype
-    if setting.compute != setting.dtype:
-        yield f"computed in {setting.compute}"
-    if setting.summation is not Summation.WIDE:
-        yield f"{setting.summation} sums"
-    if setting.loss_scale != 1:
-        yield f"loss scale {setting.loss_scale:g}"
-    if explanation.fp8_overflow is Fp8Overflow.SATURATE:
+def _new_table(*, is_wide: bool) -> Table:
+    """Return the empty table; numbers are broken only where there is no room for them."""
+    table = new_table(("operation", "class", "computed", "exact", "ulps", "what happened"))
+    for column in table.columns[2:4]:
+        column.no_wrap = is_wide
+    return table
+
+
+def _rules(explanation: Explanation) -> Iterator[str]:
+    """Overflow and underflow where they differ from the defaults."""
+    if explanation.request.arithmetics.fp8_overflow is Fp8Overflow.SATURATE:
         yield "overflow saturates"
-    if explanation.flush_subnormals:
+    if explanation.request.arithmetics.flush_subnormals:
         yield "subnormals flushed"
 
 

@@ -10,9 +10,14 @@ from rich.table import Table
 NARROWEST = 40  # columns; what a terminal or COLUMNS says below that would break every number
 
 
+def find_width(stream: TextIO) -> int:
+    """Return the columns that a stream has: those of its terminal, of COLUMNS, or 80; at least NARROWEST."""
+    return max(NARROWEST, Console(file=stream).width)
+
+
 def to_text(stream: TextIO, *renderables: RenderableType) -> str:
     """Return the text without trailing blanks; rich itself would end the program on a broken pipe."""
-    width, buffer = max(NARROWEST, Console(file=stream).width), io.StringIO()
+    width, buffer = find_width(stream), io.StringIO()
     console = Console(file=buffer, width=width, force_terminal=stream.isatty(), highlight=False, emoji=False)
     for renderable in renderables:
         console.print(renderable)

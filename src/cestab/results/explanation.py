@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cestab.results.kinds import FindingKind, Fp8Overflow
+from cestab.results.kinds import FindingKind
 from cestab.results.report import Environment, Setting
+from cestab.results.requests import ExplainRequest
 
 
 class Cause(StrEnum):
@@ -34,7 +35,8 @@ class Number:
 class Entry:
     """One entry of an operation's result (`index` its class, None where there is one number per case).
 
-    `exact` is what the whole computation has there without rounding, clips and epsilons; `ulps` the error against it in
+    `exact` is what the whole computation has there without rounding, clips and epsilons: a decimal, `computed + 4.2e-18` where
+    a decimal that tells the two apart is too long, `?` where it could not be known. `ulps` is the error against it in
     ulps of the operation's format, None where a value is not finite. `cause` and `words` say what this operation did.
     """
 
@@ -60,8 +62,7 @@ class Operation:
 class RootCause:
     """Why a finding arose: the operation, what it did, and a sentence.
 
-    `is_sole`: its exact result alone removes the finding; else it is the first whose result is not finite, or a zero that
-    should not be.
+    `is_sole`: its exact result alone removes the finding; else it is where the harm begins that ends in the finding.
     """
 
     finding: FindingKind
@@ -88,23 +89,25 @@ class Explanation:
     """One case explained.
 
     Logits, the weights of a dense target (an index target is one number) and gradients are those of the classes in `shown`;
-    truth's numbers are decimals of proven digits.
+    truth's numbers are decimals of proven digits. `rtol` and `atol` are those of the request or the format's; `roundings` says
+    which given numbers the format changed, `limits` which truth is beyond it, so that no operation is to blame.
     """
 
     version: str
     environment: Environment
+    request: ExplainRequest
     setting: Setting
     rtol: float
     atol: float
-    fp8_overflow: Fp8Overflow
-    flush_subnormals: bool
     source: str
+    roundings: tuple[str, ...]
     shown: tuple[int, ...]
     logits: tuple[Number, ...]
     target: int | tuple[float, ...]
     operations: tuple[Operation, ...]
     outcome: Outcome
     root_cause: RootCause | None
+    limits: tuple[str, ...]
     true_loss: str
     true_gradient: tuple[str, ...]
     against: Outcome | None

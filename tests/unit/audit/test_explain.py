@@ -6,11 +6,12 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from flint import ctx
+from flint import arb, ctx
 
-from cestab.audit.explain import MOST_SHOWN, spell_exact
+from cestab.audit.explain import MOST_SHOWN
 from cestab.audit.request import make_arithmetics, make_case, make_explain_request
 from cestab.audit.single import run_explain
+from cestab.audit.spell import spell_exact
 from cestab.numerics.exact import Exact
 from cestab.results import Cause, Explanation, FindingKind
 
@@ -30,13 +31,15 @@ def explain(name: str, dtype: str = "float32", against: str | None = None, **cas
     [
         (lambda: Exact(0.0), 0.0, "0"),
         (lambda: Exact(math.inf), 1.0, "inf"),
-        (lambda: Exact(math.nan), 1.0, "nan"),
+        (lambda: Exact(math.nan), 1.0, "?"),  # a NaN that nothing made
+        (lambda: Exact(0.0) / 0.0, 1.0, "nan"),
+        (lambda: Exact(arb(0, 1e-300)), 1.0, "?"),
         (lambda: Exact(300.0), 300.0, "300"),
         (lambda: Exact(2.0).log(), 0.0, "0.6931471806"),  # log 2 = 0.69314718055994…
         (lambda: Exact(-100.0).exp(), 0.0, "3.720075976e-44"),  # e^-100 = 3.72007597602…e-44
         (lambda: -Exact(100.0).exp(), 0.0, "-2.688117142e+43"),  # e^100 = 2.68811714181…e43
         (lambda: Exact(1.0) + 2.0**-60, 1.0, "1.00000000000000000087"),  # 2^-60 = 8.67e-19: as many digits as show it
-        (lambda: Exact(1.0) + 2.0**-500, 1.0, "1"),  # 40 digits do not
+        (lambda: Exact(1.0) + 2.0**-500, 1.0, "computed + 3.1e-151"),  # 2^-500 = 3.05e-151
         (lambda: Exact(1e6).exp(), 0.0, "10^434294"),  # 10^6/log 10 = 434,294.48
         (lambda: -(Exact(-1e6).exp()), 0.0, "-10^-434295"),
     ],
@@ -95,7 +98,7 @@ def test_of_many_classes_the_target_the_maximum_and_the_worst_are_shown() -> Non
 def test_the_entry_of_the_sentence_is_the_one_that_is_most_off() -> None:
     root = explain("log-eps", logits=[30.0, 0.0], target="1").root_cause
     assert root is not None
-    assert "9.357622969e-14 for class 1: eps takes the place of 9.358e-14" in root.sentence
+    assert "9.357622969e-14 for class 1: eps takes the place of 9.357623e-14" in root.sentence
 
 
 def test_nothing_is_beside_a_case_without_findings_unless_it_is_named() -> None:

@@ -31,13 +31,14 @@ def make_step(
     local: Exact | float,
     *,
     exact: Exact | float | None = None,
+    has_right_operands: bool = False,
     dtype: str = "float32",
 ) -> Step:
     """A step whose exact value is the local one unless another is given."""
     fmt = FORMATS[dtype]
     own = local if isinstance(local, Exact) else Exact(local)
     right = own if exact is None else exact if isinstance(exact, Exact) else Exact(exact)
-    return Step(operation, operands, computed, own, right, measure_ulps(computed, right, fmt), fmt)
+    return Step(operation, operands, has_right_operands, computed, own, right, measure_ulps(computed, right, fmt), fmt)
 
 
 FIRES = [
@@ -49,8 +50,8 @@ FIRES = [
     (make_step(PRODUCT, (0.0, INF), NAN, ZERO * INFINITE), Cause.ZERO_TIMES_INFINITY, "0 × inf"),
     (make_step(QUOTIENT, (INF, INF), NAN, INFINITE / INFINITE), Cause.ZERO_TIMES_INFINITY, "inf / inf"),
     (make_step(DIFFERENCE, (INF, INF), NAN, INFINITE - INFINITE), Cause.INFINITY_MINUS_INFINITY, "inf − inf"),
-    (make_step(QUOTIENT, (-1.0, 0.0), -INF, Exact(-1.0) / ZERO), Cause.DIVISION_BY_ZERO, "-1 / 0"),
-    (make_step(QUOTIENT, (0.0, 0.0), NAN, ZERO / ZERO), Cause.DIVISION_BY_ZERO, "0 / 0"),
+    (make_step(QUOTIENT, (-1.0, 0.0), -INF, Exact(-1.0) / ZERO), Cause.DIVISION_BY_ZERO, "-1.0 / 0.0"),
+    (make_step(QUOTIENT, (0.0, 0.0), NAN, ZERO / ZERO), Cause.DIVISION_BY_ZERO, "0.0 / 0.0"),
     (make_step("log({})", (0.0,), -INF, ZERO.log()), Cause.DIVISION_BY_ZERO, "log of 0"),
     (make_step("log1p({})", (-1.0,), -INF, Exact(-1.0).log1p()), Cause.DIVISION_BY_ZERO, "log of 0"),
     (make_step(CLIP, (2e-9,), 1e-7, 1e-7, exact=2e-9), Cause.CLIPPED, "clipped from 2e-09"),
@@ -63,12 +64,17 @@ FIRES = [
         Cause.UNDERFLOW,
         "underflow: subnormal, digits are lost",
     ),
-    (make_step(SUM, (300.0, 0.69), 300.0, 300.69, dtype="bfloat16"), Cause.ABSORPTION, "absorption: 0.69 is lost in 300"),
+    (make_step(SUM, (300.0, 0.69), 300.0, 300.69, dtype="bfloat16"), Cause.ABSORPTION, "absorption: 0.69 is lost in 300.0"),
     # 1 is absorbed by 2^24 in float32, though every term is as large as the others
-    (make_step("Σ {}", (2.0**24, 1.0, 1.0), 2.0**24, 2.0**24 + 2), Cause.ABSORPTION, "absorption: 1 is lost in 1.678e+07"),
+    (make_step("Σ {}", (2.0**24, 1.0, 1.0), 2.0**24, 2.0**24 + 2), Cause.ABSORPTION, "absorption: 1.0 is lost in 16777216.0"),
     # a sequential sum of 600 ones in bfloat16 stops at 256, where the spacing is 2 and 257 is a tie
     (
         make_step("Σ {}", (1.0,) * 600, 256.0, 600.0, dtype="bfloat16"),
+        Cause.ABSORPTION,
+        "absorption: 1.0 is lost in 256.0",
+    ),
+    (
+        make_step("Σ {}", (16.0,) * 7, 64.0, 112.0, dtype="float8_e5m2"),
         Cause.ABSORPTION,
         "absorption: terms are lost in partial sums",
     ),
@@ -145,6 +151,18 @@ def test_what_is_given_is_carried_on() -> None:
 )
 def test_an_origin_made_its_error_itself(step: Step, *, expected: bool) -> None:
     assert is_origin(step) is expected
+
+
+def test_a_product_with_a_weight_of_0_is_an_origin_where_its_operands_are_right() -> None:
+    """The truth leaves out what has weight 0: 0·(−inf) is 0 there, and NaN in any format."""
+    for has_right_operands in (True, False):
+        step = make_step(PRODUCT, (-INF, 0.0), NAN, INFINITE * ZERO, exact=0.0, has_right_operands=has_right_operands)
+        assert is_origin(step) is has_right_operands
+
+
+def test_what_is_not_known_is_no_origin() -> None:
+    assert not is_origin(make_step("log({})", (0.5,), -0.69, Exact(0.5).log(), exact=NAN))
+    assert not is_origin(make_step("log({})", (0.5,), -0.69, Exact(NAN), exact=-0.69))
 
 
 def test_errors_are_in_ulps_at_the_exact_value() -> None:

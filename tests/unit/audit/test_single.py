@@ -31,7 +31,7 @@ def recorded(tmp_path: Path) -> str:
         (
             "naive",
             {"logits": [1.0], "at": 2.0},
-            "one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; --logits and --at was given",
+            "one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; --logits and --at were given",
         ),
         (
             "naive",
@@ -39,7 +39,7 @@ def recorded(tmp_path: Path) -> str:
             "--logits Z,… needs a --target: a class, weights with commas, or a label, e.g. --logits 100,0 --target 1",
         ),
         ("naive", {"file": "a.npy"}, "--from FILE needs --row N, the number of the row from 0 on"),
-        ("naive", {"at": 1.0, "row": 3}, "--row does not go with --at, which takes --pattern and --classes and --target"),
+        ("naive", {"at": 1.0, "row": 3}, "--row does not go with --at, which takes --pattern, --classes, --target, --seed"),
         ("naive", {"logits": [1.0], "target": "0"}, "softmax-cross-entropy needs at least 2 classes, not 1"),
         ("naive", {"logits": [1.0, 2.0], "target": "2"}, "target '2' is not a class from 0 to 1"),
         ("naive", {"logits": [1.0, 2.0], "target": "0.5"}, "target '0.5' is not a class from 0 to 1"),
@@ -50,7 +50,7 @@ def recorded(tmp_path: Path) -> str:
         (
             "naive",
             {"logits": [1e39, 2.0], "target": "0"},
-            "logits inf, 2.0 have no true loss: they must be finite numbers of float32, or -inf for a mask",
+            "logits 1e+39, 2.0 have no true loss: they must be finite numbers of float32, or -inf for a mask",
         ),
         (
             "naive",

@@ -9,12 +9,14 @@ import pytest
 
 from cestab.reports import explanation_json, explanation_table, walkthrough
 from cestab.results import (
+    Arithmetics,
     Cause,
     Entry,
     Environment,
+    ExplainRequest,
     Explanation,
     FindingKind,
-    Fp8Overflow,
+    GivenCase,
     Number,
     Objective,
     Operation,
@@ -39,21 +41,25 @@ ROOT = RootCause(FindingKind.NAN_GRADIENT, "v1 = exp(z)", Cause.OVERFLOW, "v1 = 
 OUTCOME = Outcome("naive", INF, None, (NAN, TENTH), 1e30, (FindingKind.INF_LOSS, FindingKind.NAN_GRADIENT))
 BETTER = Outcome("compensated", ONE, 0.5, (ONE, ONE), 0.25, ())
 SETTING = Setting("naive", Objective.SOFTMAX_CROSS_ENTROPY, "float32", "float32", Summation.WIDE, None, 2, "1", 1.0)
+REQUEST = ExplainRequest(
+    Objective.SOFTMAX_CROSS_ENTROPY, "naive", Arithmetics(("float32",)), GivenCase((100.0, 0.0), "1"), None
+)
 EXPLANATION = Explanation(
     version="VERSION",
     environment=Environment("", "", "", ""),
+    request=REQUEST,
     setting=SETTING,
     rtol=1e-6,
     atol=1e-5,
-    fp8_overflow=Fp8Overflow.NAN,
-    flush_subnormals=False,
     source="logits [1], 0",
+    roundings=(),
     shown=(0, 1),
     logits=(ONE, TENTH),
     target=1,
     operations=OPERATIONS,
     outcome=OUTCOME,
     root_cause=ROOT,
+    limits=(),
     true_loss="100",
     true_gradient=("1", "-1"),
     against=BETTER,
