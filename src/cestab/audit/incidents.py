@@ -51,7 +51,7 @@ def find_incident(step: Step) -> tuple[Cause | None, str]:
 
 
 def is_origin(step: Step) -> bool:
-    """Whether the operation made most of the entry's error itself: from right operands, or by a clip or an epsilon."""
+    """Whether the operation made at least as much of the entry's error as it was given."""
     cause, _ = find_incident(step)
     if cause in (None, Cause.CANCELLATION) or not step.exact.is_known:
         return False
@@ -61,7 +61,10 @@ def is_origin(step: Step) -> bool:
         # not even the exact computation has a result, or it has one by the truth's convention for weights of 0
         return not step.exact.is_finite or step.has_right_operands
     carried = abs(step.local - step.exact)
-    return carried <= 0.5 * abs(step.exact - step.computed if math.isfinite(step.computed) else step.exact)
+    if not math.isfinite(step.computed):
+        return carried <= 0.5 * abs(step.exact)
+    made, error = abs(step.local - step.computed), abs(step.exact - step.computed)
+    return carried <= made <= 2.0 * error  # of two errors that cancel neither is to blame
 
 
 def measure_ulps(computed: float, exact: Exact, fmt: Format) -> float:

@@ -70,11 +70,11 @@ class _Search(NamedTuple):
             return ordered[0]
         return next((place for place in ordered[:MOST_TRIED] if self._is_gone(index, [place])), ordered[0])
 
-    def _harm(self, index: int, place: Place) -> tuple[bool, float]:
-        """Sort key: the target's entry of a loss first, then by the size of the error."""
+    def _harm(self, index: int, place: Place) -> tuple[bool, float, int]:
+        """Sort key: the target's entry of a loss first, then by the size of the error, then the first."""
         target = self.replay.cases.target
         is_target = self.finding.is_loss and isinstance(target, IndexTarget) and place == target.index[0]
-        return not is_target, -self.steps.error(index, place)
+        return not is_target, -self.steps.error(index, place), -1 if place is None else place
 
     def _severity(self, index: int) -> tuple[int, float]:
         """Sort key: the severest incident, then the largest error in ulps."""

@@ -1,7 +1,7 @@
 """The operations of a replayed case: their names, their entries, which entries made an error and which carried one on."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -58,14 +58,14 @@ class Steps:
     def operation(self, index: int, shown: list[int]) -> Operation:
         """Return a step with the entries of the classes that are shown."""
         places = self.places(index)
-        classes = places if places == [None] else [place for place in shown if place < len(places)]
+        classes = places if places == (None,) else [place for place in shown if place < len(places)]
         entries = tuple(self._show(index, place) for place in classes)
         return Operation(*self.formula(index), is_backward=index not in self._forward, entries=entries)
 
-    def places(self, index: int) -> list[Place]:
+    def places(self, index: int) -> Sequence[Place]:
         """Return the classes of a step's result; None alone where it is one number."""
         value = self.replay.computed.tape.steps[index].value
-        return list(range(len(value))) if value.ndim == 2 and len(value) > 1 else [None]
+        return range(len(value)) if value.ndim == 2 and len(value) > 1 else (None,)
 
     def entry(self, index: int, place: Place) -> Step:
         """Return one entry of a step with all that is known about it."""
@@ -84,7 +84,7 @@ class Steps:
         return Step(step.operation, list(self._operands(step, place)), is_right, computed, local, exact, error, fmt)
 
     def origins(self, index: int) -> list[Place]:
-        """Return the entries whose error the step made itself, or most of it, rather than carried it on."""
+        """Return the entries whose error the step made itself, at least as much as it carried on."""
         known = self._origins.get(index)
         if known is None:
             known = self._origins[index] = [place for place in self._suspects(index) if is_origin(self.entry(index, place))]
@@ -102,7 +102,7 @@ class Steps:
             if is_decided or not math.isfinite(value) or own.ball is None or right.ball is None:
                 if not _is_equal(value, right) or math.isnan(value):
                     yield place
-            elif abs(own.ball - right.ball) <= 0.5 * abs(right.ball - value):
+            elif own.ball != value and abs(own.ball - right.ball) <= abs(own.ball - value):
                 yield place
 
     def error(self, index: int, place: Place) -> float:
