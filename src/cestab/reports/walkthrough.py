@@ -18,8 +18,8 @@ while both are numbers, then NaN."""
 CLIP = """2. Clipping p at 1e-7 keeps −1/p finite. But where the clip holds p, no gradient passes: 0 where it should be −1.
 The network is most wrong there, and learns nothing; no NaN tells."""
 FUSED = """3. Take both derivatives together on paper: −1/p · ∂p/∂z = p − y. Nothing is divided, nothing overflows, and the
-gradient of a wrong answer tends to −1 as t grows and stays there. This is why frameworks fuse softmax and cross-entropy and want
-logits, not probabilities: log p = z − lse is computed from z, where p = 0 never arises."""
+gradient of a wrong answer tends to −1 as t grows and stays there. This is why frameworks fuse softmax and
+cross-entropy and want logits, not probabilities: log p = z − lse is computed from z, where p = 0 never arises."""
 SQUARED = """4. Squared error on the same softmax, Σ (p − y)², has no −1/p to cancel the softmax's flat tails: its gradient
 vanishes, in exact arithmetic too. The −1/p that looks like a defect is what makes cross-entropy learn."""
 NEXT = """What still goes wrong on logits (cancellation in lse − z, p − 1 rounding to 0, half precision) and which
