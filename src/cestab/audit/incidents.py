@@ -21,9 +21,9 @@ _HARMLESS_ULPS = 1.0  # a cancellation that leaves no larger error revealed none
 class Step:
     """One entry of an operation's result.
 
-    `operands` are the computed numbers that it is made of, `has_right_operands` says whether all of them are exact;
-    `local` is its result from them without rounding, `exact` that of the computation without rounding; `error_ulps` the
-    computed result's error against `exact` (NaN if there is none).
+    `operands` are the computed numbers that it is made of; `has_right_operands` says, where `local` is not finite, whether all
+    of them are exact. `local` is its result from them without rounding, `exact` that of the computation without rounding;
+    `error_ulps` the computed result's error against `exact` (NaN if there is none).
     """
 
     operation: str

@@ -115,7 +115,8 @@ class _Search(NamedTuple):
         is_sum = self.replay.computed.tape.steps[spot[0]].operation in _SUMS
         errors = {source: self._weight(source, is_sum=is_sum) for source in self.steps.sources(*spot)}
         largest = max(errors.values(), default=0.0)
-        return [source for source, error in errors.items() if error == largest > 0]
+        equal = [source for source, error in errors.items() if error == largest > 0]
+        return equal if len(equal) <= MOST_TRIED else sorted(equal, key=lambda source: self._harm(*source))[:MOST_TRIED]
 
     def _weight(self, spot: Spot, *, is_sum: bool) -> float:
         if self._is_nan(*spot):

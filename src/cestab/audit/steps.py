@@ -80,7 +80,7 @@ class Steps:
         computed = float(_at(step.value, place))
         exact, local = _at(replay.exact.tape.steps[index].value, place), _at(replay.local.tape.own[index], place)
         error = measure_ulps(computed, exact, fmt)
-        is_right = all(_is_equal(*pair) for pair in self._pairs(index, place))
+        is_right = local.ball is None and all(_is_equal(*pair) for pair in self._pairs(index, place))
         return Step(step.operation, list(self._operands(step, place)), is_right, computed, local, exact, error, fmt)
 
     def origins(self, index: int) -> list[Place]:
@@ -110,9 +110,11 @@ class Steps:
         step = self.entry(index, place)
         if not step.exact.is_known:
             return 0.0
+        if _is_equal(step.computed, step.exact):
+            return 0.0
         if step.exact.ball is None or not math.isfinite(step.computed):
-            return 0.0 if step.exact == step.computed else math.inf
-        return max(float(abs(step.exact.ball - step.computed)), 0.0 if step.exact == step.computed else math.ulp(0.0))
+            return math.inf
+        return max(float(abs(step.exact.ball - step.computed)), math.ulp(0.0))  # not 0 where it is below any float
 
     def relative_error(self, index: int, place: Place) -> float:
         """Return an entry's error divided by its exact value, which may be far below any float."""
@@ -170,4 +172,6 @@ def _at(values: npt.NDArray[Any], place: Place) -> Any:
 
 def _is_equal(computed: float, exact: Exact) -> bool:
     """Whether a number is right; NaN is where the exact computation has it, too."""
-    return exact == computed or (exact.is_nan and math.isnan(computed))
+    if exact.ball is not None:
+        return bool(exact.ball.mid() == computed)
+    return exact.special == computed or (exact.is_nan and math.isnan(computed))

@@ -1,6 +1,7 @@
 """Explanations: names, exact decimals, the classes that are shown, the formulation beside."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -136,8 +137,13 @@ def test_threads_do_not_share_a_precision() -> None:
         return repr(explain("unshifted-lse", "float64", **case))
 
     alone = [show(case) for case in cases]
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(show, cases * 8)) == alone * 8
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(show, cases * 10)) == alone * 10
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_long_chains_of_operations_are_followed() -> None:
