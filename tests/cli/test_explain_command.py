@@ -88,6 +88,58 @@ def test_json_holds_what_the_table_shows(cestab: Command) -> None:
     assert [entry["class"] for entry in report["operations"][1]["entries"]] == [None]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "case", "against"),
+    [
+        (("--logits", "1e-60,-inf", "--target", "0"), {"logits": [1e-60, "-inf"], "target": "0"}, None),
+        (
+            ("--at", "3", "--pattern", "gaussian", "--classes", "5", "--seed", "7", "--against", "log-eps"),
+            {"pattern": "gaussian", "classes": 5, "target": "wrong", "at": 3.0, "seed": 7},
+            "log-eps",
+        ),
+        (
+            ("--from", "tests/data/digits_logits.npz", "--row", "4"),
+            {"from": "tests/data/digits_logits.npz", "row": 4, "labels": None, "axis": 1, "ignore_index": -100},
+            None,
+        ),
+    ],
+)
+def test_the_request_holds_the_case_as_it_was_named(
+    arguments: tuple[str, ...], case: dict[str, Any], against: str | None, cestab: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    request = read(cestab("explain", "-f", "naive", *arguments, "--json").out)["request"]
+    assert (request["case"], request["against"]) == (case, against)
+
+
+@pytest.mark.parametrize("name", ["naive", "softmax-log", "log-eps", "compensated"])
+def test_no_number_is_broken_in_80_columns(name: str, cestab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    arguments = ("explain", "-f", name, "--dtype", "float64", "--logits=40.123456789,-0.0987654321", "--target", "0")
+    report, lines = read(cestab(*arguments, "--json").out), cestab(*arguments).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    words = [line.split() for line in lines]
+    for operation in report["operations"]:
+        for entry in operation["entries"]:
+            assert len(entry["exact"]) <= 24
+            shown = [str(entry["value"]), *entry["exact"].split()]
+            assert any(shown == line[start : start + len(shown)] for line in words for start in range(len(line))), entry
+
+
+def test_of_very_many_operations_the_ends_and_the_root_are_shown(cestab: Command) -> None:
+    many = ("explain", "-f", "online:chunk=1", "--dtype", "bfloat16", "--pattern", "gaussian", "--at", "5", "--classes", "200")
+    text = cestab(*many).out
+    assert "left out" in text
+    assert text.count("▶ v") == 1
+    assert len(text.splitlines()) < 600 < len(read(cestab(*many, "--json").out)["operations"])
+
+
+def test_the_walk_through_does_not_overclaim(cestab: Command) -> None:
+    text = " ".join(cestab("explain").out.split())
+    assert "it has overflowed at t = 90" in text
+    assert "tends to −1 as t grows and stays there" in text
+
+
 def test_the_same_command_gives_the_same_bytes(cestab: Command) -> None:
     assert cestab(*NAIVE, "--json").out == cestab(*NAIVE, "--json").out
     assert cestab(*NAIVE).out == cestab(*NAIVE).out
@@ -128,6 +180,24 @@ def test_a_file_gets_what_standard_output_would(arguments: tuple[str, ...], cest
     [
         (("--logits", "1,0"), "explain needs a formulation: -f NAME (`cestab list formulations` names them)"),
         (("--json",), "explain needs a formulation: -f NAME (`cestab list formulations` names them)"),
+        *(
+            (words, "explain needs a formulation: -f NAME (`cestab list formulations` names them)")
+            for words in (
+                ("--dtype", "float32"),
+                ("--row", "3"),
+                ("--pattern", "margin"),
+                ("--target", "1"),
+                ("--against", "naive"),
+                ("--hex",),
+                ("--seed", "0"),
+            )
+        ),
+        (
+            ("-f", "naive", "-f", "log-eps", "--at", "1"),
+            "explain takes one formulation, not naive and log-eps: --against NAME shows another beside it",
+        ),
+        (("-f", "naive", "--logits", ",", "--target", "0"), "the selection is empty: no logits are named"),
+        (("-f", "naive", "--logits", "1e60,2", "--target", "0"), "logits 1e+60, 2.0 have no true loss"),
         (("-f", "naiv", "--at", "1"), "unknown formulation 'naiv'; did you mean naive?"),
         (
             ("-f", "naive", "--at", "1", "--against", "compensate"),

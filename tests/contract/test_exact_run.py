@@ -89,6 +89,13 @@ def test_so_it_is_with_masked_classes(name: str, logits: list[float]) -> None:
     assert_exact_run_is_truth(make_replay(name, logits, IndexTarget(np.array([2 if logits[0] > 0 else 1]))))
 
 
+@pytest.mark.parametrize("name", [name for name in SOFTMAX if name not in NEEDS_LOG_OF_EVERY_P])
+@pytest.mark.parametrize("logits", MASKED.values(), ids=list(MASKED))
+def test_a_masked_class_of_weight_0_has_no_share_in_the_loss(name: str, logits: list[float]) -> None:
+    weights = [0.25 if np.isfinite(z) else 0.0 for z in logits]
+    assert_exact_run_is_truth(make_replay(name, logits, dense([2 * y for y in weights])))
+
+
 @pytest.mark.parametrize("name", BINARY)
 @pytest.mark.parametrize("x", [0.0, 1.0, -1.0, 50.0, -50.0, 3.0e4, -3.0e4, 1.0e-40])
 def test_a_binary_formulation_without_rounding_is_the_truth(name: str, x: float) -> None:

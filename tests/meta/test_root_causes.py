@@ -2,9 +2,14 @@
 
 import io
 import json
+import math
+import re
 import shlex
 from contextlib import redirect_stdout
+from decimal import Decimal
+from typing import Any
 
+import numpy as np
 import pytest
 
 from cestab.cli.app import run
@@ -38,6 +43,54 @@ CASES = [
     ),
     # 17 + 4e-8 is 17 and 17 − 17 = 0: the sum 1 + 4e-8 is 1, too, so it takes two exact results; the sum is the first
     ("-f log-sum-exp --logits 17,0 --target 0", "zeroed-loss", "v4 = Σ v3", C.ABSORPTION, False),
+    # lse = −1 + log(1 + exp −5.7) = −0.99666: the sum and its log are rounded, −0.997 and z differ in their last digits only
+    ("-f log-sum-exp --dtype float16 --logits=-1,-6.7 --target 0", "inaccurate-loss", "v8 = v6 − v7", C.CANCELLATION, False),
+    # Σ = 1 + 1e-5 is 1 in float16, log 1 = 0 is right, and 11.516 + 1e-5 would be lost, too: the zero was made in the sum
+    (
+        "-f log-sum-exp --dtype float16 --pattern margin --classes 2 --target correct --at=11.516",
+        "zeroed-loss",
+        "v4 = Σ v3",
+        C.ABSORPTION,
+        False,
+    ),
+    # −1.7e38 − 1.7e38 = −3.402e38 ends beyond 3.39e38; −inf − log Σ and −inf·y carry it on
+    (
+        "-f log-softmax --dtype bfloat16 --pattern spread --classes 10 --target smooth:0.1 --at=1.7e38",
+        "inf-loss",
+        "v2 = z − v1",
+        C.OVERFLOW,
+        False,
+    ),
+    # 1000 ones added one by one in bfloat16 stop at 256, at logits of 0, too
+    (
+        "-f log-sum-exp --dtype bfloat16 --summation sequential --pattern equal --classes 1000 --target wrong --at 0",
+        "wrong-loss",
+        "v4 = Σ v3",
+        C.ABSORPTION,
+        True,
+    ),
+    # exp 710 = 2.2e308 > 1.8e308, and p = exp −746 = 1e-324 < 2^-1075
+    ("-f naive --dtype float64 --logits 710,0 --target 1", "nan-gradient", "v1 = exp(z)", C.OVERFLOW, False),
+    ("-f softmax-log --dtype float64 --logits 746,0 --target 1", "nan-gradient", "v1 = softmax(z)", C.UNDERFLOW, False),
+    # exact exponents of 10^7.8e307 bits: no number of Python's holds them
+    (
+        "-f softmax-log --dtype float64 --pattern margin --classes 1000 --target wrong --at=1.7976929550930205e+308",
+        "nan-gradient",
+        "v1 = softmax(z)",
+        C.UNDERFLOW,
+        False,
+    ),
+    ("-f naive --dtype float64 --logits=1e308,-1e308 --target 1", "nan-gradient", "v1 = exp(z)", C.OVERFLOW, False),
+    # sums of exact and of rounded numbers
+    ("-f naive --summation pairwise --logits 100,0,1,2,3,4,5 --target 1", "nan-gradient", "v1 = exp(z)", C.OVERFLOW, False),
+    # the gradient −8.3e-7·1e-3 = −8e-10 is below half of 6e-8, float16's least number: the last step is 0 whatever comes before
+    (
+        "-f sigmoid-compensated --dtype float16 --logits=14 --target 1 --loss-scale 1e-3 --atol 0",
+        "underflowing-gradient",
+        "g9 = g8·0.001000404",
+        C.UNDERFLOW,
+        False,
+    ),
     # p = 2e-9 < 1e-7: the loss is −log 1e-7, and worse, the clip's derivative is 0
     ("-f clipped --logits 20,0 --target 1", "vanishing-gradient", "g4 = g3 where v1 is not clipped", C.CLIPPED, True),
     # in float16 p = 2e-9 is 0, too, so the exact derivative of the clip is multiplied by 0: it takes both
@@ -98,3 +151,70 @@ def test_the_root_cause_is_the_one_found_by_hand(
     root = json.loads(stream.getvalue())["root_cause"]
     assert (root["finding"], root["operation"], root["cause"], root["is_sole"]) == (finding, operation, cause, is_sole)
     assert root["sentence"].startswith(f"{operation} is ")
+
+
+def explain(arguments: str) -> Any:
+    with redirect_stdout(io.StringIO()) as stream:
+        assert run(["explain", *shlex.split(arguments), "--json"]) == 0
+    return json.loads(stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "finding", "limits"),
+    [
+        # 60000 − (−60000) = 120,000 > 65,504 is the loss itself
+        (
+            "-f compensated --dtype float16 --logits 60000,-60000 --target 1",
+            None,
+            ["the true loss is beyond float16: nothing in this format could do better"],
+        ),
+        # the loss 2e308 is beyond float64, but the gradient is not: naive's NaN has a cause
+        (
+            "-f naive --dtype float64 --logits=1e308,-1e308 --target 1",
+            "nan-gradient",
+            ["the true loss is beyond float64: nothing in this format could do better"],
+        ),
+        ("-f naive --logits 100,0 --target 1", "nan-gradient", []),
+    ],
+)
+def test_no_operation_is_to_blame_for_a_truth_beyond_the_format(arguments: str, finding: str | None, limits: list[str]) -> None:
+    report = explain(arguments)
+    assert (report["root_cause"] and report["root_cause"]["finding"], report["limits"]) == (finding, limits)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        # p of class 0 is 1 − 2e-9 and eps does it no harm; that of the target is 2e-9
+        ("-f log-eps --logits 20,0 --target 1", "is 1.0206116e-07 instead of 2.061153618e-9 for class 1: eps"),
+        # the gradient of class 5 is off, not that of class 0, whose rounding is the first
+        ("-f unshifted-lse --dtype float16 --from tests/data/digits_logits.npz --row 49", "for class 5: "),
+        # the first overflow, of equal harm to all others
+        ("-f naive --pattern offset --classes 30 --at 100 --target wrong", "for class 0: overflow"),
+    ],
+)
+def test_the_class_that_is_named_is_the_one_that_did_the_harm(arguments: str, words: str) -> None:
+    assert words in explain(arguments)["root_cause"]["sentence"]
+
+
+def test_a_loss_is_not_blamed_on_the_gradient() -> None:
+    saturating = (
+        "-f log-eps --dtype float8_e4m3fn --fp8-overflow saturate --pattern margin --classes 2 --target correct --at=3.2"
+    )
+    root = explain(saturating)["root_cause"]
+    assert root["finding"] == "inaccurate-loss"
+    assert root["operation"].startswith("v")
+
+
+def test_no_sentence_says_that_a_number_is_itself() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(150):
+        name = rng.choice(["naive", "softmax-log", "unshifted-lse", "log-softmax"])
+        logits = ",".join(map(str, rng.choice([0.0, -0.5, 20.0, 710.0, -750.0, 40.0, -math.inf], 2)))
+        arguments = f"-f {name} --dtype {rng.choice(['float16', 'float64'])} --logits={logits},1 --target {rng.integers(3)}"
+        root = explain(arguments)["root_cause"]
+        if root is not None and "instead of" in root["sentence"]:
+            found = re.search(r" is (\S+) instead of (.+?)(?: for class \d+)?: ", root["sentence"])
+            assert found is not None
+            assert found[2] != "?"
+            assert not re.fullmatch(r"[-+.e\dinfa]+", found[2]) or Decimal(found[1]) != Decimal(found[2])

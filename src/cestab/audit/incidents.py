@@ -21,9 +21,9 @@ _HARMLESS_ULPS = 1.0  # a cancellation that leaves no larger error revealed none
 class Step:
     """One entry of an operation's result.
 
-    `operands` are the computed numbers that it is made of, `has_right_operands` says whether all of them are exact;
-    `local` is its result from them without rounding, `exact` that of the computation without rounding; `error_ulps` the
-    computed result's error against `exact` (NaN if there is none).
+    `operands` are the computed numbers that it is made of; `has_right_operands` says, where `local` is not finite, whether all
+    of them are exact. `local` is its result from them without rounding, `exact` that of the computation without rounding;
+    `error_ulps` the computed result's error against `exact` (NaN if there is none).
     """
 
     operation: str
@@ -51,7 +51,7 @@ def find_incident(step: Step) -> tuple[Cause | None, str]:
 
 
 def is_origin(step: Step) -> bool:
-    """Whether the operation made most of the entry's error itself: from right operands, or by a clip or an epsilon."""
+    """Whether the operation made at least as much of the entry's error as it was given."""
     cause, _ = find_incident(step)
     if cause in (None, Cause.CANCELLATION) or not step.exact.is_known:
         return False
@@ -61,7 +61,10 @@ def is_origin(step: Step) -> bool:
         # not even the exact computation has a result, or it has one by the truth's convention for weights of 0
         return not step.exact.is_finite or step.has_right_operands
     carried = abs(step.local - step.exact)
-    return carried <= 0.5 * abs(step.exact - step.computed if math.isfinite(step.computed) else step.exact)
+    if not math.isfinite(step.computed):
+        return carried <= 0.5 * abs(step.exact)
+    made, error = abs(step.local - step.computed), abs(step.exact - step.computed)
+    return carried <= made <= 2.0 * error  # of two errors that cancel neither is to blame
 
 
 def measure_ulps(computed: float, exact: Exact, fmt: Format) -> float:

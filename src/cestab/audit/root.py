@@ -70,11 +70,11 @@ class _Search(NamedTuple):
             return ordered[0]
         return next((place for place in ordered[:MOST_TRIED] if self._is_gone(index, [place])), ordered[0])
 
-    def _harm(self, index: int, place: Place) -> tuple[bool, float]:
-        """Sort key: the target's entry of a loss first, then by the size of the error."""
+    def _harm(self, index: int, place: Place) -> tuple[bool, float, int]:
+        """Sort key: the target's entry of a loss first, then by the size of the error, then the first."""
         target = self.replay.cases.target
         is_target = self.finding.is_loss and isinstance(target, IndexTarget) and place == target.index[0]
-        return not is_target, -self.steps.error(index, place)
+        return not is_target, -self.steps.error(index, place), -1 if place is None else place
 
     def _severity(self, index: int) -> tuple[int, float]:
         """Sort key: the severest incident, then the largest error in ulps."""
@@ -115,7 +115,8 @@ class _Search(NamedTuple):
         is_sum = self.replay.computed.tape.steps[spot[0]].operation in _SUMS
         errors = {source: self._weight(source, is_sum=is_sum) for source in self.steps.sources(*spot)}
         largest = max(errors.values(), default=0.0)
-        return [source for source, error in errors.items() if error == largest > 0]
+        equal = [source for source, error in errors.items() if error == largest > 0]
+        return equal if len(equal) <= MOST_TRIED else sorted(equal, key=lambda source: self._harm(*source))[:MOST_TRIED]
 
     def _weight(self, spot: Spot, *, is_sum: bool) -> float:
         if self._is_nan(*spot):

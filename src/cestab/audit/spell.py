@@ -10,7 +10,7 @@ from cestab.numerics.rounding import hexadecimal, shortest_decimal
 from cestab.results import Number
 
 EXACT_DIGITS, GAP_DIGITS = 10, 2
-LONGEST = 24  # characters of an exact number: as many as the longest float64 has
+LONGEST = 18  # characters of an exact number: what tells it in a line of 80 beside a float64
 COMPUTED, UNKNOWN = "computed", "?"
 
 
@@ -34,10 +34,11 @@ def spell_exact(x: Exact, computed: float = math.nan, name: str = COMPUTED) -> s
     gap = x - computed
     if not gap.is_finite or not gap.is_known or gap.is_zero() or x.is_zero():
         return _spell_ball(x, EXACT_DIGITS)
-    shared_bits = min(max(x.exponent() - gap.exponent(), 0), 4 * LONGEST)
-    plain = _spell_ball(x, max(EXACT_DIGITS, 3 + round(shared_bits * math.log10(2))))
-    if len(plain) <= LONGEST:
-        return plain
+    shared_bits = max(x.exponent() - gap.exponent(), 0)
+    if shared_bits < 4 * LONGEST:
+        plain = _spell_ball(x, max(EXACT_DIGITS, 3 + round(shared_bits * math.log10(2))))
+        if len(plain) <= LONGEST:
+            return plain
     return f"{name} {'−' if gap.sign() < 0 else '+'} {_spell_ball(abs(gap), GAP_DIGITS)}"
 
 

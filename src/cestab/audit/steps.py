@@ -1,7 +1,7 @@
 """The operations of a replayed case: their names, their entries, which entries made an error and which carried one on."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -58,14 +58,14 @@ class Steps:
     def operation(self, index: int, shown: list[int]) -> Operation:
         """Return a step with the entries of the classes that are shown."""
         places = self.places(index)
-        classes = places if places == [None] else [place for place in shown if place < len(places)]
+        classes = places if places == (None,) else [place for place in shown if place < len(places)]
         entries = tuple(self._show(index, place) for place in classes)
         return Operation(*self.formula(index), is_backward=index not in self._forward, entries=entries)
 
-    def places(self, index: int) -> list[Place]:
+    def places(self, index: int) -> Sequence[Place]:
         """Return the classes of a step's result; None alone where it is one number."""
         value = self.replay.computed.tape.steps[index].value
-        return list(range(len(value))) if value.ndim == 2 and len(value) > 1 else [None]
+        return range(len(value)) if value.ndim == 2 and len(value) > 1 else (None,)
 
     def entry(self, index: int, place: Place) -> Step:
         """Return one entry of a step with all that is known about it."""
@@ -80,11 +80,11 @@ class Steps:
         computed = float(_at(step.value, place))
         exact, local = _at(replay.exact.tape.steps[index].value, place), _at(replay.local.tape.own[index], place)
         error = measure_ulps(computed, exact, fmt)
-        is_right = all(_is_equal(*pair) for pair in self._pairs(index, place))
+        is_right = local.ball is None and all(_is_equal(*pair) for pair in self._pairs(index, place))
         return Step(step.operation, list(self._operands(step, place)), is_right, computed, local, exact, error, fmt)
 
     def origins(self, index: int) -> list[Place]:
-        """Return the entries whose error the step made itself, or most of it, rather than carried it on."""
+        """Return the entries whose error the step made itself, at least as much as it carried on."""
         known = self._origins.get(index)
         if known is None:
             known = self._origins[index] = [place for place in self._suspects(index) if is_origin(self.entry(index, place))]
@@ -102,7 +102,7 @@ class Steps:
             if is_decided or not math.isfinite(value) or own.ball is None or right.ball is None:
                 if not _is_equal(value, right) or math.isnan(value):
                     yield place
-            elif abs(own.ball - right.ball) <= 0.5 * abs(right.ball - value):
+            elif own.ball != value and abs(own.ball - right.ball) <= abs(own.ball - value):
                 yield place
 
     def error(self, index: int, place: Place) -> float:
@@ -110,9 +110,11 @@ class Steps:
         step = self.entry(index, place)
         if not step.exact.is_known:
             return 0.0
+        if _is_equal(step.computed, step.exact):
+            return 0.0
         if step.exact.ball is None or not math.isfinite(step.computed):
-            return 0.0 if step.exact == step.computed else math.inf
-        return max(float(abs(step.exact.ball - step.computed)), 0.0 if step.exact == step.computed else math.ulp(0.0))
+            return math.inf
+        return max(float(abs(step.exact.ball - step.computed)), math.ulp(0.0))  # not 0 where it is below any float
 
     def relative_error(self, index: int, place: Place) -> float:
         """Return an entry's error divided by its exact value, which may be far below any float."""
@@ -170,4 +172,6 @@ def _at(values: npt.NDArray[Any], place: Place) -> Any:
 
 def _is_equal(computed: float, exact: Exact) -> bool:
     """Whether a number is right; NaN is where the exact computation has it, too."""
-    return exact == computed or (exact.is_nan and math.isnan(computed))
+    if exact.ball is not None:
+        return bool(exact.ball.mid() == computed)
+    return exact.special == computed or (exact.is_nan and math.isnan(computed))

@@ -11,6 +11,7 @@ from cestab.reports.text import find_width, new_table, to_text
 from cestab.results import Entry, Explanation, Fp8Overflow, Number, Operation, Outcome
 
 ROOT = "▶"
+MOST_OPERATIONS = 200
 WIDE = 80  # columns that leave room for words beside two float64
 
 
@@ -28,9 +29,12 @@ def _parts(explanation: Explanation, *, hexadecimal: bool, is_wide: bool) -> Ite
     if setting.classes > len(explanation.shown):
         yield Text(f"{len(explanation.shown)} of {setting.classes} classes are shown: {', '.join(map(str, explanation.shown))}")
     table = _new_table(is_wide=is_wide)
-    for operation in explanation.operations:
-        is_root = root is not None and root.operation == f"{operation.name} = {operation.expression}"
-        _add_rows(table, operation, is_root=is_root, hexadecimal=hexadecimal)
+    last = -1
+    for place, operation in _choose(explanation):
+        if place > last + 1:
+            table.add_row(f"  … {place - last - 1} left out", *[""] * 4, "they are in --json")
+        _add_rows(table, operation, is_root=_is_root(explanation, operation), hexadecimal=hexadecimal)
+        last = place
     yield table
     if root is not None:
         yield Text.assemble((f"{ROOT} Root cause of {root.finding.label}: ", "bold"), root.sentence)
@@ -38,9 +42,25 @@ def _parts(explanation: Explanation, *, hexadecimal: bool, is_wide: bool) -> Ite
     yield _outcomes(explanation)
 
 
+def _choose(explanation: Explanation) -> list[tuple[int, Operation]]:
+    """Return the operations that are shown, with their places: of very many the first, the root cause, and the last."""
+    operations = explanation.operations
+    ends = MOST_OPERATIONS // 2
+    return [
+        (place, operation)
+        for place, operation in enumerate(operations)
+        if not ends <= place < len(operations) - ends or _is_root(explanation, operation)
+    ]
+
+
+def _is_root(explanation: Explanation, operation: Operation) -> bool:
+    root = explanation.root_cause
+    return root is not None and root.operation == f"{operation.name} = {operation.expression}"
+
+
 def _new_table(*, is_wide: bool) -> Table:
     """Return the empty table; numbers are broken only where there is no room for them."""
-    table = new_table(("operation", "class", "computed", "exact", "ulps", "what happened"))
+    table = new_table(("operation", "class", "computed", "exact", "ulps", "what happened"), gap=1)
     for column in table.columns[2:4]:
         column.no_wrap = is_wide
     return table

@@ -38,6 +38,25 @@ def recorded(tmp_path: Path) -> str:
             {"logits": [1.0, 2.0]},
             "--logits Z,… needs a --target: a class, weights with commas, or a label, e.g. --logits 100,0 --target 1",
         ),
+        ("naive", {"logits": [], "target": "0"}, "the selection is empty: no logits are named"),
+        ("naive", {"logits": [1.0, 2.0], "target": "1", "seed": 3}, "--seed does not go with --logits, which takes --target"),
+        (
+            "naive",
+            {"at": 1.0, "class_axis": 0},
+            "--axis does not go with --at, which takes --pattern, --classes, --target, --seed",
+        ),
+        (
+            "naive",
+            {"file": "a.npy", "row": 0, "seed": 0},
+            "--seed does not go with --from, which takes --row, --labels, --axis, --ignore-index",
+        ),
+        (
+            "naive",
+            {"logits": [1.0, 2.0], "target": "0", "ignore_index": -1},
+            "--ignore-index does not go with --logits, which takes --target",
+        ),
+        ("naive", {"logits": [1.0, 2.0], "target": "1e10,0"}, "the weights of target '1e10,0' add up to 1e+10, not to 1"),
+        ("naive", {"logits": [1.0, 2.0], "target": "0.5,0.499"}, "the weights of target '0.5,0.499' add up to 0.999, not to 1"),
         ("naive", {"file": "a.npy"}, "--from FILE needs --row N, the number of the row from 0 on"),
         ("naive", {"at": 1.0, "row": 3}, "--row does not go with --at, which takes --pattern, --classes, --target, --seed"),
         ("naive", {"logits": [1.0], "target": "0"}, "softmax-cross-entropy needs at least 2 classes, not 1"),
@@ -150,3 +169,17 @@ def test_logits_are_rounded_to_the_format_and_shown_so() -> None:
     explanation = explain("naive", "bfloat16", logits=[100.3, float("-inf")], target="0")
     assert [logit.value for logit in explanation.logits] == [100.5, float("-inf")]
     assert explanation.source == "logits 100.5, -inf, target 0"
+
+
+def test_what_the_format_changes_is_told() -> None:
+    """bfloat16 has 8 bits: 299 lies between 298 and 300; 0.3 is rounded, too, but still written 0.3."""
+    changed = explain("naive", "bfloat16", logits=[300.0, 299.0, 0.3], target="0.3,0.3,0.4")
+    assert changed.roundings == ("logits rounded to bfloat16: 299.0 is 300.0",)
+    weights = explain("naive", "bfloat16", logits=[300.0, 0.0], target="0.1001,0.8999")
+    assert weights.roundings == ("weights rounded to bfloat16: 0.1001 is 0.1, 0.8999 is 0.9",)
+    assert explain("naive", logits=[300.0, 299.0], target="0").roundings == ()
+    assert explain("naive", "bfloat16", at=299.0).roundings == ()
+
+
+def test_weights_may_miss_1_by_what_the_format_rounds() -> None:
+    assert explain("naive", "float8_e4m3fn", logits=[1.0, 2.0], target="0.5,0.44").target == (0.5, 0.4375)

@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from flint import arb, ctx
 from mpmath import mp, mpf
 
-from cestab.numerics.ball import Ball, ExactCase, enclose, refine
+from cestab.numerics.ball import Ball, ExactCase, enclose, precision, refine
 from cestab.results import Objective
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
@@ -133,3 +134,22 @@ def test_an_exact_equality_is_never_decided() -> None:
         return bool(error > threshold or error <= threshold)
 
     assert not refine(case, decide)
+
+
+def test_a_precision_is_kept_while_another_thread_asks_for_its_own() -> None:
+    """flint has one precision for the whole process: the second thread has to wait for the first."""
+    seen: list[int] = []
+
+    def ask() -> None:
+        with precision(300):
+            seen.append(ctx.prec)
+
+    thread = Thread(target=ask)
+    with precision(100):
+        thread.start()
+        thread.join(0.1)
+        assert (ctx.prec, seen) == (100, [])
+        with precision(200):
+            assert ctx.prec == 200
+    thread.join()
+    assert seen == [300]

@@ -117,6 +117,30 @@ def test_what_makes_a_special_value_is_told_and_what_was_given_is_not(
     assert result().cause is cause
 
 
+@pytest.mark.parametrize(
+    "result",
+    [
+        lambda vague: vague.log(),
+        lambda vague: (vague - 1.0).log1p(),
+        lambda vague: 1.0 / vague,
+        lambda vague: vague * math.inf,
+        lambda vague: vague,
+    ],
+)
+def test_a_ball_about_0_is_no_pole(result: Callable[[Exact], Exact]) -> None:
+    """It may be 0 or not: nothing made an infinity, and what comes of it is not known."""
+    vague = Exact(arb(0, 1e-300))
+    assert not result(vague).is_known
+    assert result(vague).cause is None
+    assert result(Exact(0.0)).is_known
+
+
+def test_rounding_takes_floats_among_exact_numbers() -> None:
+    mixed = np.array([Exact(1.0) / 3.0, 0.1, np.float32(2.5)], dtype=object)
+    expected = np.array([1 / 3, 0.1, 2.5], dtype=np.float32)
+    np.testing.assert_array_equal(MixedArithmetic(FORMATS["float32"]).round(mixed), expected)
+
+
 def test_a_cause_is_carried_on_until_another_one_makes_a_new_value() -> None:
     pole = Exact(0.0).log()
     for carried in (pole + 1.0, 1.0 - pole, -pole, abs(pole), pole * 2.0, pole / 2.0, pole.exp() + pole):
