@@ -132,7 +132,7 @@ def test_the_formulation_that_got_worse_is_found(cestab: Command, tmp_path: Path
     new = pair.write("new.json", larger)
     worse = json.loads(cestab("diff", pair.old, new, "--json").out)["changes"]
     moved = [c for c in worse if c["subject"] == "vanishing-gradient" and c["setting"]["dtype"] == "float32"]
-    assert [(c["rule"], c["is_worse"], c["old"] > 0) for c in moved] == [
+    assert [(c["rule"], c["worse"], c["old"] > 0) for c in moved] == [
         ("moved-boundary", True, False),
         ("moved-boundary", True, True),
     ]

@@ -143,7 +143,7 @@ def test_the_root_cause_is_the_one_found_by_hand(
     with redirect_stdout(io.StringIO()) as stream:
         assert run(["explain", *shlex.split(arguments), "--json"]) == 0
     root = json.loads(stream.getvalue())["root_cause"]
-    assert (root["finding"], root["operation"], root["cause"], root["is_sole"]) == (finding, operation, cause, is_sole)
+    assert (root["finding"], root["operation"], root["cause"], root["sole"]) == (finding, operation, cause, is_sole)
     assert root["sentence"].startswith(f"{operation} is ")
 
 

@@ -66,7 +66,7 @@ def _setting(result: SettingResult) -> list[Cell]:
 
 def _finding(finding: Finding, *, is_gated: bool) -> list[Cell]:
     kind, first, worst = finding.kind, finding.first, finding.worst
-    what = [kind.label, str(kind.severity), "yes" if is_gated else "no", finding.cases]
+    what = [kind.label, str(kind.severity), "true" if is_gated else "false", finding.cases]
     where = [first.decimal, first.hexadecimal, finding.lowest.decimal, finding.highest.decimal, worst.decimal, worst.ulps]
     return [*what, *where, first.reproduce]
 

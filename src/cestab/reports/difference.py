@@ -5,7 +5,7 @@ from cestab.reports.rows import Cell
 from cestab.results import Change, ChangeRule, Difference, GateCase, GateReport, Level, Problem, Setting, SettingDifference
 
 KEYS = ("formulation", "objective", "dtype", "compute", "summation", "pattern", "classes", "target", "loss_scale")
-COLUMNS = ("rule", "is_worse", *KEYS, "subject", "old", "new", "floats", "message")
+COLUMNS = ("rule", "worse", *KEYS, "subject", "old", "new", "floats", "message")
 PLACES = {"cestab.sweep/1": "t =", "cestab.audit/1": "row"}
 
 

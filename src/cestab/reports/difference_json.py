@@ -30,7 +30,7 @@ def render(difference: Difference) -> str:
 def _change(setting: Setting, change: Change, schema: str) -> Json:
     return {
         "rule": change.rule.label,
-        "is_worse": change.is_worse,
+        "worse": change.is_worse,
         "setting": {name: value for name, value in vars(setting).items() if value is not None},
         "subject": change.subject,
         "old": change.old,

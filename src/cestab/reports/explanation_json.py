@@ -41,7 +41,7 @@ def render(explanation: Explanation) -> str:
                 "operation": root.operation,
                 "cause": root.cause,
                 "finding": root.finding.label,
-                "is_sole": root.is_sole,
+                "sole": root.is_sole,
                 "sentence": root.sentence,
             },
             "limits": explanation.limits,

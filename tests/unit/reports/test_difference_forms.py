@@ -79,7 +79,7 @@ def test_csv_has_every_change_once() -> None:
     found = list(csv.reader(render_csv(DIFFERENCE).splitlines()))
     assert found[0] == list(COLUMNS)
     cells = [dict(zip(COLUMNS, row, strict=True)) for row in found[1:]]
-    assert [(cell["rule"], cell["is_worse"]) for cell in cells] == [
+    assert [(cell["rule"], cell["worse"]) for cell in cells] == [
         ("fixed-finding", "false"),
         ("grown-error", "true"),
         ("moved-boundary", "true"),

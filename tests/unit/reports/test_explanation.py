@@ -144,7 +144,7 @@ def test_json_has_strings_where_it_has_no_numbers_and_shortest_decimals_elsewher
         "operation": "v1 = exp(z)",
         "cause": "overflow",
         "finding": "nan-gradient",
-        "is_sole": True,
+        "sole": True,
         "sentence": "v1 = exp(z) is inf: [overflow]",
     }
     assert report["findings"] == [{"kind": "inf-loss", "severity": "fail"}, {"kind": "nan-gradient", "severity": "fail"}]

@@ -131,8 +131,8 @@ def test_csv_has_a_line_per_finding_and_one_for_a_setting_without() -> None:
     report = sweep(result(PLAIN, Verdict.FAIL, *map(finding, kinds)), result(SPECIAL, Verdict.PASS), fail_on=("fail",))
     lines = read_csv(report)
     assert [(line["verdict"], line["finding"], line["gated"]) for line in lines] == [
-        ("fail", "nan-loss", "yes"),
-        ("fail", "zeroed-loss", "no"),
+        ("fail", "nan-loss", "true"),
+        ("fail", "zeroed-loss", "false"),
         ("pass", "", ""),
     ]
     first, last = lines[0], lines[-1]
