@@ -51,11 +51,18 @@ def headline(report: Report) -> str:
     cases = sum(result.cases for result in report.settings)
     parts = [str(request.objective), f"{len(report.settings)} settings, {cases:,} cases"]
     if not isinstance(request, SweepRequest):
-        parts[1:] = [
-            request.file,
-            f"{report.rows:,} rows" + (f", {report.ignored_rows:,} ignored" if report.ignored_rows else ""),
-        ]
+        parts[1:] = [request.file, ", ".join(_count_rows(report))]
     return " · ".join([f"cestab {report.version}", *parts, *describe_limits([request.arithmetics], report)])
+
+
+def _count_rows(report: Report) -> Iterator[str]:
+    """Yield how many rows there are, how many were ignored, and how many have no truth in some dtype."""
+    yield f"{report.rows:,} rows"
+    if report.ignored_rows:
+        yield f"{report.ignored_rows:,} ignored"
+    undefined = max((result.undefined for result in report.settings), default=0)
+    if undefined:
+        yield f"up to {undefined:,} undefined"
 
 
 def describe_limits(arithmetics: Iterable[Arithmetics], report: Report | Comparison | CheckReport) -> Iterator[str]:
