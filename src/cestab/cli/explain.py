@@ -94,7 +94,7 @@ def explain(
     atol: options.Atol = None,
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
-    output_format: options.Format = None,
+    output_format: options.ExplainForm = None,
     json: options.Json = False,
     output: options.Output = None,
     hexadecimal: Hexadecimal = False,
