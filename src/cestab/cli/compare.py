@@ -48,7 +48,7 @@ def compare(
     """Say how OTHER formulations do beside REFERENCE: equal, nearer the truth, better or worse, and where.
 
     Worse is a worse verdict in some setting, a kind of warning or failure that REFERENCE lacks, or a hard finding (nan,
-    inf, vanishing, underflowing, overflowing) that begins at a smaller |t|.
+    inf, vanishing or underflowing, or an overflowing gradient) that begins at a smaller |t|.
 
     Examples:
     cestab compare naive log-sum-exp
