@@ -136,3 +136,8 @@ def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str) -> 
     if annotation is float and not 0 <= value < 0.5:
         raise UsageError(f"{declared.name}={text} is not a number from 0 up to 0.5")
     return value
+
+
+def find_recipe(function: object) -> Formulation | None:
+    """Return the registered formulation whose recipe a function is; None where it is none."""
+    return next((known for known in FORMULATIONS.values() if known.recipe is function), None)

@@ -57,6 +57,7 @@ from cestab.results.kinds import (
     Summation,
     Verdict,
 )
+from cestab.results.objectives import LossOptions, Reduction
 from cestab.results.report import (
     Environment,
     Finding,
@@ -82,11 +83,23 @@ from cestab.results.requests import (
     RecordedCase,
     SweepRequest,
 )
+from cestab.results.targets import (
+    DEFAULT_TIMEOUT_SECONDS,
+    GradientSource,
+    Guard,
+    TargetFacts,
+)
 from cestab.results.walkthrough import (
     WalkthroughRow,
 )
 
 __all__ = [
+    "TargetFacts",
+    "Guard",
+    "GradientSource",
+    "DEFAULT_TIMEOUT_SECONDS",
+    "Reduction",
+    "LossOptions",
     "DEFAULT_IGNORE_INDEX",
     "JUDGED",
     "Agreement",

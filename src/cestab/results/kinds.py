@@ -35,6 +35,10 @@ class Objective(StrEnum):
 
     SOFTMAX_CROSS_ENTROPY = "softmax-cross-entropy"
     BINARY_CROSS_ENTROPY = "binary-cross-entropy"
+    FOCAL_LOSS = "focal-loss"
+    Z_LOSS = "z-loss"
+    SOFTMAX_MEAN_SQUARED_ERROR = "softmax-mean-squared-error"
+    SIGMOID_MEAN_SQUARED_ERROR = "sigmoid-mean-squared-error"
 
 
 class Summation(StrEnum):

@@ -1,0 +1,145 @@
+"""This end of the processes in which targets run: starts them, waits for them within bounds, ends them."""
+
+import atexit
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, cast
+
+import psutil
+
+from cestab.errors import UsageError
+from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
+from cestab.formulations.adapters.evaluation import Work
+from cestab.formulations.adapters.names import TargetName
+from cestab.formulations.adapters.worker import Kind, Order, Reply
+from cestab.results import Guard, TargetFacts
+
+SECONDS_BETWEEN_LOOKS = 0.02  # at the memory; in that time a process can touch about 100 MB more
+
+
+@dataclass
+class _Worker:
+    """One running process with the bounds that its calls have."""
+
+    process: "subprocess.Popen[bytes]"
+    outgoing: Connection
+    incoming: Connection
+    guard: Guard
+
+    def ask(self, message: Work | None) -> Any:
+        """Send a message and return the answer's payload; raises what the answer, or its absence, means."""
+        try:
+            self.outgoing.send(message)
+            reply = self._wait()
+        except (EOFError, OSError):
+            self.end()
+            raise TargetError(f"it ended its process: {_describe_end(self.process.wait())}") from None
+        match reply.kind:
+            case Kind.USAGE:
+                raise UsageError(reply.payload)
+            case Kind.UNSUPPORTED:
+                raise UnsupportedError(reply.payload)
+            case Kind.ERROR:
+                raise TargetError(reply.payload)
+        return reply.payload
+
+    def _wait(self) -> Reply:
+        """Wait for an answer; every sign of life starts the clock anew."""
+        guard, started = self.guard, time.monotonic()
+        pause = math.inf if guard.max_memory_bytes is None else SECONDS_BETWEEN_LOOKS
+        while True:
+            left = guard.timeout_seconds - (time.monotonic() - started)
+            if self.incoming.poll(max(0.0, min(left, pause))):
+                reply: Reply = self.incoming.recv()
+                if reply.kind is not Kind.TICK:
+                    return reply
+                started = time.monotonic()
+            elif left <= 0:
+                self.end()
+                raise TargetError(f"it did not return within {guard.timeout_seconds:g} s")
+            self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        limit = self.guard.max_memory_bytes
+        if limit is None:
+            return
+        try:
+            used = psutil.Process(self.process.pid).memory_info().rss
+        except psutil.Error:  # it is gone, which reading from it tells
+            return
+        if used > limit:
+            self.end()
+            raise TargetError(f"its process needed more than {limit / 2**30:.3g} GiB of memory")
+
+    def end(self) -> None:
+        """End the process at once."""
+        self.process.kill()
+        self.process.wait()
+        self.outgoing.close()
+        self.incoming.close()
+
+
+_WORKERS: dict[tuple[TargetName, Guard], _Worker] = {}
+
+
+def describe_target(name: TargetName, guard: Guard) -> TargetFacts:
+    """Load a target and return what its numbers depend on."""
+    return cast("TargetFacts", _ask(name, guard, None))
+
+
+def evaluate_target(name: TargetName, work: Work, guard: Guard) -> tuple[Numbers, Numbers | None]:
+    """Return loss (cases,) and upstream·gradient (classes, cases) of a block, or None without a gradient."""
+    return cast("tuple[Numbers, Numbers | None]", _ask(name, guard, work))
+
+
+def start_target(name: TargetName, guard: Guard) -> None:
+    """Start a target's process without waiting for it, so that several load at the same time."""
+    if (name, guard) not in _WORKERS:
+        _WORKERS[name, guard] = _start(name, guard)
+
+
+def end_targets() -> None:
+    """End every process."""
+    while _WORKERS:
+        _WORKERS.popitem()[1].end()
+
+
+atexit.register(end_targets)
+
+
+def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
+    start_target(name, guard)
+    worker = _WORKERS[name, guard]
+    try:
+        return worker.ask(message)
+    except BaseException as error:
+        if not isinstance(error, UsageError | UnsupportedError | TargetError):
+            worker.end()  # Ctrl-C between a question and its answer
+        if worker.process.poll() is not None:
+            _WORKERS.pop((name, guard), None)  # the next setting gets a new one
+        raise
+
+
+def _start(name: TargetName, guard: Guard) -> _Worker:
+    process = subprocess.Popen(  # noqa: S603  # our own module
+        [sys.executable, "-P", "-m", "cestab.formulations.adapters.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    outgoing = Connection(os.dup(process.stdin.fileno()), readable=False)
+    incoming = Connection(os.dup(process.stdout.fileno()), writable=False)
+    process.stdin.close()
+    process.stdout.close()
+    worker = _Worker(process, outgoing, incoming, guard)
+    outgoing.send(Order(name, [*sys.path, os.getcwd()]))
+    return worker
+
+
+def _describe_end(status: int) -> str:
+    return f"status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"

@@ -1,0 +1,139 @@
+"""What every framework's adapter provides, and how a target's function becomes a loss of logits and target in it."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from cestab.errors import UsageError
+from cestab.formulations.adapters.conventions import Convention, Input, Order, Output
+from cestab.formulations.adapters.names import TargetName, choose
+from cestab.numerics.formats import Format
+from cestab.results import GradientSource, Reduction
+
+Numbers = npt.NDArray[Any]
+# logits (rows, classes) or (rows,), target, upstream factor → loss and upstream·gradient; None without a gradient
+Step = Callable[[Numbers, Numbers, float], tuple[Numbers, Numbers | None]]
+Loss = Callable[[Any, Any], Any]  # of a framework's own arrays
+TARGET_NAMES = {"y_true", "labels", "label", "target", "targets", "y", "true"}
+
+
+class UnsupportedError(Exception):
+    """What the target, its framework or its mode does not compute: a verdict of its own, no defect."""
+
+
+class TargetError(Exception):
+    """A target that could not be evaluated: it raised, hung, died, or returned what is no loss."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a target runs: parameters of its name that are the adapter's business."""
+
+    device: str
+    mode: str
+    layout: str
+    backend: str
+
+
+class Engine(ABC):
+    """One framework: its arrays, its differentiation. `inputs` are applied in the framework, in the dtype."""
+
+    packages: ClassVar[tuple[str, ...]]  # whose versions a report names
+    modes: ClassVar[tuple[str, ...]] = ("eager",)
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    layouts: ClassVar[tuple[str, ...]] = ("NC",)
+    backends: ClassVar[tuple[str, ...]] = ("",)
+    gradient: ClassVar[GradientSource] = GradientSource.AUTOGRAD
+    compiles_shapes: ClassVar[bool] = False  # whether every new number of rows costs a compilation
+    class_axis: int = 1  # of logits as the function gets them
+    inputs: Mapping[Input, Callable[[Any], Any]]
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    @classmethod
+    def read_site(cls, name: TargetName) -> Site:
+        """Return where a target is to run; a UsageError for what the adapter does not have."""
+        return Site(
+            choose(name, "device", cls.devices, cls.devices[0]),
+            choose(name, "mode", cls.modes, cls.modes[0]),
+            choose(name, "layout", cls.layouts, cls.layouts[0]),
+            choose(name, "backend", cls.backends, cls.backends[0]),
+        )
+
+    @abstractmethod
+    def refuse(self, fmt: Format) -> str | None:
+        """Return why nothing is computed in a format; None where it is."""
+
+    @abstractmethod
+    def convert(self, values: Numbers, fmt: Format | None) -> Any:
+        """Return floats as the framework's array of a format, or (None) indices as its integers."""
+
+    @abstractmethod
+    def pick(self, log_p: Any, target: Any) -> Any:
+        """Return Σ_j y_j·log p_j per row, or the entry of an index target."""
+
+    @abstractmethod
+    def reduce(self, values: Any, reduction: Reduction, axis: int) -> Any:
+        """Return the mean or the sum over one axis."""
+
+    @abstractmethod
+    def prepare(self, loss: Loss, fmt: Format) -> Step:
+        """Return the function that evaluates a loss and its gradient in a format."""
+
+    @abstractmethod
+    def flushes_subnormals(self) -> bool | None:
+        """Whether exp(−100) is 0 in float32, in this mode and on this device."""
+
+    def threads(self) -> int | None:
+        """Return how many threads one call may use; None where that is not known."""
+        return None
+
+
+SITE_KEYS = ("device", "mode", "layout", "backend", "rows")  # parameters of a name that no function gets
+
+
+def make_loss(function: Callable[..., Any], convention: Convention, engine: Engine, reduction: Reduction | None) -> Loss:
+    """Return the loss of the framework's own logits and target; with a `reduction`, of a batch in one number."""
+    transform = engine.inputs.get(convention.input)
+    if transform is None and convention.input is not Input.LOGITS:
+        raise UsageError(f"this adapter has no input={convention.input}; it has {', '.join(engine.inputs) or 'logits alone'}")
+    is_swapped = find_order(function, convention) is Order.TARGET_FIRST
+
+    def evaluate(z: Any, target: Any) -> Any:
+        x = z if transform is None else transform(z)
+        if convention.output is Output.LOG_PROBABILITIES:
+            value = -engine.pick(function(x), target)
+        else:
+            value = function(target, x) if is_swapped else function(x, target)
+        if convention.output is Output.ELEMENTWISE and len(value.shape) > 1:
+            value = engine.reduce(value, Reduction.MEAN, engine.class_axis)
+        return value if reduction is None or not len(value.shape) else engine.reduce(value, reduction, 0)
+
+    return evaluate
+
+
+def find_order(function: Callable[..., Any], convention: Convention) -> Order:
+    """Return which of logits and target comes first: as declared, else by the names of the parameters."""
+    if convention.order is not None:
+        return convention.order
+    names = list(find_parameters(function))
+    return Order.TARGET_FIRST if names and names[0] in TARGET_NAMES else Order.LOGITS_FIRST
+
+
+def find_parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return the declared parameters of a function or class; none where its signature is not known."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):  # many built-in functions
+        return {}
+
+
+def flushes(exponential: Callable[[np.float32], Any]) -> bool:
+    """Whether a framework's exp gives 0 where float32's result is subnormal: exp(−100) = 3.8e-44."""
+    return not float(exponential(np.float32(-100.0))) > 0

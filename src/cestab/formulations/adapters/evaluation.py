@@ -1,0 +1,206 @@
+"""Evaluating a loaded target on a block of cases: shapes, rows per call, one-hot targets, batches. Runs in the worker."""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from cestab.errors import UsageError
+from cestab.formulations.adapters.conventions import Output, TargetForm, find_convention
+from cestab.formulations.adapters.engine import (
+    Engine,
+    Numbers,
+    Step,
+    TargetError,
+    UnsupportedError,
+    find_order,
+    find_parameters,
+    make_loss,
+)
+from cestab.formulations.adapters.names import TargetName
+from cestab.formulations.adapters.options import make_keywords
+from cestab.formulations.registry import Formulation
+from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.formats import Format
+from cestab.numerics.target import DenseTarget, Target
+from cestab.results import GradientSource, LossOptions, Summation, TargetFacts
+
+MOST_NUMBERS = 2**16  # in one call, unless `rows` says how many rows it gets
+FEWEST_ROWS = 64  # below, compiled calls are padded to one shape
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One block: logits (classes, cases) of the arithmetic's format in its storage type, target, upstream factor, batch."""
+
+    arithmetic: Arithmetic
+    logits: Numbers
+    target: Target
+    upstream: float
+    options: LossOptions
+
+    @property
+    def fmt(self) -> Format:
+        return self.arithmetic.fmt
+
+
+@dataclass
+class LoadedTarget:
+    """A target's function with its adapter, ready to be called."""
+
+    name: TargetName
+    found: Any
+    engine: Engine
+    steps: dict[tuple[Any, ...], Step] = field(default_factory=dict)
+    reduces: bool = False  # seen to return one number for many rows
+
+    def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]:
+        """Return loss (cases,) and upstream·gradient (classes, cases), or None; `tick` is called after every call."""
+        self._refuse(work.arithmetic)
+        is_binary = len(work.logits) == 1
+        z = np.ascontiguousarray(work.logits.T)
+        target = self._target(work.target, len(work.logits))
+        if is_binary:
+            z, target = z[:, 0], target[:, 0]
+        pieces = self._batches(work, z, target) if work.options.batch > 1 else self._rows(work, z, target)
+        losses, gradients = [], []
+        for loss, gradient in pieces:
+            losses.append(loss)
+            gradients.append(gradient)
+            tick()
+        whole = [gradient for gradient in gradients if gradient is not None]
+        if len(whole) < len(gradients):
+            return np.concatenate(losses), None
+        gradient = np.concatenate(whole)
+        return np.concatenate(losses), np.ascontiguousarray(gradient.reshape(len(gradient), -1).T)
+
+    def facts(self) -> TargetFacts:
+        """Return what its numbers depend on."""
+        engine = self.engine
+        versions = tuple((package, metadata.version(package)) for package in engine.packages)
+        return TargetFacts(
+            self.name.text,
+            self.name.adapter,
+            versions,
+            engine.site.device,
+            engine.site.mode,
+            engine.gradient,
+            engine.threads(),
+            engine.flushes_subnormals(),
+        )
+
+    def _refuse(self, arithmetic: Arithmetic) -> None:
+        reason = self.engine.refuse(arithmetic.fmt)
+        if arithmetic.summation is not Summation.WIDE:
+            reason = f"the order of its sums is its own, not {arithmetic.summation}"
+        elif arithmetic.flush:
+            reason = "whether it flushes subnormals is its own"
+        if reason is not None:
+            raise UnsupportedError(reason)
+
+    def _target(self, target: Target, classes: int) -> Numbers:
+        """Return indices (rows,) or weights (rows, classes), as the function takes them."""
+        form = find_convention(self.name).target
+        if isinstance(target, DenseTarget):
+            if form is TargetForm.INDEX:
+                raise UnsupportedError(f"{self.name.last} takes class indices, no dense target")
+            return np.ascontiguousarray(target.weights.T)
+        return np.eye(classes)[target.index] if form is TargetForm.ONE_HOT else target.index.astype(np.int64)
+
+    def _rows(self, work: Work, z: Numbers, target: Numbers) -> Iterator[tuple[Numbers, Numbers | None]]:
+        """Evaluate all rows, some at a time; short calls are padded with copies of their last row."""
+        size = self._rows_per_call(work)
+        start = 0
+        while start < len(z):
+            if self.reduces:
+                size = 1
+            part, y = z[start : start + size], target[start : start + size]
+            padded = self._padded(len(part), size)
+            rows = np.minimum(np.arange(padded), len(part) - 1)
+            loss, gradient = self._step(work)(part[rows], y[rows], work.upstream)
+            if loss.ndim == 0 and padded > 1:
+                self.reduces = True  # one call per row from now on
+                continue
+            loss = self._check(loss, gradient, part[rows].shape)
+            yield loss[: len(part)], None if gradient is None else gradient[: len(part)]
+            start += len(part)
+
+    def _rows_per_call(self, work: Work) -> int:
+        given = self.name.get("rows")
+        if given is None:
+            return max(1, MOST_NUMBERS // len(work.logits))
+        if not given.isdecimal() or int(given) < 1:
+            raise UsageError(f"rows={given} is not a whole number of at least 1")
+        return int(given)
+
+    def _padded(self, rows: int, size: int) -> int:
+        """Return how many rows a call gets: as many as `rows` says; compiled code few different numbers."""
+        if self.reduces:
+            return 1
+        if self.name.get("rows") is not None:
+            return size
+        return min(size, max(FEWEST_ROWS, 2 ** math.ceil(math.log2(rows)))) if self.engine.compiles_shapes else rows
+
+    def _batches(self, work: Work, z: Numbers, target: Numbers) -> Iterator[tuple[Numbers, Numbers | None]]:
+        """Evaluate every case as a batch of equal rows; with an ignore_index every second row carries it."""
+        count, ignored = work.options.batch, work.options.ignore_index
+        for row, label in zip(z, target, strict=True):
+            batch, labels = np.repeat(row[np.newaxis], count, axis=0), np.repeat(label[np.newaxis], count, axis=0)
+            if ignored is not None and labels.ndim == 1:
+                labels[1::2] = ignored
+            loss, gradient = self._step(work)(batch, labels, work.upstream)
+            if loss.size != 1:
+                raise TargetError(f"it returned a loss of shape {loss.shape} for a batch; one number is needed")
+            yield loss.reshape(1), None if gradient is None else gradient[:1]
+
+    def _check(self, loss: Numbers, gradient: Numbers | None, shape: tuple[int, ...]) -> Numbers:
+        """Return a loss of shape (rows,); elementwise losses are averaged over the classes."""
+        rows = shape[0]
+        if gradient is not None and gradient.shape != shape:
+            raise TargetError(f"it returned a gradient of shape {gradient.shape}; {shape} is needed")
+        if loss.shape in ((rows,), (rows, 1)) or (loss.size == rows == 1):
+            return loss.reshape(rows)
+        classes = f" of {shape[1]} classes" if len(shape) > 1 else ""
+        raise TargetError(f"it returned a loss of shape {loss.shape} for {rows} cases{classes}; ({rows},) is needed")
+
+    def _step(self, work: Work) -> Step:
+        classes = len(work.logits)
+        key = (work.fmt.name, classes, work.options.batch, work.options.reduction)
+        if key not in self.steps:
+            self.steps[key] = self._bind(work.fmt, classes, work.options)
+        return self.steps[key]
+
+    def _bind(self, fmt: Format, classes: int, options: LossOptions) -> Step:
+        """Return the function's evaluation with everything that it is given besides logits and target."""
+        convention, found = find_convention(self.name), self.found
+        keywords = make_keywords(self.name, convention, self.engine, fmt, classes)
+        is_batch = options.batch > 1
+        if "reduction" in find_parameters(found) and "reduction" not in keywords:
+            reduces_itself = is_batch and convention.output is Output.LOSS
+            keywords["reduction"] = options.reduction.value if reduces_itself else "none"
+        convention = replace(convention, order=find_order(found, convention))
+        function = found(**keywords) if isinstance(found, type) else functools.partial(found, **keywords)
+        return self.engine.prepare(make_loss(function, convention, self.engine, options.reduction if is_batch else None), fmt)
+
+
+@dataclass(frozen=True)
+class RecipeTarget:
+    """A function on cestab's own array type: every format, rounded step by step, differentiated by the chain rule."""
+
+    name: TargetName
+    formulation: Formulation
+
+    def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]:  # noqa: ARG002  # one call is a block
+        """Return loss (cases,) and upstream·gradient (classes, cases)."""
+        with np.errstate(all="ignore"):
+            return self.formulation.evaluate(work.logits, work.target, work.arithmetic, work.upstream)
+
+    def facts(self) -> TargetFacts:
+        """Return what its numbers depend on: NumPy, as all of cestab's own."""
+        versions = (("numpy", np.__version__),)
+        return TargetFacts(self.name.text, "python", versions, "cpu", "eager", GradientSource.CHAIN_RULE, None, None)

@@ -1,0 +1,75 @@
+"""The names of targets, `ADAPTER:PATH[:key=value,…]`, read without importing what they name."""
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from cestab.errors import UsageError, unknown_name
+
+ADAPTERS = {
+    "torch": "PyTorch: a function or module of logits and target, e.g. torch:torch.nn.functional.cross_entropy",
+    "jax": "JAX and what is built on it, e.g. jax:optax.softmax_cross_entropy_with_integer_labels",
+    "keras": "Keras 3 on any of its backends, e.g. keras:keras.losses.categorical_crossentropy:backend=jax",
+    "tensorflow": "TensorFlow, e.g. tensorflow:tf.nn.softmax_cross_entropy_with_logits",
+    "python": "a function of NumPy arrays or of cestab's own array type, e.g. python:mypkg.losses.stable_ce or losses.py:stable_ce",
+}
+PLAIN_FILE = re.compile(r"[^:=]+\.py:")  # path/to/file.py:function, without an adapter
+PARAMETERS = re.compile(r":(?=[A-Za-z_]\w*=)")
+
+
+@dataclass(frozen=True)
+class TargetName:
+    """A target as written, taken apart; `parameters` are texts."""
+
+    text: str
+    adapter: str
+    path: str
+    parameters: tuple[tuple[str, str], ...]
+
+    @property
+    def last(self) -> str:
+        """The function's or class's own name."""
+        return re.split(r"[.:]", self.path)[-1]
+
+    def get(self, key: str) -> str | None:
+        """Return a parameter's text."""
+        return dict(self.parameters).get(key)
+
+
+def is_target_name(text: str) -> bool:
+    """Whether a formulation's name is that of code which is not ours."""
+    return text.partition(":")[0] in ADAPTERS or PLAIN_FILE.match(text) is not None
+
+
+def parse_target_name(text: str) -> TargetName:
+    """Take a name apart; a UsageError says what is wrong with it."""
+    head, *rest = PARAMETERS.split(text, maxsplit=1)
+    adapter, path = ("python", head) if PLAIN_FILE.match(text) else head.split(":", maxsplit=1)
+    if not path or path.endswith((":", ".py")):
+        raise UsageError(f"'{text}' names no function, e.g. {ADAPTERS[adapter].rsplit('e.g. ', maxsplit=1)[1].split(' ')[0]}")
+    parameters: dict[str, str] = {}
+    for part in rest[0].split(",") if rest else []:
+        key, equals, value = part.partition("=")
+        if not equals or not key.isidentifier():
+            raise UsageError(f"'{part}' in '{text}' is not key=value")
+        if key in parameters:
+            raise UsageError(f"'{text}' gives {key} twice")
+        parameters[key] = value
+    return TargetName(text, adapter, path, tuple(parameters.items()))
+
+
+def parse_value(text: str) -> Any:
+    """Return a parameter's value: a Python literal where it is one, else the text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def choose(name: TargetName, key: str, allowed: tuple[str, ...], default: str) -> str:
+    """Return the value of a parameter that is one of some words."""
+    value = name.get(key)
+    if value is not None and value not in allowed:
+        raise unknown_name(f"{key} of {name.adapter}", value, allowed)
+    return value or default

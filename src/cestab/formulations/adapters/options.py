@@ -1,0 +1,77 @@
+"""What a target's parameters mean: which change the objective, which the function gets, which are the adapter's."""
+
+from typing import Any
+
+import numpy as np
+
+from cestab.errors import UsageError
+from cestab.formulations.adapters.conventions import CONVENTION_KEYS, Convention
+from cestab.formulations.adapters.engine import SITE_KEYS, Engine
+from cestab.formulations.adapters.names import TargetName, parse_value
+from cestab.numerics.formats import Format
+from cestab.numerics.rounding import round_to_format
+from cestab.results import LossOptions
+
+WEIGHT_KEYS = ("weight", "class_weight", "class_weights")
+IGNORE_KEYS = ("ignore_index", "ignore_class")
+REFUSED = {"pos_weight": "cestab has no truth for it"}
+
+
+def read_options(name: TargetName) -> LossOptions:
+    """Return what the parameters of a name change about the objective's exact value."""
+    for key, _ in name.parameters:
+        if key in REFUSED:
+            raise UsageError(f"{key} of '{name.text}' changes the objective: {REFUSED[key]}")
+    gamma = _number(name, "gamma", 0.0)
+    return LossOptions(
+        label_smoothing=_number(name, "label_smoothing", 0.0),
+        class_weights=_weights(name),
+        ignore_index=_ignored(name),
+        gamma=gamma,
+        z_weight=_number(name, "z_weight", 0.0),
+    )
+
+
+def make_keywords(name: TargetName, convention: Convention, engine: Engine, fmt: Format, classes: int) -> dict[str, Any]:
+    """Return the keyword arguments of the function: class weights as an array of the format, the rest as written."""
+    keywords: dict[str, Any] = {"dim": engine.class_axis} if convention.takes_axis else {}
+    for key, text in name.parameters:
+        if key in WEIGHT_KEYS:
+            weights = round_to_format(np.resize(_weights(name), classes), fmt)
+            keywords[key] = engine.convert(weights, fmt)
+        elif key not in (*SITE_KEYS, *CONVENTION_KEYS):
+            keywords[key] = parse_value(text)
+    return keywords
+
+
+def _number(name: TargetName, key: str, default: float) -> float:
+    text = name.get(key)
+    if text is None:
+        return default
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{key}={text} in '{name.text}' is not a number") from None
+
+
+def _weights(name: TargetName) -> tuple[float, ...]:
+    """Return class weights written as 0.2:0.8, which are repeated over the classes."""
+    texts = [name.get(key) for key in WEIGHT_KEYS if name.get(key) is not None]
+    try:
+        weights = tuple(float(part) for text in texts for part in (text or "").split(":"))
+    except ValueError:
+        weights = (-1.0,)
+    if not all(0 <= weight < float("inf") for weight in weights):
+        raise UsageError(f"the class weights of '{name.text}' are not numbers from 0 on with colons between, e.g. 0.2:0.8")
+    return weights
+
+
+def _ignored(name: TargetName) -> int | None:
+    for key in IGNORE_KEYS:
+        text = name.get(key)
+        if text is not None:
+            value = parse_value(text)
+            if not isinstance(value, int):
+                raise UsageError(f"{key}={text} in '{name.text}' is not a whole number")
+            return value
+    return None
