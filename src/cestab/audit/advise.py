@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cestab.formulations import find_formulation
+from cestab.formulations import find_any_formulation
 from cestab.results import FindingKind, Recommendation, SettingResult, Severity, Verdict
 
 
@@ -13,7 +13,7 @@ def explain_failures(results: Sequence[SettingResult]) -> tuple[tuple[str, str],
         own = [result for result in results if result.setting.formulation == name]
         kind = _commonest_failure(own)
         if kind is not None:
-            cause = find_formulation(name).causes.get(kind, kind.summary)
+            cause = find_any_formulation(name).causes.get(kind, kind.summary)
             sentences.append((name, f"{cause}: {kind.label} {_beginnings(own, kind)}"))
     return tuple(sentences)
 

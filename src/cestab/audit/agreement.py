@@ -1,15 +1,27 @@
 """How two formulations' results agree, block by block: counts that merge in any order."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from cestab.audit.assemble import place_float
-from cestab.audit.evaluate import Block, Conditions, Results, compute, find_truth, judge_results, make_cases
+from cestab.audit.evaluate import (
+    Block,
+    Conditions,
+    Failure,
+    Outcome,
+    Results,
+    attempt,
+    compute,
+    find_truth,
+    judge_results,
+    make_cases,
+)
 from cestab.audit.judge import Doubles, find_error, measure_ulps
 from cestab.audit.rules import Bools
-from cestab.audit.summary import NO_ERROR, Error, Summary, largest_error
-from cestab.formulations import find_formulation
+from cestab.audit.summary import NO_ERROR, Error, largest_error
+from cestab.formulations import find_any_formulation
 from cestab.numerics.rounding import FloatArray, IntArray
 from cestab.numerics.truth import Truth
 from cestab.results import Agreement
@@ -53,16 +65,24 @@ class Pair:
         return Pair(self.loss.merge(other.loss), self.gradient.merge(other.gradient))
 
 
-def compare_block(block: Block) -> tuple[dict[str, Summary], dict[str, Pair]]:
-    """Return a summary per formulation, and for each but the first how it agrees with the first."""
+def compare_block(block: Block, reference: str) -> tuple[dict[str, Outcome], dict[str, Pair]]:
+    """Return an outcome per formulation, and for each but the reference how it agrees with that, where both have results."""
     conditions = block.conditions
     cases = make_cases(conditions, block.ordinals)
     truth = find_truth(conditions, cases, precise=block.precise)
-    results = {name: compute(conditions, find_formulation(name), cases) for name in block.formulations}
-    summaries = {name: judge_results(conditions, cases, own, truth, has_map=True)[1] for name, own in results.items()}
-    reference, *others = block.formulations
-    pairs = {name: _compare(cases.positions, results[reference], results[name], truth, conditions) for name in others}
-    return summaries, pairs
+    outcomes: dict[str, Outcome] = {}
+    results: dict[str, Results] = {}
+    for name in block.formulations:
+        own = attempt(partial(compute, conditions, find_any_formulation(name), cases))
+        if isinstance(own, Failure):
+            outcomes[name] = own
+        else:
+            results[name] = own
+            outcomes[name] = judge_results(conditions, cases, own, truth, has_map=True)[1]
+    if reference not in results:
+        return outcomes, {}
+    base = results.pop(reference)
+    return outcomes, {name: _compare(cases.positions, base, own, truth, conditions) for name, own in results.items()}
 
 
 def _compare(positions: IntArray, reference: Results, other: Results, truth: Truth, conditions: Conditions) -> Pair:
@@ -71,10 +91,11 @@ def _compare(positions: IntArray, reference: Results, other: Results, truth: Tru
     loss_bound = truth.relative * np.abs(truth.loss) + truth.absolute
     gradient_bound = np.max(truth.relative * np.abs(truth.scale), axis=0) + truth.absolute
     with np.errstate(all="ignore"):
-        return Pair(
-            _tally(positions, *losses, truth.loss[np.newaxis], loss_low, loss_bound, conditions),
-            _tally(positions, reference[1], other[1], truth.gradient, truth.gradient_low, gradient_bound, conditions),
-        )
+        loss = _tally(positions, *losses, truth.loss[np.newaxis], loss_low, loss_bound, conditions)
+        if reference[1] is None or other[1] is None:
+            return Pair(loss)
+        gradients = reference[1], other[1]
+        return Pair(loss, _tally(positions, *gradients, truth.gradient, truth.gradient_low, gradient_bound, conditions))
 
 
 def _tally(

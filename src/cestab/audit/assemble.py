@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cestab.audit.evaluate import Conditions
+from cestab.audit.evaluate import Conditions, Failure
 from cestab.audit.reproduce import sweep_command
 from cestab.audit.summary import Error, Run, Summary, Tally, outcome_kinds
 from cestab.numerics.formats import Format
@@ -21,6 +21,7 @@ from cestab.results import (
 )
 
 MOST_INTERVALS = 64
+LOSS_ALONE = "it returns no gradient: only the loss was judged"
 Placing = Callable[[int], Place]
 
 
@@ -84,7 +85,19 @@ def assemble_sweep(
         tuple(_make_interval(run, placing) for run in summary.runs[:MOST_INTERVALS]),
         len(summary.runs),
         unrefined,
+        reason=tell_unjudged(summary),
     )
+
+
+def tell_unjudged(summary: Summary) -> str | None:
+    """Return what of the setting was not judged; None where all was."""
+    return None if summary.has_gradient else LOSS_ALONE
+
+
+def assemble_failure(conditions: Conditions, formulation: str, failure: Failure, coverage: Coverage) -> SettingResult:
+    """Return the result of a setting that could not be evaluated."""
+    setting, nothing = make_setting(conditions, formulation), LargestError(None, None)
+    return SettingResult(setting, failure.verdict, 0, 0, 0, coverage, (), nothing, reason=failure.reason)
 
 
 def make_findings(summary: Summary, placing: Placing, reproduce: Callable[[Place], str]) -> tuple[Finding, ...]:

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from cestab.audit.evaluate import Block, Conditions, evaluate_block, judge_hard_cases, make_cases
+from cestab.audit.evaluate import Conditions, find_truth, judge_cases, judge_hard_cases, make_cases
 from cestab.audit.summary import Run, Summary, hard_outcomes, join_runs, nearness
-from cestab.formulations import find_formulation
+from cestab.formulations import find_any_formulation
 from cestab.numerics.rounding import IntArray
 
 # A setting whose outcome alternates with the rounding has thousands of boundaries; so many are searched for at a time.
@@ -37,14 +37,16 @@ def find_boundaries(search: Search) -> tuple[Summary, int]:
     new = np.setdiff1d(np.array(ends, dtype=np.int64), search.tried)
     summary = search.summary
     if new.size:
-        block = Block(search.conditions, (search.formulation,), new)
-        summary = summary.merge(evaluate_block(block)[search.formulation])
+        cases = make_cases(search.conditions, new)
+        truth = find_truth(search.conditions, cases, precise=True)
+        formulation = find_any_formulation(search.formulation)
+        summary = summary.merge(judge_cases(search.conditions, formulation, cases, truth, has_map=True)[1])
     return replace(summary, runs=runs), unrefined
 
 
 def _make_probe(conditions: Conditions, name: str) -> Probe:
     """Return the function that tries ascending ordinals and returns each with its hard outcome."""
-    formulation = find_formulation(name)
+    formulation = find_any_formulation(name)
 
     def probe(ordinals: IntArray) -> list[Run]:
         cases = make_cases(conditions, ordinals)

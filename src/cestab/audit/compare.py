@@ -1,14 +1,15 @@
 """Run a comparison: the same cases through a reference and other formulations, and what each does better."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cestab.audit.agreement import Pair, compare_block
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import merge_results
+from cestab.audit.evaluate import Block, Outcome, merge_results
 from cestab.audit.plan import Plan, plan_sweep
-from cestab.audit.sweep import GroupResult, collect_groups, complete_group, refuse_group
+from cestab.audit.sweep import GroupResult, collect_groups, complete_group, evaluate_blocks, refuse_group
+from cestab.audit.targets import loaded_targets
 from cestab.audit.trade import describe_trade, find_harms
 from cestab.results import (
     BoundaryPair,
@@ -42,29 +43,35 @@ def run_comparison(
 ) -> Comparison:
     """Return the comparison of the request's first formulation with each of the others."""
     plans = plan_sweep(request)
-    groups, is_interrupted = collect_groups(execute(compare_group, plans), len(plans), progress)
+    with loaded_targets(request.formulations, request.guard) as targets:
+        groups, is_interrupted = collect_groups(execute(compare_group, plans), len(plans), progress)
     settings = tuple(_compare_setting(group, request, other) for other in request.formulations[1:] for group in groups)
     pairs = dict.fromkeys((s.other.setting.formulation, s.other.setting.dtype) for s in settings)
     dtypes = tuple(
         describe_trade([s for s in settings if (s.other.setting.formulation, s.other.setting.dtype) == pair]) for pair in pairs
     )
-    return Comparison(version(), describe_environment(), request, fails_on_worse, settings, dtypes, is_interrupted)
+    return Comparison(version(), describe_environment(targets), request, fails_on_worse, settings, dtypes, is_interrupted)
 
 
 def compare_group(plan: Plan) -> ComparedGroup:
     """Evaluate one group of settings that share their cases."""
     if plan.unsupported is not None:
         return ComparedGroup(plan, refuse_group(plan), None)
-    blocks = [compare_block(block) for block in plan.blocks()]
     pairs: dict[str, Pair] = {}
-    for _, own in blocks:
-        pairs = {name: pairs.get(name, Pair()).merge(pair) for name, pair in own.items()}
-    return ComparedGroup(plan, complete_group(plan, merge_results(summaries for summaries, _ in blocks)), pairs)
+
+    def compare(block: Block) -> Mapping[str, Outcome]:
+        outcomes, own = compare_block(block, plan.formulations[0])
+        pairs.update({name: pairs.get(name, Pair()).merge(pair) for name, pair in own.items()})
+        return outcomes
+
+    group = complete_group(plan, merge_results(evaluate_blocks(plan, compare)))
+    judged = {name: pair for name, pair in pairs.items() if group.results[name].verdict.is_judged}
+    return ComparedGroup(plan, group, judged)
 
 
 def _compare_setting(group: ComparedGroup, request: SweepRequest, name: str) -> SettingComparison:
     reference, other = group.group.results[request.formulations[0]], group.group.results[name]
-    pair = group.pairs[name] if group.pairs is not None and reference.cases else None
+    pair = group.pairs.get(name) if group.pairs is not None and reference.cases else None
     return SettingComparison(
         reference,
         other,

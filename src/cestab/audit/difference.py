@@ -86,10 +86,17 @@ def _refuse_incomparable(old: Report, new: Report, names: tuple[str, str]) -> No
 
 
 def _compare_environments(old: Report, new: Report) -> Iterator[EnvironmentChange]:
-    before, after = ({"cestab": report.version, **vars(report.environment)} for report in (old, new))
+    before, after = (_name_versions(report) for report in (old, new))
     for name, value in before.items():
-        if value != after[name]:
+        if value != after.get(name, value):
             yield EnvironmentChange(name, value, after[name])
+
+
+def _name_versions(report: Report) -> dict[str, str]:
+    """Return what a report's numbers may depend on, the versions of its targets' frameworks included."""
+    environment = report.environment
+    own = {"python": environment.python, "numpy": environment.numpy, "platform": environment.platform, "cpu": environment.cpu}
+    return {"cestab": report.version} | own | {name: v for facts in environment.targets for name, v in facts.versions}
 
 
 def _miss_setting(old: SettingResult) -> SettingDifference:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cestab.results import Environment
+from cestab.results import Environment, TargetFacts
 
 
 def ignore_progress(_done: int, _total: int) -> None:
@@ -18,9 +18,9 @@ def version() -> str:
     return metadata.version("cestab")
 
 
-def describe_environment() -> Environment:
-    """Return versions of Python and NumPy, the platform and the processor's name."""
-    return Environment(platform.python_version(), np.__version__, platform.platform(), _cpu())
+def describe_environment(targets: tuple[TargetFacts, ...] = ()) -> Environment:
+    """Return versions of Python and NumPy, the platform, the processor's name, and what targets depend on."""
+    return Environment(platform.python_version(), np.__version__, platform.platform(), _cpu(), targets)
 
 
 def _cpu() -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +13,20 @@ from cestab.audit.rules import Limits
 from cestab.audit.summary import Summary, summarize
 from cestab.cases.patterns import find_pattern, has_truth, make_logits
 from cestab.cases.targets import make_target
-from cestab.formulations import Formulation, find_formulation
+from cestab.formulations import AnyFormulation, ExternalFormulation, Formulation, find_any_formulation
+from cestab.formulations.adapters.client import evaluate_target
+from cestab.formulations.adapters.engine import TargetError, UnsupportedError
+from cestab.formulations.adapters.evaluation import Work
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.ball import ExactCase
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal, round_number
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
-from cestab.results import Fp8Overflow, Objective, Summation
+from cestab.results import DEFAULT_GUARD, Fp8Overflow, Guard, Objective, Summation, Verdict
 
-Results = tuple[FloatArray, FloatArray]  # loss (cases,) and upstream·gradient (classes, cases)
+# loss (cases,) and upstream·gradient (classes, cases); None where a target returns no gradient
+Results = tuple[FloatArray, FloatArray | None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Conditions:
     pattern: str = ""
     target: str = ""
     seed: int = 0
+    guard: Guard = DEFAULT_GUARD
 
     @property
     def upstream(self) -> float:
@@ -87,12 +93,39 @@ class Cases:
         return Cases(self.positions[chosen], np.ascontiguousarray(self.logits[:, chosen]), self.target.select(chosen))
 
 
-def evaluate_block(block: Block) -> dict[str, Summary]:
-    """Return a summary per formulation."""
+@dataclass(frozen=True)
+class Failure:
+    """Why a formulation has no results in a setting: a target that could not be evaluated, or does not compute that."""
+
+    verdict: Verdict
+    reason: str
+
+
+Outcome = Summary | Failure
+Value = TypeVar("Value")
+
+
+def attempt(action: Callable[[], Value]) -> Value | Failure:
+    """Evaluate a formulation; what a target cannot do is its outcome, not an error of ours."""
+    try:
+        return action()
+    except UnsupportedError as error:
+        return Failure(Verdict.UNSUPPORTED, str(error))
+    except TargetError as error:
+        return Failure(Verdict.ERROR, str(error))
+
+
+def evaluate_block(block: Block) -> dict[str, Outcome]:
+    """Return a summary per formulation, or why there is none."""
     conditions = block.conditions
     cases = make_cases(conditions, block.ordinals)
     truth = find_truth(conditions, cases, precise=block.precise)
-    return {name: judge_cases(conditions, find_formulation(name), cases, truth, has_map=True)[1] for name in block.formulations}
+
+    def judge(name: str) -> Outcome:
+        formulation = find_any_formulation(name)
+        return attempt(lambda: judge_cases(conditions, formulation, cases, truth, has_map=True)[1])
+
+    return {name: judge(name) for name in block.formulations}
 
 
 def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:
@@ -124,7 +157,7 @@ def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
 
 
 def judge_cases(
-    conditions: Conditions, formulation: Formulation, cases: Cases, truth: Truth, *, has_map: bool, undefined: int = 0
+    conditions: Conditions, formulation: AnyFormulation, cases: Cases, truth: Truth, *, has_map: bool, undefined: int = 0
 ) -> tuple[Judgement, Summary]:
     """Evaluate one formulation on cases and judge it."""
     results = compute(conditions, formulation, cases)
@@ -138,11 +171,17 @@ def judge_results(
     judgement = judge_block(*results, truth, conditions.limits)
     escalated, ties = settle(conditions, cases, results, judgement, judge_block)
     return judgement, summarize(
-        cases.positions, judgement, undefined=undefined, escalated=escalated, ties=ties, has_map=has_map
+        cases.positions,
+        judgement,
+        undefined=undefined,
+        escalated=escalated,
+        ties=ties,
+        has_map=has_map,
+        has_gradient=results[1] is not None,
     )
 
 
-def judge_hard_cases(conditions: Conditions, formulation: Formulation, cases: Cases) -> Judgement:
+def judge_hard_cases(conditions: Conditions, formulation: AnyFormulation, cases: Cases) -> Judgement:
     """Evaluate one formulation on cases and judge hard outcomes alone, doubtful cases by ever better truth."""
     results = compute(conditions, formulation, cases)
     judgement = judge_hard_outcomes(*results, find_truth(conditions, cases, precise=False), conditions.limits)
@@ -150,8 +189,15 @@ def judge_hard_cases(conditions: Conditions, formulation: Formulation, cases: Ca
     return judgement
 
 
-def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> Results:
+def compute(conditions: Conditions, formulation: AnyFormulation, cases: Cases) -> Results:
     """Return loss and upstream·gradient as the formulation computes them, rounded back to the format."""
+    if isinstance(formulation, ExternalFormulation):
+        return compute_external(conditions, formulation, cases)
+    return compute_own(conditions, formulation, cases)
+
+
+def compute_own(conditions: Conditions, formulation: Formulation, cases: Cases) -> tuple[FloatArray, FloatArray]:
+    """Return loss and upstream·gradient of one of cestab's own formulations."""
     fmt, wide = conditions.fmt, conditions.compute
     with np.errstate(all="ignore"):
         loss, gradient = formulation.evaluate(*widen(conditions, cases), conditions.arithmetic(wide), conditions.upstream)
@@ -159,6 +205,15 @@ def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> R
             return loss, gradient
         back = conditions.arithmetic(fmt)
         return back.round(loss), back.round(gradient)
+
+
+def compute_external(conditions: Conditions, formulation: ExternalFormulation, cases: Cases) -> Results:
+    """Return loss and upstream·gradient, if it has one, as a target's process computes them; what is wider is rounded."""
+    arithmetic, back = conditions.arithmetic(conditions.compute), conditions.arithmetic(conditions.fmt)
+    work = Work(arithmetic, *widen(conditions, cases), conditions.upstream, formulation.options)
+    loss, gradient = evaluate_target(formulation.target, work, conditions.guard)
+    with np.errstate(all="ignore"):
+        return back.round(loss), None if gradient is None else back.round(gradient)
 
 
 def widen(conditions: Conditions, cases: Cases) -> tuple[FloatArray, Target]:
@@ -175,7 +230,7 @@ def settle(
     cases: Cases,
     results: Results,
     judgement: Judgement,
-    judge: Callable[[FloatArray, FloatArray, Truth, Limits], Judgement],
+    judge: Callable[[FloatArray, FloatArray | None, Truth, Limits], Judgement],
 ) -> tuple[int, int]:
     """Decide the doubtful cases in place: in quadruple precision, and what that leaves open in ball arithmetic.
 
@@ -184,7 +239,8 @@ def settle(
     doubtful = judgement.doubtful.copy()
     if not doubtful.any():
         return 0, 0
-    fewer, loss, gradient = cases.select(doubtful), results[0][doubtful], results[1][:, doubtful]
+    fewer, loss = cases.select(doubtful), results[0][doubtful]
+    gradient = None if results[1] is None else results[1][:, doubtful]
     truth = evaluate_truth(conditions.objective, fewer.logits, fewer.target, conditions.upstream, precise=True)
     better = judge(loss, gradient, truth, conditions.limits)
     open_cases = np.flatnonzero(better.doubtful).tolist()
@@ -192,7 +248,8 @@ def settle(
     for case in open_cases:
         weights = case_weights(fewer.target, case, len(fewer.logits))
         exact = ExactCase(conditions.objective, fewer.logits[:, case].tolist(), weights, conditions.upstream)
-        decision = decide_exactly(exact, float(loss[case]), gradient[:, case], conditions.limits)
+        own_gradient = None if gradient is None else gradient[:, case]
+        decision = decide_exactly(exact, float(loss[case]), own_gradient, conditions.limits)
         better.loss_codes[case], better.gradient_codes[case] = decision.loss_code, decision.gradient_code
         ties += decision.is_tie
     judgement.loss_codes[doubtful], judgement.gradient_codes[doubtful] = better.loss_codes, better.gradient_codes
@@ -207,10 +264,17 @@ def case_weights(target: Target, case: int, classes: int) -> list[float]:
     return weights
 
 
-def merge_results(results: Iterable[Mapping[str, Summary]]) -> dict[str, Summary]:
-    """Merge the summaries of many blocks by formulation."""
-    merged: dict[str, Summary] = {}
+def merge_results(results: Iterable[Mapping[str, Outcome]]) -> dict[str, Outcome]:
+    """Merge the outcomes of many blocks by formulation; one failure is that of the whole."""
+    merged: dict[str, Outcome] = {}
     for result in results:
-        for name, summary in result.items():
-            merged[name] = merged[name].merge(summary) if name in merged else summary
+        for name, outcome in result.items():
+            merged[name] = merge_outcomes(merged[name], outcome) if name in merged else outcome
     return merged
+
+
+def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
+    """Return the outcome of two parts of a setting."""
+    if isinstance(first, Failure):
+        return first
+    return second if isinstance(second, Failure) else first.merge(second)

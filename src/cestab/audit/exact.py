@@ -46,14 +46,16 @@ class ExactDecision:
     is_tie: bool
 
 
-def decide_exactly(case: ExactCase, loss: float, gradient: FloatArray, limits: Limits) -> ExactDecision:
-    """Decide one case: computed loss and gradient (classes,), in the format's storage type."""
+def decide_exactly(case: ExactCase, loss: float, gradient: FloatArray | None, limits: Limits) -> ExactDecision:
+    """Decide one case: computed loss and gradient (classes,), if there is one, in the format's storage type."""
     codes = [0, 0]
-    computed = np.array([loss], dtype=gradient.dtype)
+    computed = np.array([loss], dtype=limits.fmt.storage)
 
     def decide(ball: Ball) -> bool:
         ledger = _Ledger()
         codes[0] = int(decide_loss(_loss_facts(computed, ball, limits, ledger))[0])
+        if gradient is None:
+            return not ledger.undecided
         far = arb(0.1) * arb(limits.upstream)
         facts = _value_facts(gradient, ball.gradient, limits, arb(limits.gradient_floor), [far] * gradient.size, ledger)
         columns = ValueFacts(*(getattr(facts, name).reshape(-1, 1) for name in FACT_NAMES))

@@ -7,18 +7,24 @@ import numpy as np
 
 from cestab.audit.assemble import make_setting
 from cestab.audit.environment import describe_environment, version
-from cestab.audit.evaluate import Cases, Conditions, case_weights
-from cestab.audit.replay import Replay, find_precision
+from cestab.audit.evaluate import Cases, Conditions, case_weights, compute, find_truth
+from cestab.audit.replay import Judged, Replay, find_precision, judge_case
 from cestab.audit.root import find_root
 from cestab.audit.spell import spell_exact, spell_number
 from cestab.audit.steps import Steps
-from cestab.formulations import families, find_formulation
+from cestab.errors import UsageError
+from cestab.formulations import AnyFormulation, ExternalFormulation, families, find_any_formulation
+from cestab.formulations.adapters.engine import TargetError, UnsupportedError
 from cestab.numerics.ball import ExactCase, enclose, precision
 from cestab.numerics.exact import Exact
+from cestab.numerics.formats import Format
+from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import IndexTarget, first_maximum
-from cestab.results import ExplainRequest, Explanation, FindingKind, Outcome
+from cestab.numerics.truth import Truth
+from cestab.results import Environment, ExplainRequest, Explanation, FindingKind, Outcome, TargetFacts
 
 MOST_SHOWN = 5
+OPAQUE = ("this is code that is not cestab's, whose operations it does not see: what it gave is below",)
 
 
 class SingleCase(NamedTuple):
@@ -30,27 +36,42 @@ class SingleCase(NamedTuple):
     roundings: tuple[str, ...] = ()
 
 
-def explain_case(request: ExplainRequest, single: SingleCase) -> Explanation:
-    """Explain the single case that the request names."""
+class Computed(NamedTuple):
+    """What a formulation gave on the case; without a gradient where a target returns none."""
+
+    name: str
+    loss: FloatArray
+    gradient: FloatArray | None
+    judged: Judged
+
+
+def explain_case(request: ExplainRequest, single: SingleCase, targets: tuple[TargetFacts, ...] = ()) -> Explanation:
+    """Explain the single case that the request names; `targets` are the facts about code that is not ours."""
+    environment = describe_environment(targets)
+    with precision(find_precision(single.conditions, single.cases)):
+        return _explain(find_any_formulation(request.formulation), request, single, environment)
+
+
+def _explain(formulation: AnyFormulation, request: ExplainRequest, single: SingleCase, environment: Environment) -> Explanation:
     conditions, cases = single.conditions, single.cases
-    with precision(find_precision(conditions, cases)):
-        return _explain(Replay(conditions, find_formulation(request.formulation), cases), request, single)
-
-
-def _explain(replay: Replay, request: ExplainRequest, single: SingleCase) -> Explanation:
-    conditions, cases = replay.conditions, replay.cases
-    steps = Steps(replay)
-    root = find_root(replay, steps)
-    shown = _choose_classes(replay, None if root is None else root.place)
-    other = _beside(replay, request.against)
+    truth = find_truth(conditions, cases, precise=True)
+    operations: list[int] = []
+    if isinstance(formulation, ExternalFormulation):
+        root, steps, own = None, None, _compute_external(formulation, single, truth)
+    else:
+        replay = Replay(conditions, formulation, cases)
+        steps, own, operations = Steps(replay), _take(replay), replay.steps()
+        root = find_root(replay, steps)
+    shown = _choose_classes(own, truth, cases, None if root is None else root.place)
+    other = _beside(own, request, single, truth)
     true_loss, true_gradient = _find_truth(conditions, cases)
     target, fmt = cases.target, conditions.fmt
     weights = case_weights(target, 0, len(cases.logits))
     return Explanation(
         version(),
-        describe_environment(),
+        environment,
         request,
-        make_setting(conditions, replay.formulation.name),
+        make_setting(conditions, own.name),
         conditions.rtol,
         conditions.atol,
         single.source,
@@ -58,61 +79,78 @@ def _explain(replay: Replay, request: ExplainRequest, single: SingleCase) -> Exp
         tuple(shown),
         tuple(spell_number(float(cases.logits[j, 0]), fmt) for j in shown),
         int(target.index[0]) if isinstance(target, IndexTarget) else tuple(weights[j] for j in shown),
-        tuple(steps.operation(index, shown) for index in replay.steps()),
-        _outcome(replay, shown),
+        tuple(steps.operation(index, shown) for index in operations) if steps is not None else (),
+        _outcome(own, shown, fmt),
         None if root is None else root.cause,
-        _tell_limits(replay),
+        (*_tell_limits(own, fmt), *(OPAQUE if steps is None else ())),
         true_loss,
         tuple(true_gradient[j] for j in shown),
-        None if other is None else _outcome(other, shown),
+        None if other is None else _outcome(other, shown, fmt),
     )
 
 
-def _tell_limits(replay: Replay) -> tuple[str, ...]:
+def _take(replay: Replay) -> Computed:
+    loss, gradient = replay.computed.loss.value, replay.computed.gradient.value
+    return Computed(replay.formulation.name, loss.reshape(-1), gradient, replay.judged)
+
+
+def _compute_external(formulation: ExternalFormulation, single: SingleCase, truth: Truth) -> Computed:
+    """Return what a target gives on the case; that it cannot be evaluated is an error, as there is nothing else to show."""
+    try:
+        results = compute(single.conditions, formulation, single.cases)
+    except (TargetError, UnsupportedError) as error:
+        raise UsageError(f"{formulation.name} has no result here: {error}") from None
+    return Computed(formulation.name, *results, judge_case(single.conditions, single.cases, results, truth))
+
+
+def _tell_limits(own: Computed, fmt: Format) -> tuple[str, ...]:
     """Return a sentence for each finding that no operation is to blame for."""
-    name = replay.conditions.fmt.name
     words = {FindingKind.OVERFLOWING_LOSS: "loss", FindingKind.OVERFLOWING_GRADIENT: "gradient"}
-    beyond = [words[kind] for kind in replay.judged.findings if kind in words]
-    return tuple(f"the true {word} is beyond {name}: nothing in this format could do better" for word in beyond)
+    beyond = [words[kind] for kind in own.judged.findings if kind in words]
+    return tuple(f"the true {word} is beyond {fmt.name}: nothing in this format could do better" for word in beyond)
 
 
-def _choose_classes(replay: Replay, root_place: int | None) -> list[int]:
+def _choose_classes(own: Computed, truth: Truth, cases: Cases, root_place: int | None) -> list[int]:
     """Return the classes that are shown: the target, the first maximum, the root cause's, and those furthest off."""
-    classes = len(replay.cases.logits)
+    classes = len(cases.logits)
     if classes <= MOST_SHOWN:
         return list(range(classes))
-    weights = np.array(case_weights(replay.cases.target, 0, classes))
-    chosen = [int(np.argmax(weights)), int(first_maximum(replay.cases.logits).index[0])]
+    weights = np.array(case_weights(cases.target, 0, classes))
+    chosen = [int(np.argmax(weights)), int(first_maximum(cases.logits).index[0])]
     chosen += [] if root_place is None else [root_place]
-    gradient, truth = replay.computed.gradient.value[:, 0].astype(np.float64), replay.truth.gradient[:, 0]
+    true = truth.gradient[:, 0]
+    gradient = true if own.gradient is None else own.gradient[:, 0].astype(np.float64)
     with np.errstate(invalid="ignore"):
-        error = np.nan_to_num(np.abs(gradient - truth), nan=np.inf)
+        error = np.nan_to_num(np.abs(gradient - true), nan=np.inf)
     chosen += np.argsort(-error, kind="stable")[:MOST_SHOWN].tolist()
     return sorted(list(dict.fromkeys(chosen))[:MOST_SHOWN])
 
 
-def _beside(replay: Replay, against: str | None) -> Replay | None:
-    """Return the case under the formulation to show beside: the one named, or, where there is a finding, the best one."""
-    conditions, cases = replay.conditions, replay.cases
-    if against is not None:
-        return Replay(conditions, find_formulation(against), cases)
-    if not replay.judged.findings:
+def _beside(own: Computed, request: ExplainRequest, single: SingleCase, truth: Truth) -> Computed | None:
+    """Return the formulation to show beside: the one named, or, where there is a finding, the best one on the case."""
+
+    def evaluate(name: str) -> Computed:
+        formulation = find_any_formulation(name)
+        if isinstance(formulation, ExternalFormulation):
+            return _compute_external(formulation, single, truth)
+        return _take(Replay(single.conditions, formulation, single.cases))
+
+    if request.against is not None:
+        return evaluate(request.against)
+    if not own.judged.findings:
         return None
-    own = replay.formulation.name.partition(":")[0]
-    names = [name for name in reversed(families()[conditions.objective]) if name != own]  # the better ones come later
-    return min((Replay(conditions, find_formulation(name), cases) for name in names), key=lambda other: other.judged.rank())
+    known = reversed(families()[single.conditions.objective])  # the better ones come later
+    return min((evaluate(name) for name in known if name != own.name.partition(":")[0]), key=lambda other: other.judged.rank())
 
 
-def _outcome(replay: Replay, shown: list[int]) -> Outcome:
-    fmt, judged = replay.conditions.fmt, replay.judged
-    loss, gradient = replay.computed.loss.value.reshape(-1), replay.computed.gradient.value
-    ulps = (None if math.isnan(error) else error for error in (judged.loss_ulps, judged.gradient_ulps))
-    loss_ulps, gradient_ulps = ulps
+def _outcome(computed: Computed, shown: list[int], fmt: Format) -> Outcome:
+    judged, gradient = computed.judged, computed.gradient
+    loss_ulps, gradient_ulps = (None if math.isnan(error) else error for error in (judged.loss_ulps, judged.gradient_ulps))
     return Outcome(
-        replay.formulation.name,
-        spell_number(float(loss[0]), fmt),
+        computed.name,
+        spell_number(float(computed.loss[0]), fmt),
         loss_ulps,
-        tuple(spell_number(float(gradient[j, 0]), fmt) for j in shown),
+        () if gradient is None else tuple(spell_number(float(gradient[j, 0]), fmt) for j in shown),
         gradient_ulps,
         judged.findings,
     )

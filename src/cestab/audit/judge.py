@@ -57,32 +57,40 @@ class Doubt:
     graded: Bools
 
 
-def judge_block(loss: FloatArray, gradient: FloatArray, truth: Truth, limits: Limits) -> Judgement:
-    """Judge a block: loss (cases,), gradient (classes, cases), numbers of the format, against their truth."""
+def judge_block(loss: FloatArray, gradient: FloatArray | None, truth: Truth, limits: Limits) -> Judgement:
+    """Judge a block: loss (cases,), gradient (classes, cases) if there is one, numbers of the format, against their truth."""
     with np.errstate(all="ignore"):
         loss_ulps, loss_suspects = _screen(loss, truth.loss, truth.loss_low, truth, limits.loss_floor, limits)
-        entry_ulps, suspects = _screen(gradient, truth.gradient, truth.gradient_low, truth, limits.gradient_floor, limits)
-        judgement = _blank_judgement(loss_ulps, np.fmax.reduce(entry_ulps, axis=0), limits.fmt)
+        gradient_ulps, suspects = np.full(loss.shape, np.nan), None
+        if gradient is not None:
+            entry_ulps, suspects = _screen(gradient, truth.gradient, truth.gradient_low, truth, limits.gradient_floor, limits)
+            gradient_ulps = np.fmax.reduce(entry_ulps, axis=0)
+        judgement = _blank_judgement(loss_ulps, gradient_ulps, limits.fmt)
         if loss_suspects is not None:
             _judge_losses(loss, truth, limits, loss_suspects, judgement, hard_only=False)
-        if suspects is not None:
+        if gradient is not None and suspects is not None:
             _judge_gradients(gradient, truth, limits, any_class(suspects), judgement, hard_only=False)
     return judgement
 
 
-def judge_hard_outcomes(loss: FloatArray, gradient: FloatArray, truth: Truth, limits: Limits) -> Judgement:
+def judge_hard_outcomes(loss: FloatArray, gradient: FloatArray | None, truth: Truth, limits: Limits) -> Judgement:
     """Judge a block for its hard outcomes alone: cases without one may or may not get a graded kind; no ulps."""
     with np.errstate(all="ignore"):
-        loss_suspects = ~np.isfinite(loss)
-        suspects = ~every_class(np.isfinite(gradient)) | every_class(gradient == 0)
-        if not limits.fmt.has_infinity:
-            loss_suspects |= np.abs(loss) == limits.fmt.max
-            suspects |= any_class(np.abs(gradient) == limits.fmt.max)
         unknown = np.full(loss.shape, np.nan)
         judgement = _blank_judgement(unknown, unknown, limits.fmt)
+        loss_suspects = ~np.isfinite(loss) | _is_largest(loss, limits.fmt)
         _judge_losses(loss, truth, limits, loss_suspects, judgement, hard_only=True)
-        _judge_gradients(gradient, truth, limits, suspects, judgement, hard_only=True)
+        if gradient is not None:
+            suspects = ~every_class(np.isfinite(gradient)) | every_class(gradient == 0)
+            suspects |= any_class(_is_largest(gradient, limits.fmt))
+            _judge_gradients(gradient, truth, limits, suspects, judgement, hard_only=True)
     return judgement
+
+
+def _is_largest(values: FloatArray, fmt: Format) -> Bools:
+    """Whether values may be an overflow that became ±max, which it does without infinity."""
+    largest: Bools = (np.abs(values) == fmt.max) & (not fmt.has_infinity)
+    return largest
 
 
 def _blank_judgement(loss_errors: Doubles, gradient_errors: Doubles, fmt: Format) -> Judgement:

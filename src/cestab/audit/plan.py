@@ -13,7 +13,7 @@ from cestab.cases.ranges import is_exhaustive, resolve_range, sample_ordinals
 from cestab.errors import UsageError
 from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import IntArray, round_number
-from cestab.results import Arithmetics, Coverage, LogitRange, Objective, SweepRequest
+from cestab.results import DEFAULT_GUARD, Arithmetics, Coverage, Guard, LogitRange, Objective, SweepRequest
 
 NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python
 FEWEST_CASES = 8  # with very many classes
@@ -51,7 +51,7 @@ class Plan:
 def plan_sweep(request: SweepRequest) -> list[Plan]:
     """Return the groups of a request, checked: names, ranges, classes and formats that cannot go together."""
     plans = []
-    for conditions in plan_arithmetics(request.arithmetics, request.objective):
+    for conditions in plan_arithmetics(request.arithmetics, request.objective, request.guard):
         resolve_range(request.logits, conditions.fmt)
         for pattern, classes, target in product(request.patterns, request.classes, request.targets):
             check_cases(request.objective, pattern, classes)
@@ -69,7 +69,7 @@ def plan_sweep(request: SweepRequest) -> list[Plan]:
     return plans
 
 
-def plan_arithmetics(arithmetics: Arithmetics, objective: Objective) -> Iterator[Conditions]:
+def plan_arithmetics(arithmetics: Arithmetics, objective: Objective, guard: Guard = DEFAULT_GUARD) -> Iterator[Conditions]:
     """Yield conditions without cases for every dtype, summation order and loss scale."""
     for dtype, summation, loss_scale in product(arithmetics.dtypes, arithmetics.summations, arithmetics.loss_scales):
         fmt = find_format(dtype)
@@ -91,6 +91,7 @@ def plan_arithmetics(arithmetics: Arithmetics, objective: Objective) -> Iterator
             atol=fmt.atol if arithmetics.atol is None else arithmetics.atol,
             fp8_overflow=arithmetics.fp8_overflow,
             flush=arithmetics.flush_subnormals,
+            guard=guard,
         )
 
 

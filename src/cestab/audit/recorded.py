@@ -1,24 +1,34 @@
 """Run an audit of recorded logits: the same judgement as a sweep, row by row of a file."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cestab.audit.advise import explain_failures, recommend
-from cestab.audit.assemble import find_verdict, make_findings, make_largest, make_setting, place_row
+from cestab.audit.assemble import (
+    assemble_failure,
+    find_verdict,
+    make_findings,
+    make_largest,
+    make_setting,
+    place_row,
+    tell_unjudged,
+)
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import Cases, Conditions, find_truth, judge_cases
+from cestab.audit.evaluate import Cases, Conditions, Failure, attempt, find_truth, judge_cases
 from cestab.audit.judge import Judgement, measure_ulps
 from cestab.audit.plan import NUMBERS_PER_BLOCK, plan_arithmetics
 from cestab.audit.reproduce import row_command
 from cestab.audit.rules import KINDS
 from cestab.audit.summary import NO_ERROR, Error, Summary, largest_error
+from cestab.audit.targets import loaded_targets
 from cestab.cases.patterns import has_truth
 from cestab.cases.recorded import Recording, open_recording
-from cestab.formulations import find_formulation
+from cestab.formulations import find_any_formulation
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
@@ -66,8 +76,11 @@ class RowTotals:
 
     summary: Summary = field(default_factory=Summary)
     worst: tuple[RankedRow, ...] = ()
+    failure: Failure | None = None
 
     def merge(self, other: "RowTotals") -> "RowTotals":
+        if self.failure is not None or other.failure is not None:
+            return RowTotals(failure=self.failure or other.failure)
         worst = sorted(self.worst + other.worst, key=lambda row: row.key)[:WORST_ROWS]
         return RowTotals(self.summary.merge(other.summary), tuple(worst))
 
@@ -87,14 +100,14 @@ class GroupTotals:
 def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
     """Return the report of recorded logits; `progress` hears of rows done. Ctrl-C ends it with the rows that are done."""
     source = (request.file, request.labels, request.objective, request.class_axis, request.ignore_index)
-    with open_recording(*source) as recording:
-        groups = [replace(c, classes=recording.classes) for c in plan_arithmetics(request.arithmetics, request.objective)]
+    with loaded_targets(request.formulations, request.guard) as targets, open_recording(*source) as recording:
+        groups = [replace(c, classes=recording.classes) for c in _plan(request)]
         totals = [GroupTotals({name: RowTotals() for name in request.formulations}) for _ in groups]
         done, ignored, is_interrupted = 0, 0, False
         try:
             for start, kept, logits, labels in _blocks(recording, request.ignore_index):
                 rows, originals = start + np.flatnonzero(kept), np.ascontiguousarray(logits[:, kept])
-                block = [_audit_block(c, request.formulations, rows, originals, labels) for c in groups]
+                block = [_audit_block(c, t, rows, originals, labels) for c, t in zip(groups, totals, strict=True)]
                 totals = [total.merge(part) for total, part in zip(totals, block, strict=True)]
                 done, ignored = start + logits.shape[1], ignored + logits.shape[1] - rows.size
                 progress(done, recording.rows)
@@ -109,7 +122,12 @@ def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = ig
     )
     escalated = sum(own.summary.escalated for group in totals for own in group.own.values())
     advice = recommend(results), explain_failures(results)
-    return Report(version(), describe_environment(), request, results, *advice, escalated, done, ignored, is_interrupted)
+    environment = describe_environment(targets)
+    return Report(version(), environment, request, results, *advice, escalated, done, ignored, is_interrupted)
+
+
+def _plan(request: AuditRequest) -> Iterator[Conditions]:
+    return plan_arithmetics(request.arithmetics, request.objective, request.guard)
 
 
 def _blocks(recording: Recording, ignore_index: int) -> Iterator[tuple[int, npt.NDArray[np.bool_], Doubles, npt.NDArray[Any]]]:
@@ -124,20 +142,24 @@ def _blocks(recording: Recording, ignore_index: int) -> Iterator[tuple[int, npt.
 
 def _audit_block(
     conditions: Conditions,
-    names: Sequence[str],
+    totals: GroupTotals,
     rows: npt.NDArray[Any],
     originals: Doubles,
     labels: npt.NDArray[Any],
 ) -> GroupTotals:
-    """Judge one block under one set of conditions."""
+    """Judge one block under one set of conditions; a formulation that has failed is not tried again."""
     rounded, is_kept = round_logits(originals, conditions.fmt)
     undefined = rows.size - int(np.count_nonzero(is_kept))
     cases = Cases(rows, rounded, make_recorded_target(conditions, labels)).select(is_kept)
     truth = find_truth(conditions, cases, precise=True)
     own = {}
-    for name in names:
-        judgement, summary = judge_cases(conditions, find_formulation(name), cases, truth, has_map=False, undefined=undefined)
-        own[name] = RowTotals(summary, _rank_rows(cases.positions, judgement))
+    for name, total in totals.own.items():
+        judge = partial(judge_cases, conditions, find_any_formulation(name), cases, truth, has_map=False, undefined=undefined)
+        judged = attempt(judge) if total.failure is None else total.failure
+        if isinstance(judged, Failure):
+            own[name] = RowTotals(failure=judged)
+        else:
+            own[name] = RowTotals(judged[1], _rank_rows(cases.positions, judged[0]))
     return GroupTotals(own, _measure_cost(conditions, cases, originals[:, is_kept], truth))
 
 
@@ -187,6 +209,8 @@ def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, t
 
 def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: GroupTotals) -> SettingResult:
     own = totals.own[name]
+    if own.failure is not None:
+        return assemble_failure(conditions, name, own.failure, Coverage.RECORDED)
     summary = own.summary
 
     def reproduce(place: Place) -> str:
@@ -203,6 +227,7 @@ def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: 
         make_largest(summary, place_row),
         worst_rows=tuple(_place_error(row.error) for row in own.worst),
         rounding_cost=_place_cost(totals.cost),
+        reason=tell_unjudged(summary),
     )
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cestab.audit.evaluate import Cases, Conditions, find_truth, settle, widen
+from cestab.audit.evaluate import Cases, Conditions, Results, find_truth, settle, widen
 from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.formulations import Formulation
@@ -67,6 +67,15 @@ class Judged:
         return own is None or _RANK.index(own.severity) < _RANK.index(finding.severity)
 
 
+def judge_case(conditions: Conditions, cases: Cases, results: Results, truth: Truth) -> Judged:
+    """Judge the results of a single case."""
+    judgement = judge_block(*results, truth, conditions.limits)
+    settle(conditions, cases, results, judgement, judge_block)
+    codes = int(judgement.loss_codes[0]), int(judgement.gradient_codes[0])
+    kinds = KINDS[codes[0] - 1] if codes[0] else None, KINDS[codes[1] - 1] if codes[1] else None
+    return Judged(kinds, float(judgement.loss_ulps[0]), float(judgement.gradient_ulps[0]))
+
+
 def find_precision(conditions: Conditions, cases: Cases) -> int:
     """Return the bits in which the exact computation of a case tells 1 − exp(−|z|) from 1, for |z| up to 2^17/classes."""
     largest = float(np.max(np.abs(cases.logits), where=np.isfinite(cases.logits), initial=0))
@@ -120,12 +129,7 @@ class Replay:
 
     def judge(self, loss: FloatArray, gradient: FloatArray) -> Judged:
         """Judge a loss (one number) and a gradient (classes, 1), numbers of the format."""
-        loss = loss.reshape(-1)
-        judgement = judge_block(loss, gradient, self.truth, self.conditions.limits)
-        settle(self.conditions, self.cases, (loss, gradient), judgement, judge_block)
-        codes = int(judgement.loss_codes[0]), int(judgement.gradient_codes[0])
-        kinds = KINDS[codes[0] - 1] if codes[0] else None, KINDS[codes[1] - 1] if codes[1] else None
-        return Judged(kinds, float(judgement.loss_ulps[0]), float(judgement.gradient_ulps[0]))
+        return judge_case(self.conditions, self.cases, (loss.reshape(-1), gradient), self.truth)
 
     def with_exact(self, index: int, places: Sequence[int | None]) -> Judged:
         """Judge the case with some entries of one step's result exact and everything else computed from what it gets."""

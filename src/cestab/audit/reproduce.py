@@ -3,7 +3,8 @@
 import shlex
 
 from cestab.audit.evaluate import Conditions
-from cestab.results import DEFAULT_IGNORE_INDEX, AuditRequest, Fp8Overflow, Summation
+from cestab.formulations import find_any_formulation
+from cestab.results import DEFAULT_IGNORE_INDEX, DEFAULT_OBJECTIVE, AuditRequest, Fp8Overflow, Summation
 
 
 def sweep_command(conditions: Conditions, formulation: str, t: str) -> str:
@@ -29,6 +30,11 @@ def row_command(conditions: Conditions, formulation: str, request: AuditRequest,
 def _start(conditions: Conditions, formulation: str) -> list[str]:
     """Return the command with the options that differ from their defaults."""
     words = ["cestab", "explain", "-f", formulation, "--dtype", conditions.fmt.name]
+    if (
+        find_any_formulation(formulation).objective is not conditions.objective
+        and conditions.objective is not DEFAULT_OBJECTIVE
+    ):
+        words += ["--objective", conditions.objective]
     if conditions.compute != conditions.fmt:
         words += ["--compute", conditions.compute.name]
     if conditions.summation is not Summation.WIDE:

@@ -10,10 +10,13 @@ from cestab.cases.patterns import find_pattern
 from cestab.cases.ranges import parse_range
 from cestab.cases.targets import expand_target
 from cestab.errors import UsageError, unknown_name
-from cestab.formulations import families, find_formulation
+from cestab.formulations import families, find_any_formulation
 from cestab.numerics.formats import find_format
 from cestab.results import (
+    DEFAULT_GUARD,
     DEFAULT_IGNORE_INDEX,
+    DEFAULT_OBJECTIVE,
+    DEFAULT_TIMEOUT_SECONDS,
     Arithmetics,
     AuditRequest,
     ExplainRequest,
@@ -21,6 +24,7 @@ from cestab.results import (
     Fp8Overflow,
     GeneratedCase,
     GivenCase,
+    Guard,
     Objective,
     RecordedCase,
     Summation,
@@ -61,6 +65,26 @@ def make_arithmetics(
     )
 
 
+def make_guard(timeout: float | None = None, max_memory: str | int | None = None) -> Guard:
+    """Return what a call of code that is not ours may use: seconds, and bytes as a number or as 512M, 2G."""
+    seconds = DEFAULT_TIMEOUT_SECONDS if timeout is None else values.read_number("timeout", timeout)
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"--timeout {timeout!r} is not a finite number of seconds above 0")
+    return Guard(seconds, None if max_memory is None else _read_bytes(max_memory))
+
+
+def _read_bytes(text: str | int) -> int:
+    shown = str(text).strip().upper().removesuffix("B").removesuffix("I")
+    unit = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}.get(shown[-1:], 1)
+    try:
+        size = float(shown if unit == 1 else shown[:-1]) * unit
+    except ValueError:
+        size = 0.0
+    if not 1 <= size < 2**63:
+        raise UsageError(f"--max-memory {text!r} is not a number of bytes, e.g. 512M or 2G")
+    return int(size)
+
+
 def make_sweep_request(
     formulations: str | Sequence[str] | None,
     objective: str | None,
@@ -71,6 +95,7 @@ def make_sweep_request(
     targets: str | Sequence[str] | None = None,
     seed: int = 0,
     fail_on: str | Sequence[str] | None = None,
+    guard: Guard = DEFAULT_GUARD,
 ) -> SweepRequest:
     """Return the request of a sweep: by default the whole family, patterns margin and offset, 2 and 1000 classes."""
     names = values.read_names("formulations", formulations)
@@ -90,6 +115,7 @@ def make_sweep_request(
         tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
         seed,
         find_gates(fail_on),
+        guard,
     )
 
 
@@ -102,6 +128,7 @@ def make_audit_request(
     class_axis: int = 1,
     ignore_index: int = DEFAULT_IGNORE_INDEX,
     fail_on: str | Sequence[str] | None = None,
+    guard: Guard = DEFAULT_GUARD,
 ) -> AuditRequest:
     """Return the request of an audit of recorded logits."""
     given = values.read_names("formulations", formulations)
@@ -118,6 +145,7 @@ def make_audit_request(
         class_axis,
         values.read_integer("ignore_index", ignore_index),
         find_gates(fail_on),
+        guard,
     )
 
 
@@ -132,11 +160,16 @@ def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:
 
 
 def make_explain_request(
-    formulation: str, arithmetics: Arithmetics, case: GivenCase | GeneratedCase | RecordedCase, against: str | None = None
+    formulation: str,
+    arithmetics: Arithmetics,
+    case: GivenCase | GeneratedCase | RecordedCase,
+    against: str | None = None,
+    objective: str | None = None,
+    guard: Guard = DEFAULT_GUARD,
 ) -> ExplainRequest:
     """Return the request of explain: one formulation, one case, one number format."""
     names = (formulation,) if against is None else (formulation, against)
-    objective = find_objective(names, None)
+    chosen = find_objective(names, objective)
     for what, given in (
         ("dtype", arithmetics.dtypes),
         ("summation", arithmetics.summations),
@@ -146,10 +179,10 @@ def make_explain_request(
             raise UsageError(f"explain looks at one case: {len(given)} values of {what} are given, one is needed")
     if isinstance(case, GeneratedCase):
         find_pattern(case.pattern)
-        targets = list(expand_target(case.target, objective))
+        targets = list(expand_target(case.target, chosen))
         if len(targets) != 1:
             raise UsageError(f"target '{case.target}' is {len(targets)} targets; one case has one")
-    return ExplainRequest(objective, formulation, arithmetics, case, against)
+    return ExplainRequest(chosen, formulation, arithmetics, case, against, guard)
 
 
 def make_case(
@@ -166,13 +199,14 @@ def make_case(
     labels: str | None = None,
     class_axis: int | None = None,
     ignore_index: int | None = None,
+    objective: str | None = None,
 ) -> GivenCase | GeneratedCase | RecordedCase:
     """Return the one case that is named: by its logits, by a magnitude t, or by a row of a file."""
     ways = [name for name, value in (("--logits", logits), ("--at", at), ("--from", file)) if value is not None]
     if len(ways) != 1:
         given = f"{' and '.join(ways)} were" if ways else "nothing was"
         raise UsageError(f"one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; {given} given")
-    is_binary = find_formulation(formulation).objective is Objective.BINARY_CROSS_ENTROPY
+    is_binary = find_objective([formulation], objective) is Objective.BINARY_CROSS_ENTROPY
     options = {"--pattern": pattern, "--classes": classes, "--seed": seed, "--target": target}
     recorded = {"--row": row, "--labels": labels, "--axis": class_axis, "--ignore-index": ignore_index}
     _refuse_stray(ways[0], options | recorded)
@@ -217,11 +251,13 @@ def find_objective(formulations: Sequence[str] | None, objective: str | None) ->
     """Return the one objective that is named, or that the formulations compute; softmax cross-entropy by default."""
     named = None if objective is None else _find_word(Objective, "objective", objective)
     for name in formulations or ():
-        own = find_formulation(name).objective
+        own = find_any_formulation(name).objective
+        if own is None:  # a target whose name does not tell
+            continue
         if named is not None and own is not named:
             raise UsageError(f"formulation '{name}' computes {own}, not {named}; take them apart")
         named = own
-    return named or Objective.SOFTMAX_CROSS_ENTROPY
+    return named or DEFAULT_OBJECTIVE
 
 
 def find_gates(given: str | Sequence[str] | None) -> tuple[str, ...]:

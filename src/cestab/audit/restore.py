@@ -12,6 +12,7 @@ from cestab.errors import UsageError
 from cestab.numerics.formats import Format, find_format
 from cestab.numerics.rounding import hexadecimal, round_number, to_ordinal
 from cestab.results import (
+    DEFAULT_TIMEOUT_SECONDS,
     Arithmetics,
     AuditRequest,
     Coverage,
@@ -19,6 +20,8 @@ from cestab.results import (
     Finding,
     FindingKind,
     Fp8Overflow,
+    GradientSource,
+    Guard,
     Interval,
     LargestError,
     Objective,
@@ -30,6 +33,7 @@ from cestab.results import (
     SettingResult,
     Summation,
     SweepRequest,
+    TargetFacts,
     Verdict,
 )
 
@@ -66,7 +70,7 @@ def restore_report(data: Json) -> Report:
     restore_request: Callable[[Json], SweepRequest | AuditRequest] = _restore_sweep if is_sweep else _restore_audit
     return Report(
         data["version"],
-        Environment(**{name: data["environment"][name] for name in ("python", "numpy", "platform", "cpu")}),
+        _restore_environment(data["environment"]),
         _in("request", restore_request, request),
         settings,
         tuple(Recommendation(item["dtype"], item["formulation"], item["why"]) for item in data["recommendation"]),
@@ -75,6 +79,28 @@ def restore_report(data: Json) -> Report:
         0 if is_sweep else summary["rows"],
         0 if is_sweep else summary["ignored"],
     )
+
+
+def _restore_environment(shown: Json) -> Environment:
+    own = {name: shown[name] for name in ("python", "numpy", "platform", "cpu")}
+    return Environment(**own, targets=tuple(_restore_facts(facts) for facts in shown.get("targets", ())))
+
+
+def _restore_facts(shown: Json) -> TargetFacts:
+    return TargetFacts(
+        shown["formulation"],
+        shown["adapter"],
+        tuple(shown["versions"].items()),
+        shown["device"],
+        shown["mode"],
+        GradientSource(shown["gradient"]),
+        shown["threads"],
+        shown["flushes_subnormals"],
+    )
+
+
+def _restore_guard(request: Json) -> Guard:
+    return Guard(request.get("timeout", DEFAULT_TIMEOUT_SECONDS), request.get("max_memory"))
 
 
 def _in(where: str, restore: Callable[[Json], Value], item: Json) -> Value:
@@ -126,6 +152,7 @@ def _restore_sweep(request: Json) -> SweepRequest:
         tuple(request["target"]),
         request["seed"],
         tuple(request["fail_on"]),
+        _restore_guard(request),
     )
 
 
@@ -139,6 +166,7 @@ def _restore_audit(request: Json) -> AuditRequest:
         request["axis"],
         request["ignore_index"],
         tuple(request["fail_on"]),
+        _restore_guard(request),
     )
 
 

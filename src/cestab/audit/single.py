@@ -10,6 +10,7 @@ from cestab.audit.evaluate import Cases, Conditions, make_cases
 from cestab.audit.explain import SingleCase, explain_case
 from cestab.audit.plan import check_cases, plan_arithmetics
 from cestab.audit.recorded import make_recorded_target, round_logits
+from cestab.audit.targets import loaded_targets
 from cestab.cases.patterns import find_pattern
 from cestab.cases.recorded import open_recording
 from cestab.cases.targets import expand_target, make_target
@@ -23,7 +24,7 @@ LEAST_SLACK = 1e-6  # how far from 1 weights may add up to that were typed as de
 
 def run_explain(request: ExplainRequest) -> Explanation:
     """Return the explanation of a request."""
-    conditions = next(plan_arithmetics(request.arithmetics, request.objective))
+    conditions = next(plan_arithmetics(request.arithmetics, request.objective, request.guard))
     match request.case:
         case GivenCase():
             single = _take_given(conditions, request.case)
@@ -31,7 +32,9 @@ def run_explain(request: ExplainRequest) -> Explanation:
             single = _generate(conditions, request.case)
         case RecordedCase():
             single = _read_row(conditions, request.case)
-    return explain_case(request, single)
+    names = [request.formulation, *([] if request.against is None else [request.against])]
+    with loaded_targets(names, request.guard) as targets:
+        return explain_case(request, single, targets)
 
 
 def _take_given(conditions: Conditions, case: GivenCase) -> SingleCase:

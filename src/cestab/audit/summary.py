@@ -75,6 +75,7 @@ class Summary:
     runs: tuple[Run, ...] = ()
     loss_error: Error = NO_ERROR
     gradient_error: Error = NO_ERROR
+    has_gradient: bool = True
 
     def merge(self, other: "Summary") -> "Summary":
         tallies = dict(self.tallies)
@@ -89,6 +90,7 @@ class Summary:
             self.runs + other.runs,
             other.loss_error if other.loss_error.is_worse_than(self.loss_error) else self.loss_error,
             other.gradient_error if other.gradient_error.is_worse_than(self.gradient_error) else self.gradient_error,
+            self.has_gradient and other.has_gradient,
         )
 
 
@@ -131,7 +133,14 @@ def join_runs(runs: Iterable[Run]) -> tuple[Run, ...]:
 
 
 def summarize(
-    positions: IntArray, judgement: Judgement, *, undefined: int, escalated: int, ties: int, has_map: bool
+    positions: IntArray,
+    judgement: Judgement,
+    *,
+    undefined: int,
+    escalated: int,
+    ties: int,
+    has_map: bool,
+    has_gradient: bool = True,
 ) -> Summary:
     """Sum up judged cases at ascending positions; `has_map` keeps the runs of hard outcomes."""
     tallies = _tally(positions, judgement.loss_codes, judgement.loss_ulps)
@@ -149,6 +158,7 @@ def summarize(
         runs,
         largest_error(positions, judgement.loss_ulps),
         largest_error(positions, judgement.gradient_ulps),
+        has_gradient,
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cestab.audit.evaluate import Cases, compute, find_truth
+from cestab.audit.evaluate import Cases, compute_own, find_truth
 from cestab.audit.plan import plan_arithmetics
 from cestab.audit.request import make_arithmetics
 from cestab.formulations import Formulation, find_formulation
@@ -25,9 +25,9 @@ def compute_walkthrough() -> tuple[WalkthroughRow, ...]:
     cases = Cases(np.arange(len(MARGINS)), logits, target)
 
     def gradient(formulation: Formulation) -> list[float]:
-        return [float(entry) for entry in compute(conditions, formulation, cases)[1][TRUE_CLASS]]
+        return [float(entry) for entry in compute_own(conditions, formulation, cases)[1][TRUE_CLASS]]
 
-    probability = compute(conditions, Formulation("softmax", objective, _probability, "", {}), cases)[0]
+    probability = compute_own(conditions, Formulation("softmax", objective, _probability, "", {}), cases)[0]
     with np.errstate(divide="ignore", over="ignore"):
         slope = -1 / probability
     columns = (

@@ -36,6 +36,8 @@ def audit(
     atol: options.Atol = None,
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
+    timeout: options.Timeout = None,
+    max_memory: options.MaxMemory = None,
     fail_on: options.FailOn = None,
     output_format: options.Format = None,
     json: options.Json = False,
@@ -51,7 +53,7 @@ def audit(
 
     """
     from cestab.audit.recorded import run_audit
-    from cestab.audit.request import make_arithmetics, make_audit_request
+    from cestab.audit.request import make_arithmetics, make_audit_request, make_guard
 
     form = options.choose_format(output_format, json=json, detail=detail)
     arithmetics = make_arithmetics(
@@ -64,8 +66,8 @@ def audit(
         fp8_overflow,
         flush_subnormals=flush_subnormals,
     )
-    gates = options.split_list(fail_on)
-    request = make_audit_request(file, labels, formulation, objective, arithmetics, axis, ignore_index, gates)
+    gates, guard = options.split_list(fail_on), make_guard(timeout, max_memory)
+    request = make_audit_request(file, labels, formulation, objective, arithmetics, axis, ignore_index, gates, guard)
     with open_output(output) as stream:
         with show_progress("auditing") as progress:
             report = run_audit(request, progress=progress)

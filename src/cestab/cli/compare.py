@@ -39,6 +39,8 @@ def compare(
     seed: options.Seed = 0,
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
+    timeout: options.Timeout = None,
+    max_memory: options.MaxMemory = None,
     fail_on_worse: FailOnWorse = False,
     output_format: options.CompareForm = None,
     json: options.Json = False,
@@ -60,7 +62,7 @@ def compare(
     """
     form = options.choose_format(output_format, json=json, detail=detail, allowed=FORMS)
     from cestab.audit.compare import run_comparison
-    from cestab.audit.request import make_arithmetics, make_pair, make_sweep_request
+    from cestab.audit.request import make_arithmetics, make_guard, make_pair, make_sweep_request
 
     arithmetics = make_arithmetics(
         options.split_list(dtype),
@@ -81,6 +83,7 @@ def compare(
         options.split_integers(classes, "--classes"),
         options.split_list(target),
         seed,
+        guard=make_guard(timeout, max_memory),
     )
     with open_output(output) as stream:
         with show_progress("comparing") as progress:

@@ -75,6 +75,7 @@ def explain(
     context: typer.Context,
     formulation: Formulation = None,
     against: Against = None,
+    objective: options.ObjectiveName = None,
     logits: GivenLogits = None,
     target: Target = None,
     pattern: Pattern = None,
@@ -94,6 +95,8 @@ def explain(
     atol: options.Atol = None,
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
+    timeout: options.Timeout = None,
+    max_memory: options.MaxMemory = None,
     output_format: options.ExplainForm = None,
     json: options.Json = False,
     output: options.Output = None,
@@ -122,7 +125,7 @@ def explain(
             write_text(walkthrough.render(compute_walkthrough(), stream), stream)
         return
     name = choose_one(formulation)
-    from cestab.audit.request import make_arithmetics, make_case, make_explain_request
+    from cestab.audit.request import make_arithmetics, make_case, make_explain_request, make_guard
     from cestab.audit.single import run_explain
 
     arithmetics = make_arithmetics(
@@ -141,8 +144,9 @@ def explain(
         labels=labels,
         class_axis=axis,
         ignore_index=ignore_index,
+        objective=objective,
     )
-    request = make_explain_request(name, arithmetics, case, against)
+    request = make_explain_request(name, arithmetics, case, against, objective, make_guard(timeout, max_memory))
     with open_output(output) as stream:
         explanation = run_explain(request)
         if is_json:

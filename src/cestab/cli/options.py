@@ -8,7 +8,7 @@ import typer
 
 from cestab.errors import UsageError
 
-CASES, ARITHMETIC, JUDGEMENT, OUTPUT = "Cases", "Arithmetic", "Judgement", "Output"
+CASES, ARITHMETIC, JUDGEMENT, OUTPUT, TARGETS = "Cases", "Arithmetic", "Judgement", "Output", "Code that is not ours"
 
 
 class OutputFormat(StrEnum):
@@ -112,7 +112,8 @@ Formulations = Annotated[
         "--formulation",
         metavar="NAME[:KEY=VALUE,…]",
         autocompletion=_complete(_formulations),
-        help="Formulation, e.g. clipped:eps=1e-8; repeatable. Default: the whole family.",
+        help="Formulation, e.g. clipped:eps=1e-8, or a loss of yours, e.g. torch:torch.nn.functional.cross_entropy or "
+        "losses.py:my_loss; repeatable. Default: the whole family.",
         rich_help_panel=CASES,
     ),
 ]
@@ -209,6 +210,16 @@ FailOn = Annotated[
         autocompletion=_complete(_gates),
         rich_help_panel=JUDGEMENT,
         help="Exit 1 on these findings; fail and warn name all of that severity or worse.",
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", help="Longest call of a loss. Default: 120.", rich_help_panel=TARGETS),
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--max-memory", metavar="SIZE", help="Most memory of its process, e.g. 2G. Default: no limit.", rich_help_panel=TARGETS
     ),
 ]
 Format = Annotated[

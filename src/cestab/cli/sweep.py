@@ -20,6 +20,8 @@ def sweep(
     seed: options.Seed = 0,
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
+    timeout: options.Timeout = None,
+    max_memory: options.MaxMemory = None,
     fail_on: options.FailOn = None,
     output_format: options.Format = None,
     json: options.Json = False,
@@ -33,12 +35,14 @@ def sweep(
 
     cestab sweep -f naive -f clipped:eps=1e-8 --dtype float16,float32 --logits -100:100
 
+    cestab sweep -f torch:torch.nn.functional.cross_entropy -f losses.py:my_loss --classes 2
+
     cestab sweep --objective binary-cross-entropy --target soft:0:1:11 --detail
 
     cestab sweep -f log-sum-exp --dtype bfloat16 --compute float32 --fail-on fail --json -o report.json
 
     """
-    from cestab.audit.request import make_arithmetics, make_sweep_request
+    from cestab.audit.request import make_arithmetics, make_guard, make_sweep_request
     from cestab.audit.sweep import run_sweep
 
     form = options.choose_format(output_format, json=json, detail=detail)
@@ -62,6 +66,7 @@ def sweep(
         options.split_list(target),
         seed,
         options.split_list(fail_on),
+        make_guard(timeout, max_memory),
     )
     with open_output(output) as stream:
         with show_progress("sweeping") as progress:

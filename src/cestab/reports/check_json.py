@@ -1,6 +1,6 @@
 """The JSON report cestab.check/1: the audits as in cestab.sweep/1 and cestab.audit/1, and what their findings are taken for."""
 
-from cestab.reports.json_v1 import Json, show_place, show_request, show_setting, write_json
+from cestab.reports.json_v1 import Json, show_environment, show_place, show_request, show_setting, write_json
 from cestab.results import Allowance, CheckedAudit, CheckProblem, CheckReport, Setting, Stale
 
 
@@ -22,7 +22,7 @@ def render(report: CheckReport) -> str:
         {
             "schema": "cestab.check/1",
             "version": report.version,
-            "environment": vars(report.environment),
+            "environment": show_environment(report.environment),
             "config": {"file": report.config.file, "baseline": report.config.baseline_name},
             **({"interrupted": True} if report.is_interrupted else {}),
             "audits": [_audit(checked) for checked in report.audits],

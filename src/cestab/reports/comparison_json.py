@@ -1,6 +1,6 @@
 """The JSON report cestab.compare/1."""
 
-from cestab.reports.json_v1 import Json, describe_setting, show_place, show_request, write_json
+from cestab.reports.json_v1 import Json, describe_setting, show_environment, show_place, show_request, write_json
 from cestab.results import Agreement, BoundaryPair, Comparison, Finding, Place, Relation, SettingComparison
 
 
@@ -12,7 +12,7 @@ def render(comparison: Comparison) -> str:
         {
             "schema": "cestab.compare/1",
             "version": comparison.version,
-            "environment": vars(comparison.environment),
+            "environment": show_environment(comparison.environment),
             "request": show_request(comparison.request) | names,
             "settings": [_setting(setting) for setting in comparison.settings],
             "dtypes": [

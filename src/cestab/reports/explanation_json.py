@@ -1,6 +1,6 @@
 """The JSON report cestab.explain/1."""
 
-from cestab.reports.json_v1 import Json, write_json
+from cestab.reports.json_v1 import Json, show_environment, write_json
 from cestab.results import Explanation, GeneratedCase, GivenCase, Number, Operation, Outcome, RecordedCase
 
 
@@ -11,7 +11,7 @@ def render(explanation: Explanation) -> str:
         {
             "schema": "cestab.explain/1",
             "version": explanation.version,
-            "environment": vars(explanation.environment),
+            "environment": show_environment(explanation.environment),
             "request": {
                 "formulation": setting.formulation,
                 "objective": setting.objective,

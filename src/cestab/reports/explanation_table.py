@@ -35,7 +35,8 @@ def _parts(explanation: Explanation, *, hexadecimal: bool, is_wide: bool) -> Ite
             table.add_row(f"  … {place - last - 1} left out", *[""] * 4, "they are in --json")
         _add_rows(table, operation, is_root=_is_root(explanation, operation), hexadecimal=hexadecimal)
         last = place
-    yield table
+    if explanation.operations:
+        yield table
     if root is not None:
         yield Text.assemble((f"{ROOT} Root cause of {root.finding.label}: ", "bold"), root.sentence)
     yield from (Text(f"{limit[0].upper()}{limit[1:]}.") for limit in explanation.limits)
@@ -103,9 +104,14 @@ def _outcomes(explanation: Explanation) -> Table:
     table.add_row("loss", Text(explanation.true_loss), *(Text(outcome.loss.decimal) for outcome in outcomes))
     for place, (index, truth) in enumerate(zip(explanation.shown, explanation.true_gradient, strict=True)):
         name = "gradient" if explanation.setting.classes == 1 else f"gradient, class {index}"
-        table.add_row(name, Text(truth), *(Text(outcome.gradient[place].decimal) for outcome in outcomes))
+        table.add_row(name, Text(truth), *(_gradient(outcome, place) for outcome in outcomes))
     table.add_row("findings", "", *(Text(_findings(outcome)) for outcome in outcomes))
     return table
+
+
+def _gradient(outcome: Outcome, place: int) -> Text:
+    """Return an entry of the gradient, of which a target may return none."""
+    return Text(outcome.gradient[place].decimal if outcome.gradient else "none")
 
 
 def _findings(outcome: Outcome) -> str:

@@ -7,7 +7,7 @@ import json
 import math
 from typing import Any
 
-from cestab.results import AuditRequest, Finding, Interval, Place, Report, Setting, SettingResult, SweepRequest
+from cestab.results import AuditRequest, Environment, Finding, Interval, Place, Report, Setting, SettingResult, SweepRequest
 
 Json = dict[str, Any]
 
@@ -43,7 +43,7 @@ def _report(report: Report) -> Json:
     return {
         "schema": "cestab.sweep/1" if is_sweep else "cestab.audit/1",
         "version": report.version,
-        "environment": vars(report.environment),
+        "environment": show_environment(report.environment),
         "request": show_request(report.request),
         **({"interrupted": True} if report.is_interrupted else {}),
         "settings": [show_setting(result) for result in report.settings],
@@ -53,6 +53,14 @@ def _report(report: Report) -> Json:
         ],
         "causes": [{"formulation": name, "sentence": sentence} for name, sentence in report.causes],
     }
+
+
+def show_environment(environment: Environment) -> Json:
+    """What the numbers may depend on; `targets` where code that is not ours was run."""
+    shown = {name: value for name, value in vars(environment).items() if name != "targets"}
+    if environment.targets:
+        shown["targets"] = [vars(facts) | {"versions": dict(facts.versions)} for facts in environment.targets]
+    return shown
 
 
 def show_request(request: SweepRequest | AuditRequest) -> Json:
@@ -70,6 +78,8 @@ def show_request(request: SweepRequest | AuditRequest) -> Json:
         "fp8_overflow": shared.fp8_overflow,
         "flush_subnormals": shared.flush_subnormals,
         "fail_on": request.fail_on,
+        "timeout": request.guard.timeout_seconds,
+        "max_memory": request.guard.max_memory_bytes,
     }
     if isinstance(request, SweepRequest):
         cases = {"logits": str(request.logits), "pattern": request.patterns, "classes": request.classes}

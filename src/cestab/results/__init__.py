@@ -48,6 +48,7 @@ from cestab.results.gate import (
     Problem,
 )
 from cestab.results.kinds import (
+    DEFAULT_OBJECTIVE,
     JUDGED,
     Coverage,
     FindingKind,
@@ -84,6 +85,7 @@ from cestab.results.requests import (
     SweepRequest,
 )
 from cestab.results.targets import (
+    DEFAULT_GUARD,
     DEFAULT_TIMEOUT_SECONDS,
     GradientSource,
     Guard,
@@ -94,13 +96,10 @@ from cestab.results.walkthrough import (
 )
 
 __all__ = [
-    "TargetFacts",
-    "Guard",
-    "GradientSource",
-    "DEFAULT_TIMEOUT_SECONDS",
-    "Reduction",
-    "LossOptions",
+    "DEFAULT_GUARD",
     "DEFAULT_IGNORE_INDEX",
+    "DEFAULT_OBJECTIVE",
+    "DEFAULT_TIMEOUT_SECONDS",
     "JUDGED",
     "Agreement",
     "Allowance",
@@ -135,11 +134,14 @@ __all__ = [
     "GateRule",
     "GeneratedCase",
     "GivenCase",
+    "GradientSource",
+    "Guard",
     "Interval",
     "LargestError",
     "Level",
     "Location",
     "LogitRange",
+    "LossOptions",
     "Number",
     "Objective",
     "Operation",
@@ -149,6 +151,7 @@ __all__ = [
     "Quantity",
     "Recommendation",
     "RecordedCase",
+    "Reduction",
     "Relation",
     "Report",
     "RootCause",
@@ -162,6 +165,7 @@ __all__ = [
     "StaleSource",
     "Summation",
     "SweepRequest",
+    "TargetFacts",
     "Verdict",
     "WalkthroughRow",
     "explain_unjudged",

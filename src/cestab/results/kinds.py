@@ -41,6 +41,9 @@ class Objective(StrEnum):
     SIGMOID_MEAN_SQUARED_ERROR = "sigmoid-mean-squared-error"
 
 
+DEFAULT_OBJECTIVE = Objective.SOFTMAX_CROSS_ENTROPY
+
+
 class Summation(StrEnum):
     """Order of the sums over classes."""
 

@@ -1,9 +1,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+
 class Reduction(StrEnum):
     MEAN = "mean"
     SUM = "sum"
+
 
 @dataclass(frozen=True)
 class LossOptions:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cestab.errors import ExitStatus
 from cestab.results.kinds import JUDGED, Coverage, FindingKind, Objective, Severity, Summation, Verdict
 from cestab.results.requests import AuditRequest, SweepRequest
+from cestab.results.targets import TargetFacts
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ class Environment:
     numpy: str
     platform: str
     cpu: str
+    targets: tuple[TargetFacts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,12 +180,12 @@ class Report:
         return [(r, f) for r, f in found if f.kind.label in words or f.kind.severity in gated]
 
     def exit_status(self) -> ExitStatus:
-        """What a shell is told: an interruption; else the gate; else whether anything was judged; else a crash."""
+        """What a shell is told: an interruption; else the gate; else a crash; else whether anything was judged."""
         counts = self.verdict_counts()
         if self.is_interrupted:
             return ExitStatus.INTERRUPTED
         if self.gated():
             return ExitStatus.GATE_FAILED
-        if not any(counts[verdict] for verdict in JUDGED):
-            return ExitStatus.USAGE
-        return ExitStatus.NOT_AUDITED if counts[Verdict.ERROR] else ExitStatus.DONE
+        if counts[Verdict.ERROR]:
+            return ExitStatus.NOT_AUDITED
+        return ExitStatus.DONE if any(counts[verdict] for verdict in JUDGED) else ExitStatus.USAGE

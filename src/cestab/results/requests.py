@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cestab.results.kinds import Fp8Overflow, Objective, Summation
+from cestab.results.targets import DEFAULT_GUARD, Guard
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class SweepRequest:
     targets: tuple[str, ...]
     seed: int
     fail_on: tuple[str, ...]
+    guard: Guard = DEFAULT_GUARD
 
 
 DEFAULT_IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's
@@ -65,6 +67,7 @@ class AuditRequest:
     class_axis: int
     ignore_index: int
     fail_on: tuple[str, ...]
+    guard: Guard = DEFAULT_GUARD
 
 
 @dataclass(frozen=True)
@@ -106,3 +109,4 @@ class ExplainRequest:
     arithmetics: Arithmetics
     case: GivenCase | GeneratedCase | RecordedCase
     against: str | None
+    guard: Guard = DEFAULT_GUARD

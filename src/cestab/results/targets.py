@@ -14,6 +14,9 @@ class Guard:
     max_memory_bytes: int | None = None
 
 
+DEFAULT_GUARD = Guard()
+
+
 class GradientSource(StrEnum):
     """Where a target's gradient comes from."""
 

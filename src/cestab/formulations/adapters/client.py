@@ -1,4 +1,4 @@
-"""This end of the processes in which targets run: starts them, waits for them within bounds, ends them."""
+"""The caller's end of the processes in which targets run: starts them, waits for them within bounds, ends them."""
 
 import atexit
 import math
@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, cast
 
 import psutil
@@ -17,7 +18,7 @@ from cestab.errors import UsageError
 from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import Work
 from cestab.formulations.adapters.names import TargetName
-from cestab.formulations.adapters.worker import Kind, Order, Reply
+from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.results import Guard, TargetFacts
 
 SECONDS_BETWEEN_LOOKS = 0.02  # at the memory; in that time a process can touch about 100 MB more
@@ -85,12 +86,18 @@ class _Worker:
         self.incoming.close()
 
 
-_WORKERS: dict[tuple[TargetName, Guard], _Worker] = {}
+Key = tuple[TargetName, Guard]
+_WORKERS: dict[Key, _Worker] = {}
+_BROKEN: dict[Key, str] = {}  # why targets could not be loaded, which is not tried again
 
 
 def describe_target(name: TargetName, guard: Guard) -> TargetFacts:
     """Load a target and return what its numbers depend on."""
-    return cast("TargetFacts", _ask(name, guard, None))
+    try:
+        return cast("TargetFacts", _ask(name, guard, None))
+    except TargetError as error:
+        _BROKEN[name, guard] = str(error)
+        raise
 
 
 def evaluate_target(name: TargetName, work: Work, guard: Guard) -> tuple[Numbers, Numbers | None]:
@@ -106,6 +113,7 @@ def start_target(name: TargetName, guard: Guard) -> None:
 
 def end_targets() -> None:
     """End every process."""
+    _BROKEN.clear()
     while _WORKERS:
         _WORKERS.popitem()[1].end()
 
@@ -114,6 +122,8 @@ atexit.register(end_targets)
 
 
 def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
+    if (name, guard) in _BROKEN:
+        raise TargetError(_BROKEN[name, guard])
     start_target(name, guard)
     worker = _WORKERS[name, guard]
     try:
@@ -127,7 +137,7 @@ def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
 
 
 def _start(name: TargetName, guard: Guard) -> _Worker:
-    process = subprocess.Popen(  # noqa: S603  # our own module
+    process = subprocess.Popen(  # our own module
         [sys.executable, "-P", "-m", "cestab.formulations.adapters.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdin is not None
@@ -137,7 +147,7 @@ def _start(name: TargetName, guard: Guard) -> _Worker:
     process.stdin.close()
     process.stdout.close()
     worker = _Worker(process, outgoing, incoming, guard)
-    outgoing.send(Order(name, [*sys.path, os.getcwd()]))
+    outgoing.send(Assignment(name, [*sys.path, str(Path.cwd())]))
     return worker
 
 

@@ -35,7 +35,8 @@ def _import_file(file: str) -> ModuleType:
         raise UsageError(f"'{file}' is not a file of Python")
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
-    _guarded(file, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
+    loader = spec.loader
+    _guarded(file, lambda: loader.exec_module(module))
     return module
 
 

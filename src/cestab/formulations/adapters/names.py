@@ -12,7 +12,7 @@ ADAPTERS = {
     "jax": "JAX and what is built on it, e.g. jax:optax.softmax_cross_entropy_with_integer_labels",
     "keras": "Keras 3 on any of its backends, e.g. keras:keras.losses.categorical_crossentropy:backend=jax",
     "tensorflow": "TensorFlow, e.g. tensorflow:tf.nn.softmax_cross_entropy_with_logits",
-    "python": "a function of NumPy arrays or of cestab's own array type, e.g. python:mypkg.losses.stable_ce or losses.py:stable_ce",
+    "python": "a function of NumPy arrays, or of cestab's own, e.g. python:mypkg.losses.stable_ce or losses.py:stable_ce",
 }
 PLAIN_FILE = re.compile(r"[^:=]+\.py:")  # path/to/file.py:function, without an adapter
 PARAMETERS = re.compile(r":(?=[A-Za-z_]\w*=)")

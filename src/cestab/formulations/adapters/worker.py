@@ -8,48 +8,22 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
-from enum import Enum, auto
-from importlib import metadata
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from cestab.errors import UsageError
 from cestab.formulations.adapters.conventions import find_convention
 from cestab.formulations.adapters.engine import Engine, Numbers, TargetError, UnsupportedError
-from cestab.formulations.adapters.evaluation import LoadedTarget, Tick, Work
+from cestab.formulations.adapters.evaluation import LoadedTarget, RecipeTarget, Tick, Work
 from cestab.formulations.adapters.loading import load
 from cestab.formulations.adapters.names import TargetName
+from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.formulations.registry import find_recipe
-from cestab.results import GradientSource, TargetFacts
+from cestab.results import TargetFacts
 
 MODULES = {"python": "callable"}  # of adapters that are not called as their file is
 SECONDS_BETWEEN_TICKS = 0.2
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}  # the latter is the default, but said at every start
-
-
-class Kind(Enum):
-    """What a reply is."""
-
-    RESULT = auto()
-    TICK = auto()
-    USAGE = auto()
-    UNSUPPORTED = auto()
-    ERROR = auto()
-
-
-class Reply(NamedTuple):
-    """An answer to the other end: a result, a sign of life, or a sentence."""
-
-    kind: Kind
-    payload: Any = None
-
-
-class Order(NamedTuple):
-    """The first message: which target, and where the caller's modules are found."""
-
-    name: TargetName
-    paths: Sequence[str]
 
 
 class Target(Protocol):
@@ -88,8 +62,8 @@ def find_engine(name: TargetName) -> type[Engine]:
 
 def serve(incoming: Connection, outgoing: Connection) -> None:
     """Load the target, then answer each block of work until the other end is closed."""
-    order: Order = incoming.recv()
-    sys.path.extend(path for path in order.paths if path not in sys.path)
+    assignment: Assignment = incoming.recv()
+    sys.path.extend(path for path in assignment.paths if path not in sys.path)
     last = time.monotonic()
 
     def tick() -> None:
@@ -103,7 +77,7 @@ def serve(incoming: Connection, outgoing: Connection) -> None:
     def work_on(work: Work | None) -> Any:
         nonlocal target
         if target is None:
-            target = load_target(order.name)
+            target = load_target(assignment.name)
         return target.facts() if work is None else target.evaluate(work, tick)
 
     while True:

@@ -1,0 +1,39 @@
+"""External formulations: a target's name stands where a formulation's does, in every command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cestab.formulations.adapters.conventions import find_convention
+from cestab.formulations.adapters.names import TargetName, is_target_name, parse_target_name
+from cestab.formulations.adapters.options import read_options
+from cestab.formulations.registry import Formulation, find_formulation
+from cestab.results import FindingKind, LossOptions, Objective
+
+
+@dataclass(frozen=True)
+class ExternalFormulation:
+    """A loss that is not ours, as its name tells it; nothing of it is imported here.
+
+    `objective` is None where the name does not tell it: then it is the request's.
+    """
+
+    name: str
+    target: TargetName
+    objective: Objective | None
+    options: LossOptions
+
+    @property
+    def causes(self) -> Mapping[FindingKind, str]:
+        """Nothing: cestab does not see inside."""
+        return {}
+
+
+AnyFormulation = Formulation | ExternalFormulation
+
+
+def find_any_formulation(text: str) -> AnyFormulation:
+    """Return the formulation that `NAME[:key=value,…]` or `ADAPTER:PATH[:key=value,…]` names."""
+    if not is_target_name(text):
+        return find_formulation(text)
+    target = parse_target_name(text)
+    return ExternalFormulation(text, target, find_convention(target).objective, read_options(target))
