@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cestab.api import Comparison, Explanation, Report, assert_stable, audit, compare, explain, sweep
+    from cestab.api import Comparison, Explanation, Report, assert_stable, audit, compare, explain, formulation, sweep
     from cestab.errors import UsageError
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "audit",
     "compare",
     "explain",
+    "formulation",
     "sweep",
 ]
 

@@ -16,12 +16,14 @@ from cestab.audit.request import (
     make_audit_request,
     make_case,
     make_explain_request,
+    make_guard,
     make_pair,
     make_sweep_request,
 )
 from cestab.audit.single import run_explain
 from cestab.audit.sweep import run_sweep
 from cestab.errors import ExitStatus, UsageError
+from cestab.formulations.registry import Recipe, add_formulation
 from cestab.reports import comparison_json, explanation_json, json_v1, table
 from cestab.results import DEFAULT_IGNORE_INDEX
 
@@ -69,11 +71,14 @@ def sweep(
     seed: int = 0,
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
+    timeout: float | None = None,
+    max_memory: str | int | None = None,
     fail_on: Names | None = None,
 ) -> Report:
     """Sweep logits through formulations and judge every loss and gradient, as `cestab sweep` does.
 
     None means the default of the command's option of the same name (its singular); a single value counts as a list of one.
+    A loss that is not cestab's is named as on the command line; `timeout` (seconds of a call) and `max_memory` bound it.
     Raises UsageError.
 
     >>> report = sweep(["naive"], dtypes=["float16"], patterns=["margin"], classes=[2], targets=["wrong"])
@@ -83,7 +88,8 @@ def sweep(
     arithmetics = make_arithmetics(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
-    request = make_sweep_request(formulations, objective, arithmetics, logits, patterns, classes, targets, seed, fail_on)
+    guard = make_guard(timeout, max_memory)
+    request = make_sweep_request(formulations, objective, arithmetics, logits, patterns, classes, targets, seed, fail_on, guard)
     return Report(**vars(_finished(run_sweep(request))))
 
 
@@ -103,13 +109,16 @@ def audit(
     atol: float | None = None,
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
+    timeout: float | None = None,
+    max_memory: str | int | None = None,
     fail_on: Names | None = None,
 ) -> Report:
     """Judge formulations on recorded logits, as `cestab audit` does. Raises errors.UsageError."""
     arithmetics = make_arithmetics(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
-    request = make_audit_request(file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on)
+    guard = make_guard(timeout, max_memory)
+    request = make_audit_request(file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on, guard)
     return Report(**vars(_finished(run_audit(request))))
 
 
@@ -130,6 +139,8 @@ def compare(
     seed: int = 0,
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
+    timeout: float | None = None,
+    max_memory: str | int | None = None,
     fail_on_worse: bool = False,
 ) -> Comparison:
     """Compare formulations with a reference on the same cases, as `cestab compare` does. Raises errors.UsageError.
@@ -141,13 +152,15 @@ def compare(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
     names = make_pair(reference, others)
-    request = make_sweep_request(names, objective, arithmetics, logits, patterns, classes, targets, seed)
+    guard = make_guard(timeout, max_memory)
+    request = make_sweep_request(names, objective, arithmetics, logits, patterns, classes, targets, seed, guard=guard)
     return Comparison(**vars(_finished(run_comparison(request, fails_on_worse=fail_on_worse))))
 
 
 def explain(
     formulation: str,
     *,
+    objective: str | None = None,
     logits: Sequence[float] | None = None,
     target: str | float | Sequence[float] | None = None,
     pattern: str | None = None,
@@ -167,6 +180,8 @@ def explain(
     atol: float | None = None,
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
+    timeout: float | None = None,
+    max_memory: str | int | None = None,
     against: str | None = None,
 ) -> Explanation:
     """Explain one case operation by operation, as `cestab explain` does. Raises errors.UsageError.
@@ -194,8 +209,10 @@ def explain(
         labels=labels,
         class_axis=class_axis,
         ignore_index=ignore_index,
+        objective=objective,
     )
-    return Explanation(**vars(run_explain(make_explain_request(formulation, arithmetics, case, against))))
+    guard = make_guard(timeout, max_memory)
+    return Explanation(**vars(run_explain(make_explain_request(formulation, arithmetics, case, against, objective, guard))))
 
 
 def assert_stable(
@@ -215,6 +232,8 @@ def assert_stable(
     seed: int = 0,
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
+    timeout: float | None = None,
+    max_memory: str | int | None = None,
     fail_on: Names = ("fail",),
 ) -> None:
     """Raise an AssertionError with a short table if a sweep finds what `fail_on` names: for use in any test suite.
@@ -241,6 +260,8 @@ def assert_stable(
         seed=seed,
         fp8_overflow=fp8_overflow,
         flush_subnormals=flush_subnormals,
+        timeout=timeout,
+        max_memory=max_memory,
         fail_on=fail_on,
     )
     status = report.exit_status()
@@ -250,6 +271,23 @@ def assert_stable(
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in report.gated()))
         shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
         raise AssertionError(f"{kinds or results.explain_unjudged(report.settings)}\n{shown}")
+
+
+def formulation(recipe: Recipe) -> Recipe:
+    """Make a function on cestab's own array type a formulation of softmax cross-entropy, under its name with dashes.
+
+    It takes logits z (classes, cases) and a target and returns the loss (cases,), written in the primitives of
+    `cestab.primitives`; its gradient is the chain rule over them, and every step is rounded to the format. Keyword-only
+    parameters with annotations and defaults can be set by name, e.g. `-f python:losses.mine:eps=1e-6`.
+
+    >>> from cestab.primitives import log, pick, softmax
+    >>> @formulation
+    ... def my_loss(z, target):
+    ...     return -pick(log(softmax(z)), target)
+    >>> sweep("my-loss", dtypes="float16", patterns="margin", classes=2).settings[0].verdict.value
+    'fail'
+    """
+    return add_formulation(recipe)
 
 
 Finished = TypeVar("Finished", results.Report, results.Comparison)

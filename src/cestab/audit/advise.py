@@ -53,12 +53,14 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
     ranked = {name: _rank([r for r in results if r.setting.formulation == name]) for name in names}
     best = min(ranked, key=lambda name: ranked[name])
     own = [r for r in results if r.setting.formulation == best]
-    fails, unjudged, warns, _ = ranked[best]
+    unjudged, fails, warns, _ = ranked[best]
+    if unjudged:
+        return Recommendation(dtype, None, f"{best} could not be judged in {_share(unjudged, own)}")
     if fails and len(ranked) == 1:
         return Recommendation(dtype, None, f"{best} fails in {_share(fails, own)} and was the only one to be tried")
-    if fails or unjudged:
+    if fails:
         why = f"every audited formulation fails somewhere; {best} fails least, in {_share(fails, own)}"
-        return Recommendation(dtype, None, why if fails else f"{best} could not be judged in {_share(unjudged, own)}")
+        return Recommendation(dtype, None, why)
     if warns:
         kinds = sorted({f.kind.label for r in own for f in r.findings if f.kind.severity is Severity.WARN})
         return Recommendation(dtype, best, f"nothing worse than {' and '.join(kinds)}, in {_share(warns, own)}")
@@ -73,10 +75,10 @@ def _share(count: int, results: Sequence[SettingResult]) -> str:
 
 
 def _rank(results: Sequence[SettingResult]) -> tuple[int, int, int, float]:
-    """Return the settings that failed, were not judged, and warned, and the largest gradient error: smaller is better."""
-    unjudged = sum(not r.verdict.is_judged for r in results)
+    """Return the settings that were not wholly judged, failed, and warned, and the largest error: smaller is better."""
+    unjudged = sum(not r.is_wholly_judged for r in results)
     fails, warns = (sum(r.verdict is v for r in results) for v in (Verdict.FAIL, Verdict.WARN))
-    return fails, unjudged, warns, max((e for r in results for e in _errors(r)), default=0.0)
+    return unjudged, fails, warns, max((e for r in results for e in _errors(r)), default=0.0)
 
 
 def _errors(result: SettingResult) -> list[float]:

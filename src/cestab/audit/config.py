@@ -7,7 +7,7 @@ from typing import Any
 from cestab.audit import values
 from cestab.audit.config_file import AUDIT, Source, show_path
 from cestab.audit.plan import plan_arithmetics, plan_sweep
-from cestab.audit.request import make_arithmetics, make_audit_request, make_sweep_request
+from cestab.audit.request import make_arithmetics, make_audit_request, make_guard, make_sweep_request
 from cestab.cases.recorded import open_recording
 from cestab.errors import UsageError, unknown_name
 from cestab.results import (
@@ -34,6 +34,10 @@ SHARED: Readers = {
     "atol": values.read_number,
     "fp8-overflow": values.read_name,
     "flush-subnormals": values.read_flag,
+    "timeout": values.read_number,
+    "max-memory": lambda key, value: values.read_name(
+        key, value if isinstance(value, str) else str(values.read_integer(key, value))
+    ),
     "fail-on": values.read_names,
     "allow": lambda _key, value: value,  # read when the request is known
 }
@@ -138,6 +142,7 @@ def _make_sweep(keys: Mapping[str, Any]) -> SweepRequest:
         keys.get("targets"),
         keys.get("seed", 0),
         keys.get("fail-on", DEFAULT_FAIL_ON),
+        make_guard(keys.get("timeout"), keys.get("max-memory")),
     )
 
 
@@ -151,6 +156,7 @@ def _make_recorded(source: Source, keys: Mapping[str, Any]) -> AuditRequest:
         keys.get("objective"),
         _make_arithmetics(keys),
         fail_on=keys.get("fail-on", DEFAULT_FAIL_ON),
+        guard=make_guard(keys.get("timeout"), keys.get("max-memory")),
         **options,
     )
 

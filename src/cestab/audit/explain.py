@@ -15,13 +15,14 @@ from cestab.audit.steps import Steps
 from cestab.errors import UsageError
 from cestab.formulations import AnyFormulation, ExternalFormulation, families, find_any_formulation
 from cestab.formulations.adapters.engine import TargetError, UnsupportedError
+from cestab.formulations.adapters.recipes import load_recipe
 from cestab.numerics.ball import ExactCase, enclose, precision
 from cestab.numerics.exact import Exact
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import IndexTarget, first_maximum
 from cestab.numerics.truth import Truth
-from cestab.results import Environment, ExplainRequest, Explanation, FindingKind, Outcome, TargetFacts
+from cestab.results import Environment, ExplainRequest, Explanation, FindingKind, GradientSource, Outcome, TargetFacts
 
 MOST_SHOWN = 5
 OPAQUE = ("this is code that is not cestab's, whose operations it does not see: what it gave is below",)
@@ -48,8 +49,12 @@ class Computed(NamedTuple):
 def explain_case(request: ExplainRequest, single: SingleCase, targets: tuple[TargetFacts, ...] = ()) -> Explanation:
     """Explain the single case that the request names; `targets` are the facts about code that is not ours."""
     environment = describe_environment(targets)
+    formulation = find_any_formulation(request.formulation)
+    recipes = {facts.formulation for facts in targets if facts.gradient is GradientSource.CHAIN_RULE}
+    if isinstance(formulation, ExternalFormulation) and formulation.name in recipes:
+        formulation = load_recipe(formulation.target)  # its operations are to be seen, so it runs here
     with precision(find_precision(single.conditions, single.cases)):
-        return _explain(find_any_formulation(request.formulation), request, single, environment)
+        return _explain(formulation, request, single, environment)
 
 
 def _explain(formulation: AnyFormulation, request: ExplainRequest, single: SingleCase, environment: Environment) -> Explanation:

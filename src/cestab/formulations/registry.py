@@ -71,6 +71,7 @@ class Formulation:
 
 
 FORMULATIONS: dict[str, Formulation] = {}
+ADDED: dict[str, Formulation] = {}  # by users: found by name, but of no family
 
 
 def formulation(
@@ -86,6 +87,15 @@ def formulation(
     return register
 
 
+def add_formulation(recipe: Recipe) -> Recipe:
+    """Register a user's recipe of softmax cross-entropy under its own name, underscores as dashes."""
+    name = recipe.__name__.replace("_", "-")
+    if name in FORMULATIONS:
+        raise UsageError(f"'{name}' is a formulation of cestab's own; give yours another name")
+    ADDED[name] = Formulation(name, Objective.SOFTMAX_CROSS_ENTROPY, recipe, recipe.__module__, {})
+    return recipe
+
+
 def families() -> dict[Objective, tuple[str, ...]]:
     """Names of the registered formulations by objective, in the order of registration."""
     return {o: tuple(f.name for f in FORMULATIONS.values() if f.objective is o) for o in Objective}
@@ -96,10 +106,15 @@ def find_formulation(text: str) -> Formulation:
     name, _, options = text.partition(":")
     if "," in name.strip(","):
         raise UsageError(f"'{text}' looks like a list; repeat the option: {' '.join(f'-f {part}' for part in text.split(','))}")
-    if name not in FORMULATIONS:
+    known = FORMULATIONS | ADDED
+    if name not in known:
         raise unknown_name("formulation", name, [known for family in families().values() for known in family])
-    found = FORMULATIONS[name]
-    declared = found.defaults()
+    return with_parameters(known[name], text, options)
+
+
+def with_parameters(found: Formulation, text: str, options: str) -> Formulation:
+    """Return a formulation under the name `text`, with the parameters that `key=value,…` gives."""
+    name, declared = found.name, found.defaults()
     parameters = {}
     for option in options.split(",") if options else []:
         key, equals, value = option.partition("=")
@@ -140,4 +155,4 @@ def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str) -> 
 
 def find_recipe(function: object) -> Formulation | None:
     """Return the registered formulation whose recipe a function is; None where it is none."""
-    return next((known for known in FORMULATIONS.values() if known.recipe is function), None)
+    return next((known for known in (FORMULATIONS | ADDED).values() if known.recipe is function), None)

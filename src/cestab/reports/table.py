@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cestab.reports.external import list_targets, list_unjudged, shorten
 from cestab.reports.text import new_table, to_text
 from cestab.results import (
     Arithmetics,
@@ -34,6 +35,10 @@ def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
 def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
     yield Text(headline(report))
     yield _detail(report) if detail else _overview(report)
+    for title, lines in (("Not judged", list_unjudged(report.settings)), ("Run by", list_targets(report.environment))):
+        if lines:
+            yield Text(title, style="bold")
+            yield from (Padding(Text.assemble((name, "bold"), f": {words}"), (0, 0, 0, 2)) for name, words in lines)
     if report.causes:
         yield Text("Why they fail", style="bold")
         for name, sentence in report.causes:
@@ -80,7 +85,9 @@ def _overview(report: Report) -> Table:
     table = new_table(("from |t|" if is_sweep else "rows", *dtypes))
     for name in report.request.formulations:
         own = [result for result in report.settings if result.setting.formulation == name]
-        table.add_row(Text(name), *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes))
+        table.add_row(
+            Text(shorten(name)), *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes)
+        )
     if not is_sweep:
         table.add_row(Text("(rounding z)"), *(rounding_cell(report, dtype) for dtype in dtypes))
     return table
@@ -117,9 +124,9 @@ def _detail(report: Report) -> Table:
         setting, worst = result.setting, find_worst([result])
         case = f"{setting.pattern} {setting.classes} {setting.target}" if is_sweep else str(setting.classes)
         case = ", ".join([case, *setting.unusual()])
-        kind = worst.kind.label if worst else result.reason or ""
+        kind = worst.kind.label if worst else ""
         verdict = Text(result.verdict, style=STYLES.get(result.verdict, "magenta"))
-        before, after = (setting.formulation, setting.dtype, case), (kind, _extent(worst, is_sweep=is_sweep))
+        before, after = (shorten(setting.formulation), setting.dtype, case), (kind, _extent(worst, is_sweep=is_sweep))
         table.add_row(*_texts(before), verdict, *_texts(after))
     return table
 

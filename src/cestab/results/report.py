@@ -114,6 +114,11 @@ class SettingResult:
     rounding_cost: RoundingCost | None = None
     reason: str | None = None
 
+    @property
+    def is_wholly_judged(self) -> bool:
+        """Whether loss and gradient were judged; `reason` says why not."""
+        return self.verdict.is_judged and self.reason is None
+
 
 def find_worst(results: Iterable[SettingResult]) -> Finding | None:
     """Return the finding of worst severity that begins at the smallest |t|; None without findings above a note."""

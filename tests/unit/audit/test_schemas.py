@@ -77,7 +77,11 @@ def test_a_report_is_valid_and_stays_valid_when_fields_are_added(report: str) ->
     validator.validate(data)
 
 
-def test_a_report_is_not_valid_without_any_of_its_fields(report: str) -> None:
+# fields of version 1 that came later: reports from before have not got them
+ADDED = {"timeout", "max_memory"}
+
+
+def test_a_report_is_not_valid_without_any_of_its_fields_but_those_added_later(report: str) -> None:
     validator = Draft202012Validator(load("sweep"))
     data = json.loads(report)
     setting = data["settings"][0]
@@ -86,7 +90,7 @@ def test_a_report_is_not_valid_without_any_of_its_fields(report: str) -> None:
     for part in [*parts, finding["first"], finding["worst"], interval["from"], data["recommendation"][0]]:
         for key in list(part):
             value = part.pop(key)
-            assert not validator.is_valid(data), key
+            assert validator.is_valid(data) == (key in ADDED), key
             part[key] = value
     assert validator.is_valid(data)
 

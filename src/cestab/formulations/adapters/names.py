@@ -32,6 +32,11 @@ class TargetName:
         """The function's or class's own name."""
         return re.split(r"[.:]", self.path)[-1]
 
+    @property
+    def options(self) -> str:
+        """The parameters as written."""
+        return ",".join(f"{key}={value}" for key, value in self.parameters)
+
     def get(self, key: str) -> str | None:
         """Return a parameter's text."""
         return dict(self.parameters).get(key)

@@ -12,13 +12,12 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from cestab.errors import UsageError
-from cestab.formulations.adapters.conventions import find_convention
 from cestab.formulations.adapters.engine import Engine, Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import LoadedTarget, RecipeTarget, Tick, Work
 from cestab.formulations.adapters.loading import load
 from cestab.formulations.adapters.names import TargetName
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
-from cestab.formulations.registry import find_recipe
+from cestab.formulations.adapters.recipes import as_recipe
 from cestab.results import TargetFacts
 
 MODULES = {"python": "callable"}  # of adapters that are not called as their file is
@@ -37,11 +36,10 @@ def load_target(name: TargetName) -> Target:
     """Return the target that a name means; a UsageError where it, or its framework, is not there."""
     engine_class = find_engine(name)
     engine = engine_class(engine_class.read_site(name))
-    find_convention(name)
     found = load(name.path)
     if not callable(found):
         raise UsageError(f"'{name.path}' is no function but of type {type(found).__name__}")
-    recipe = find_recipe(found)
+    recipe = as_recipe(name, found)
     return LoadedTarget(name, found, engine) if recipe is None else RecipeTarget(name, recipe)
 
 
