@@ -24,6 +24,9 @@ from cestab.results import Guard, TargetFacts
 SECONDS_BETWEEN_LOOKS = 0.02  # at the memory; in that time a process can touch about 100 MB more
 
 
+BYTES_OF_PIPE = 2**20  # where the system lets one choose: a block and its answer then pass at once
+
+
 @dataclass
 class _Worker:
     """One running process with the bounds that its calls have."""
@@ -138,7 +141,10 @@ def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
 
 def _start(name: TargetName, guard: Guard) -> _Worker:
     process = subprocess.Popen(  # our own module
-        [sys.executable, "-P", "-m", "cestab.formulations.adapters.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-P", "-m", "cestab.formulations.adapters.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pipesize=BYTES_OF_PIPE,
     )
     assert process.stdin is not None
     assert process.stdout is not None

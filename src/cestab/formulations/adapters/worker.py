@@ -3,11 +3,13 @@
 What the target itself prints goes to standard error. See client.py for the other end.
 """
 
+import contextlib
 import importlib
 import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -15,14 +17,14 @@ from cestab.errors import UsageError
 from cestab.formulations.adapters.engine import Engine, Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import LoadedTarget, RecipeTarget, Tick, Work
 from cestab.formulations.adapters.loading import load
-from cestab.formulations.adapters.names import TargetName
+from cestab.formulations.adapters.names import ADAPTERS, KERAS_BACKENDS, TargetName, choose
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.formulations.adapters.recipes import as_recipe
 from cestab.results import TargetFacts
 
 MODULES = {"python": "callable"}  # of adapters that are not called as their file is
 SECONDS_BETWEEN_TICKS = 0.2
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}  # the latter is the default, but said at every start
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow tells of every compilation else
 
 
 class Target(Protocol):
@@ -46,16 +48,30 @@ def load_target(name: TargetName) -> Target:
 def find_engine(name: TargetName) -> type[Engine]:
     """Import an adapter and with it its framework."""
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
-    backend = name.get("backend")
-    if name.adapter == "keras" and backend:
+    backend = choose(name, "backend", KERAS_BACKENDS, "") if name.adapter == "keras" else ""
+    if backend:
         os.environ["KERAS_BACKEND"] = backend
     try:
-        module = importlib.import_module(f"cestab.formulations.adapters.{MODULES.get(name.adapter, name.adapter)}")
+        with _silence():
+            module = importlib.import_module(f"cestab.formulations.adapters.{MODULES.get(name.adapter, name.adapter)}")
     except ModuleNotFoundError as error:
-        missing = backend if error.name == backend else name.adapter
+        missing = error.name if error.name in ADAPTERS else name.adapter
         raise UsageError(f"{error.name} is not installed, which '{name.text}' needs: pip install 'cestab[{missing}]'") from None
     engine: type[Engine] = module.ENGINE
     return engine
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Throw away what is written to standard error: TensorFlow greets there, whatever its environment says."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def serve(incoming: Connection, outgoing: Connection) -> None:
@@ -96,7 +112,8 @@ def _answer(work_on: Any, work: Work | None) -> Reply:
     except TargetError as error:
         return Reply(Kind.ERROR, str(error))
     except BaseException as error:  # noqa: BLE001  # whatever it raises, SystemExit too, is a finding about it
-        return Reply(Kind.ERROR, f"it raised {type(error).__name__}: {error}".strip().rstrip(":"))
+        sentence = f"it raised {type(error).__name__}: {error}".splitlines()[0]  # compilers tell pages
+        return Reply(Kind.ERROR, sentence.strip().rstrip(":"))
 
 
 def main() -> None:
