@@ -131,7 +131,8 @@ def measure(name: str, direct: Direct, classes: int, rows: int) -> str:
             call()
             spent[kind].append(time.perf_counter() - start)
     adapter, bare = (1e3 * statistics.median(times[BLOCKS:]) for times in (spent["adapter"], spent["direct"]))
-    return f"{classes:5} × {rows:5}  adapter {adapter:7.2f} ms  direct {bare:7.2f} ms  ratio {adapter / bare:5.2f}  {name.rsplit('/', 1)[-1]}"
+    label = name.rsplit("/", maxsplit=1)[-1]
+    return f"{classes:5} × {rows:5}  adapter {adapter:7.2f} ms  direct {bare:7.2f} ms  ratio {adapter / bare:5.2f}  {label}"
 
 
 def main() -> None:

@@ -15,16 +15,16 @@ from typing import Any, cast
 import psutil
 
 from cestab.errors import UsageError
+from cestab.formulations.adapters.channel import Channel, map_memory, open_memory
 from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import Work
 from cestab.formulations.adapters.names import TargetName
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.results import Guard, TargetFacts
 
+# glibc gives freed blocks of such size back to the system at once, and each page of the next costs a fault: 0.5 ms a call
+KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
 SECONDS_BETWEEN_LOOKS = 0.02  # at the memory; in that time a process can touch about 100 MB more
-
-
-BYTES_OF_PIPE = 2**20  # where the system lets one choose: a block and its answer then pass at once
 
 
 @dataclass
@@ -32,14 +32,13 @@ class _Worker:
     """One running process with the bounds that its calls have."""
 
     process: "subprocess.Popen[bytes]"
-    outgoing: Connection
-    incoming: Connection
+    channel: Channel
     guard: Guard
 
     def ask(self, message: Work | None) -> Any:
         """Send a message and return the answer's payload; raises what the answer, or its absence, means."""
         try:
-            self.outgoing.send(message)
+            self.channel.send(message)
             reply = self._wait()
         except (EOFError, OSError):
             self.end()
@@ -59,8 +58,8 @@ class _Worker:
         pause = math.inf if guard.max_memory_bytes is None else SECONDS_BETWEEN_LOOKS
         while True:
             left = guard.timeout_seconds - (time.monotonic() - started)
-            if self.incoming.poll(max(0.0, min(left, pause))):
-                reply: Reply = self.incoming.recv()
+            if self.channel.incoming.poll(max(0.0, min(left, pause))):
+                reply: Reply = self.channel.receive()
                 if reply.kind is not Kind.TICK:
                     return reply
                 started = time.monotonic()
@@ -85,8 +84,7 @@ class _Worker:
         """End the process at once."""
         self.process.kill()
         self.process.wait()
-        self.outgoing.close()
-        self.incoming.close()
+        self.channel.close()
 
 
 Key = tuple[TargetName, Guard]
@@ -140,11 +138,13 @@ def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
 
 
 def _start(name: TargetName, guard: Guard) -> _Worker:
+    memory = open_memory()
     process = subprocess.Popen(  # our own module
-        [sys.executable, "-P", "-m", "cestab.formulations.adapters.worker"],
+        [sys.executable, "-P", "-m", "cestab.formulations.adapters.worker", str(memory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        pipesize=BYTES_OF_PIPE,
+        pass_fds=[memory],
+        env=KEEP_FREED_MEMORY | os.environ,
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -152,8 +152,8 @@ def _start(name: TargetName, guard: Guard) -> _Worker:
     incoming = Connection(os.dup(process.stdout.fileno()), writable=False)
     process.stdin.close()
     process.stdout.close()
-    worker = _Worker(process, outgoing, incoming, guard)
-    outgoing.send(Assignment(name, [*sys.path, str(Path.cwd())]))
+    worker = _Worker(process, Channel(outgoing, incoming, map_memory(memory)), guard)
+    worker.channel.send(Assignment(name, [*sys.path, str(Path.cwd())]))
     return worker
 
 

@@ -13,11 +13,13 @@ from cestab.results import Reduction
 
 
 class JaxEngine(Engine):
-    """Mode eager runs one operation after the other (what JAX jits itself, such as jax.nn.log_softmax, stays whole); jit
+    """Arrays on one device.
+
+    Mode eager runs one operation after the other (what JAX jits itself, such as jax.nn.log_softmax, stays whole); jit
     compiles loss and gradient together; vmap maps the function of one row over the rows, one operation after the other.
 
     XLA computes 8-bit floats in float16 and rounds every result to them: JAX computes in every format that cestab has.
-    """  # fmt: skip
+    """
 
     packages = ("jax", "jaxlib")
     modes = ("eager", "jit", "vmap")

@@ -29,9 +29,11 @@ KINDS = {"cpu": "CPU", "cuda": "GPU"}  # of devices, in TensorFlow's words
 
 
 class TensorflowEngine(Engine):
-    """Mode eager runs one operation after the other, compile a graph (tf.function), jit the graph compiled by XLA; vmap
-    maps the function of one row over the rows (tf.vectorized_map).
-    """  # fmt: skip
+    """Tensors on one device.
+
+    Mode eager runs one operation after the other, compile a graph (tf.function), jit the graph compiled by XLA; vmap maps
+    the function of one row over the rows (tf.vectorized_map).
+    """
 
     packages = (metadata.packages_distributions()["tensorflow"][0], "keras")  # tensorflow, or tensorflow-cpu; tf.keras
     modes = ("eager", "compile", "jit", "vmap")

@@ -101,7 +101,7 @@ class TorchEngine(Engine):
         return flushes(lambda x: torch.exp(torch.tensor(x, device=self.site.device)).item())
 
     def threads(self) -> int:
-        return torch.get_num_threads()
+        return int(torch.get_num_threads())
 
 
 def _to_ncl(values: torch.Tensor) -> torch.Tensor:

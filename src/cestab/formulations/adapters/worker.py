@@ -1,6 +1,7 @@
 """The process in which one target runs: `python -m cestab.formulations.adapters.worker`, spoken to on its standard streams.
 
-What the target itself prints goes to standard error. See client.py for the other end.
+Its argument is the descriptor of the memory that it shares with its caller (channel.py; client.py is the other end). What
+the target itself prints goes to standard error.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from cestab.errors import UsageError
+from cestab.formulations.adapters.channel import Channel, map_memory
 from cestab.formulations.adapters.engine import Engine, Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import LoadedTarget, RecipeTarget, Tick, Work
 from cestab.formulations.adapters.loading import load
@@ -74,9 +76,9 @@ def _silence() -> Iterator[None]:
         os.close(kept)
 
 
-def serve(incoming: Connection, outgoing: Connection) -> None:
+def serve(channel: Channel) -> None:
     """Load the target, then answer each block of work until the other end is closed."""
-    assignment: Assignment = incoming.recv()
+    assignment: Assignment = channel.receive()
     sys.path.extend(path for path in assignment.paths if path not in sys.path)
     last = time.monotonic()
 
@@ -84,7 +86,7 @@ def serve(incoming: Connection, outgoing: Connection) -> None:
         nonlocal last
         if time.monotonic() - last > SECONDS_BETWEEN_TICKS:
             last = time.monotonic()
-            outgoing.send(Reply(Kind.TICK))
+            channel.send(Reply(Kind.TICK))
 
     target: Target | None = None
 
@@ -96,10 +98,10 @@ def serve(incoming: Connection, outgoing: Connection) -> None:
 
     while True:
         try:
-            work = incoming.recv()
+            work = channel.receive()
         except EOFError:
             return
-        outgoing.send(_answer(work_on, work))
+        channel.send(_answer(work_on, work))
 
 
 def _answer(work_on: Any, work: Work | None) -> Reply:
@@ -122,7 +124,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other end's; it ends this process
-    serve(incoming, outgoing)
+    serve(Channel(outgoing, incoming, map_memory(int(sys.argv[1]))))
 
 
 if __name__ == "__main__":
