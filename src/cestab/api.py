@@ -67,6 +67,8 @@ def sweep(
     rtol: float | None = None,
     atol: float | None = None,
     seed: int = 0,
+    batch: int = 1,
+    reduction: str = "mean",
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
     fail_on: Names | None = None,
@@ -83,7 +85,9 @@ def sweep(
     arithmetics = make_arithmetics(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
-    request = make_sweep_request(formulations, objective, arithmetics, logits, patterns, classes, targets, seed, fail_on)
+    request = make_sweep_request(
+        formulations, objective, arithmetics, logits, patterns, classes, targets, seed, fail_on, batch, reduction
+    )
     return Report(**vars(_finished(run_sweep(request))))
 
 
@@ -128,6 +132,8 @@ def compare(
     rtol: float | None = None,
     atol: float | None = None,
     seed: int = 0,
+    batch: int = 1,
+    reduction: str = "mean",
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
     fail_on_worse: bool = False,
@@ -141,7 +147,9 @@ def compare(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
     names = make_pair(reference, others)
-    request = make_sweep_request(names, objective, arithmetics, logits, patterns, classes, targets, seed)
+    request = make_sweep_request(
+        names, objective, arithmetics, logits, patterns, classes, targets, seed, batch=batch, reduction=reduction
+    )
     return Comparison(**vars(_finished(run_comparison(request, fails_on_worse=fail_on_worse))))
 
 
@@ -159,6 +167,8 @@ def explain(
     labels: str | None = None,
     class_axis: int | None = None,
     ignore_index: int | None = None,
+    batch: int = 1,
+    reduction: str = "mean",
     dtype: str = "float32",
     compute: str | None = None,
     summation: str = "wide",
@@ -195,7 +205,7 @@ def explain(
         class_axis=class_axis,
         ignore_index=ignore_index,
     )
-    return Explanation(**vars(run_explain(make_explain_request(formulation, arithmetics, case, against))))
+    return Explanation(**vars(run_explain(make_explain_request(formulation, arithmetics, case, against, batch, reduction))))
 
 
 def assert_stable(
@@ -213,6 +223,8 @@ def assert_stable(
     rtol: float | None = None,
     atol: float | None = None,
     seed: int = 0,
+    batch: int = 1,
+    reduction: str = "mean",
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
     fail_on: Names = ("fail",),
@@ -239,6 +251,8 @@ def assert_stable(
         rtol=rtol,
         atol=atol,
         seed=seed,
+        batch=batch,
+        reduction=reduction,
         fp8_overflow=fp8_overflow,
         flush_subnormals=flush_subnormals,
         fail_on=fail_on,

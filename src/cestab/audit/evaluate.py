@@ -16,10 +16,10 @@ from cestab.formulations import Formulation, find_formulation
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.ball import ExactCase
 from cestab.numerics.formats import Format
-from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal, round_number
+from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal, round_quotient
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
-from cestab.results import Fp8Overflow, Objective, Summation
+from cestab.results import NO_OPTIONS, Fp8Overflow, LossOptions, Objective, Summation
 
 Results = tuple[FloatArray, FloatArray]  # loss (cases,) and upstream·gradient (classes, cases)
 
@@ -44,11 +44,12 @@ class Conditions:
     pattern: str = ""
     target: str = ""
     seed: int = 0
+    options: LossOptions = NO_OPTIONS
 
     @property
     def upstream(self) -> float:
-        """The loss scale rounded once to the format."""
-        return round_number(self.loss_scale, self.fmt)
+        """The loss scale, for a mean divided by the number of rows, rounded once to the format."""
+        return round_quotient(self.loss_scale, self.options.divisor, self.fmt)
 
     def arithmetic(self, fmt: Format) -> Arithmetic:
         """Return the arithmetic of these conditions in a format."""

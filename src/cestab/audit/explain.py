@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cestab.audit.assemble import make_setting
+from cestab.audit.compare import refuse_other_options
 from cestab.audit.environment import describe_environment, version
 from cestab.audit.evaluate import Cases, Conditions, case_weights
 from cestab.audit.replay import Replay, find_precision
@@ -95,12 +96,15 @@ def _beside(replay: Replay, against: str | None) -> Replay | None:
     """Return the case under the formulation to show beside: the one named, or, where there is a finding, the best one."""
     conditions, cases = replay.conditions, replay.cases
     if against is not None:
+        refuse_other_options((replay.formulation.name, against))
         return Replay(conditions, find_formulation(against), cases)
     if not replay.judged.findings:
         return None
     own = replay.formulation.name.partition(":")[0]
-    names = [name for name in reversed(families()[conditions.objective]) if name != own]  # the better ones come later
-    return min((Replay(conditions, find_formulation(name), cases) for name in names), key=lambda other: other.judged.rank())
+    family = (find_formulation(name) for name in reversed(families()[conditions.objective]) if name != own)
+    others = (f.with_options(replay.formulation.options) for f in family)  # the better ones come first
+    replays = (Replay(conditions, other, cases) for other in others if other is not None)
+    return min(replays, key=lambda other: other.judged.rank(), default=None)
 
 
 def _outcome(replay: Replay, shown: list[int]) -> Outcome:

@@ -21,8 +21,10 @@ from cestab.results import (
     Fp8Overflow,
     GeneratedCase,
     GivenCase,
+    LossOptions,
     Objective,
     RecordedCase,
+    Reduction,
     Summation,
     SweepRequest,
 )
@@ -71,11 +73,13 @@ def make_sweep_request(
     targets: str | Sequence[str] | None = None,
     seed: int = 0,
     fail_on: str | Sequence[str] | None = None,
+    batch: int = 1,
+    reduction: str = Reduction.MEAN,
 ) -> SweepRequest:
     """Return the request of a sweep: by default the whole family, patterns margin and offset, 2 and 1000 classes."""
     names = values.read_names("formulations", formulations)
     chosen = find_objective(names, objective)
-    is_binary = chosen is Objective.BINARY_CROSS_ENTROPY
+    is_binary = chosen.is_binary
     default_patterns = ("margin",) if is_binary else ("margin", "offset")
     if values.read_integer("seed", seed) < 0:
         raise UsageError(f"--seed {seed} is negative")
@@ -90,7 +94,14 @@ def make_sweep_request(
         tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
         seed,
         find_gates(fail_on),
+        *make_batch(batch, reduction),
     )
+
+
+def make_batch(batch: int, reduction: str) -> tuple[int, Reduction]:
+    """Return the number of rows and how they are reduced, checked."""
+    chosen = LossOptions(batch=values.read_integer("batch", batch), reduction=_find_word(Reduction, "reduction", reduction))
+    return chosen.batch, chosen.reduction
 
 
 def make_audit_request(
@@ -132,7 +143,12 @@ def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:
 
 
 def make_explain_request(
-    formulation: str, arithmetics: Arithmetics, case: GivenCase | GeneratedCase | RecordedCase, against: str | None = None
+    formulation: str,
+    arithmetics: Arithmetics,
+    case: GivenCase | GeneratedCase | RecordedCase,
+    against: str | None = None,
+    batch: int = 1,
+    reduction: str = Reduction.MEAN,
 ) -> ExplainRequest:
     """Return the request of explain: one formulation, one case, one number format."""
     names = (formulation,) if against is None else (formulation, against)
@@ -149,7 +165,7 @@ def make_explain_request(
         targets = list(expand_target(case.target, objective))
         if len(targets) != 1:
             raise UsageError(f"target '{case.target}' is {len(targets)} targets; one case has one")
-    return ExplainRequest(objective, formulation, arithmetics, case, against)
+    return ExplainRequest(objective, formulation, arithmetics, case, against, *make_batch(batch, reduction))
 
 
 def make_case(
@@ -172,7 +188,7 @@ def make_case(
     if len(ways) != 1:
         given = f"{' and '.join(ways)} were" if ways else "nothing was"
         raise UsageError(f"one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; {given} given")
-    is_binary = find_formulation(formulation).objective is Objective.BINARY_CROSS_ENTROPY
+    is_binary = find_formulation(formulation).objective.is_binary
     options = {"--pattern": pattern, "--classes": classes, "--seed": seed, "--target": target}
     recorded = {"--row": row, "--labels": labels, "--axis": class_axis, "--ignore-index": ignore_index}
     _refuse_stray(ways[0], options | recorded)

@@ -21,9 +21,11 @@ from cestab.results import (
     Fp8Overflow,
     Interval,
     LargestError,
+    LossOptions,
     Objective,
     Place,
     Recommendation,
+    Reduction,
     Report,
     RoundingCost,
     Setting,
@@ -126,6 +128,8 @@ def _restore_sweep(request: Json) -> SweepRequest:
         tuple(request["target"]),
         request["seed"],
         tuple(request["fail_on"]),
+        request.get("batch", 1),
+        Reduction(request.get("reduction", Reduction.MEAN)),
     )
 
 
@@ -155,6 +159,7 @@ def _restore_setting(item: Json, *, is_sweep: bool) -> SettingResult:
         item["classes"],
         item["target"] if is_sweep else None,
         float(item["loss_scale"]),
+        LossOptions.read(item),
     )
     result = SettingResult(
         setting,

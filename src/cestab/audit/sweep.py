@@ -31,7 +31,7 @@ def run_sweep(request: SweepRequest, *, execute: Map = map, progress: Callable[[
     """Return the report of a request; `execute` maps the work over its groups, `progress` hears of each finished one."""
     plans = plan_sweep(request)
     groups, is_interrupted = collect_groups(execute(run_group, plans), len(plans), progress)
-    results = tuple(group.results[name] for name in request.formulations for group in groups)
+    results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
     return Report(
         version(),
         describe_environment(),

@@ -37,6 +37,8 @@ def compare(
     rtol: options.Rtol = None,
     atol: options.Atol = None,
     seed: options.Seed = 0,
+    batch: options.Batch = 1,
+    reduction: options.Reduction = "mean",
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
     fail_on_worse: FailOnWorse = False,
@@ -81,6 +83,8 @@ def compare(
         options.split_integers(classes, "--classes"),
         options.split_list(target),
         seed,
+        batch=batch,
+        reduction=reduction,
     )
     with open_output(output) as stream:
         with show_progress("comparing") as progress:

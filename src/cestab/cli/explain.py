@@ -86,6 +86,8 @@ def explain(
     labels: Labels = None,
     axis: Axis = None,
     ignore_index: IgnoreIndex = None,
+    batch: options.Batch = 1,
+    reduction: options.Reduction = "mean",
     dtype: Dtype = "float32",
     compute: options.Compute = None,
     summation: SummationOrder = "wide",
@@ -142,7 +144,7 @@ def explain(
         class_axis=axis,
         ignore_index=ignore_index,
     )
-    request = make_explain_request(name, arithmetics, case, against)
+    request = make_explain_request(name, arithmetics, case, against, batch, reduction)
     with open_output(output) as stream:
         explanation = run_explain(request)
         if is_json:

@@ -57,6 +57,11 @@ from cestab.results.kinds import (
     Summation,
     Verdict,
 )
+from cestab.results.objectives import (
+    NO_OPTIONS,
+    LossOptions,
+    Reduction,
+)
 from cestab.results.report import (
     Environment,
     Finding,
@@ -89,6 +94,7 @@ from cestab.results.walkthrough import (
 __all__ = [
     "DEFAULT_IGNORE_INDEX",
     "JUDGED",
+    "NO_OPTIONS",
     "Agreement",
     "Allowance",
     "Arithmetics",
@@ -127,6 +133,7 @@ __all__ = [
     "Level",
     "Location",
     "LogitRange",
+    "LossOptions",
     "Number",
     "Objective",
     "Operation",
@@ -136,6 +143,7 @@ __all__ = [
     "Quantity",
     "Recommendation",
     "RecordedCase",
+    "Reduction",
     "Relation",
     "Report",
     "RootCause",

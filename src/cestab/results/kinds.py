@@ -35,6 +35,15 @@ class Objective(StrEnum):
 
     SOFTMAX_CROSS_ENTROPY = "softmax-cross-entropy"
     BINARY_CROSS_ENTROPY = "binary-cross-entropy"
+    FOCAL_LOSS = "focal-loss"
+    Z_LOSS = "z-loss"
+    SOFTMAX_MEAN_SQUARED_ERROR = "softmax-mean-squared-error"
+    SIGMOID_MEAN_SQUARED_ERROR = "sigmoid-mean-squared-error"
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether it has one logit and a label in [0, 1] instead of classes."""
+        return self in (Objective.BINARY_CROSS_ENTROPY, Objective.SIGMOID_MEAN_SQUARED_ERROR)
 
 
 class Summation(StrEnum):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cestab.results.kinds import Fp8Overflow, Objective, Summation
+from cestab.results.objectives import Reduction
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class SweepRequest:
     targets: tuple[str, ...]
     seed: int
     fail_on: tuple[str, ...]
+    batch: int = 1
+    reduction: Reduction = Reduction.MEAN
 
 
 DEFAULT_IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's
@@ -106,3 +109,5 @@ class ExplainRequest:
     arithmetics: Arithmetics
     case: GivenCase | GeneratedCase | RecordedCase
     against: str | None
+    batch: int = 1
+    reduction: Reduction = Reduction.MEAN
