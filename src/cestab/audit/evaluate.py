@@ -20,10 +20,10 @@ from cestab.formulations.adapters.evaluation import Work
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.ball import ExactCase
 from cestab.numerics.formats import Format
-from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal, round_number
+from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal, round_number, round_quotient
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
-from cestab.results import DEFAULT_GUARD, Fp8Overflow, Guard, Objective, Summation, Verdict
+from cestab.results import DEFAULT_GUARD, NO_OPTIONS, Fp8Overflow, Guard, LossOptions, Objective, Summation, Verdict
 
 # loss (cases,) and upstream·gradient (classes, cases); None where a target returns no gradient
 Results = tuple[FloatArray, FloatArray | None]
@@ -50,11 +50,12 @@ class Conditions:
     target: str = ""
     seed: int = 0
     guard: Guard = DEFAULT_GUARD
+    options: LossOptions = NO_OPTIONS
 
     @property
     def upstream(self) -> float:
-        """The loss scale rounded once to the format."""
-        return round_number(self.loss_scale, self.fmt)
+        """The loss scale, for a mean divided by the number of rows, rounded once to the format."""
+        return round_quotient(self.loss_scale, self.options.divisor, self.fmt)
 
     def arithmetic(self, fmt: Format) -> Arithmetic:
         """Return the arithmetic of these conditions in a format."""
@@ -210,7 +211,8 @@ def compute_own(conditions: Conditions, formulation: Formulation, cases: Cases) 
 def compute_external(conditions: Conditions, formulation: ExternalFormulation, cases: Cases) -> Results:
     """Return loss and upstream·gradient, if it has one, as a target's process computes them; what is wider is rounded."""
     arithmetic, back = conditions.arithmetic(conditions.compute), conditions.arithmetic(conditions.fmt)
-    work = Work(arithmetic, *widen(conditions, cases), conditions.upstream, formulation.options)
+    scale = round_number(conditions.loss_scale, conditions.fmt)  # a mean divides it itself
+    work = Work(arithmetic, *widen(conditions, cases), scale, conditions.options)
     loss, gradient = evaluate_target(formulation.target, work, conditions.guard)
     with np.errstate(all="ignore"):
         return back.round(loss), None if gradient is None else back.round(gradient)

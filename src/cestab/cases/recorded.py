@@ -57,7 +57,7 @@ def open_recording(
         found = next((arrays[name] for name in LABEL_NAMES if name in arrays), None)
         if found is None:
             raise UsageError(f"'{file}' holds no labels; give them with --labels FILE")
-        is_binary = objective is Objective.BINARY_CROSS_ENTROPY
+        is_binary = objective.is_binary
         recording = Recording(_as_rows(logits, file, class_axis, is_binary=is_binary), found, objective)
         _check_labels(recording, ignore_index)
         yield recording
@@ -124,7 +124,7 @@ def _check_labels(recording: Recording, ignore_index: int) -> None:
     if labels.shape != (recording.rows,):
         hint = "; are the classes first (--axis 0)?" if labels.shape == (recording.classes,) else ""
         raise UsageError(f"there are {recording.rows} rows of logits but labels of shape {labels.shape}{hint}")
-    is_binary = recording.objective is Objective.BINARY_CROSS_ENTROPY
+    is_binary = recording.objective.is_binary
     if labels.dtype.kind not in ("fiu" if is_binary else "iu"):
         raise UsageError(f"labels are of type {labels.dtype}; {'numbers' if is_binary else 'integers'} are needed")
     if is_binary:

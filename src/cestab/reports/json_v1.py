@@ -83,7 +83,8 @@ def show_request(request: SweepRequest | AuditRequest) -> Json:
     }
     if isinstance(request, SweepRequest):
         cases = {"logits": str(request.logits), "pattern": request.patterns, "classes": request.classes}
-        return options | cases | {"target": request.targets, "seed": request.seed}
+        rows = {"batch": request.batch, "reduction": request.reduction}
+        return options | cases | {"target": request.targets, "seed": request.seed} | rows
     source = {"file": request.file, "labels": request.labels}
     return options | source | {"axis": request.class_axis, "ignore_index": request.ignore_index}
 
@@ -137,6 +138,7 @@ def describe_setting(setting: Setting) -> Json:
         "summation": setting.summation,
         **({"classes": setting.classes} if setting.pattern is None else case),
         "loss_scale": setting.loss_scale,
+        **setting.options.show(),
     }
 
 

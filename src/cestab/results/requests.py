@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cestab.results.kinds import Fp8Overflow, Objective, Summation
+from cestab.results.objectives import Reduction
 from cestab.results.targets import DEFAULT_GUARD, Guard
 
 
@@ -49,6 +50,8 @@ class SweepRequest:
     targets: tuple[str, ...]
     seed: int
     fail_on: tuple[str, ...]
+    batch: int = 1
+    reduction: Reduction = Reduction.MEAN
     guard: Guard = DEFAULT_GUARD
 
 
@@ -109,4 +112,6 @@ class ExplainRequest:
     arithmetics: Arithmetics
     case: GivenCase | GeneratedCase | RecordedCase
     against: str | None
+    batch: int = 1
+    reduction: Reduction = Reduction.MEAN
     guard: Guard = DEFAULT_GUARD
