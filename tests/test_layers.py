@@ -7,7 +7,7 @@ from pathlib import Path
 import cestab
 
 ROOT = Path(cestab.__file__).parent
-LAYERS = ("cli", "api", "reports", "audit", "cases", "formulations", "numerics", "results", "errors")
+LAYERS = ("cli", "api", "primitives", "reports", "audit", "cases", "formulations", "numerics", "results", "errors")
 FORBIDDEN = {"reports": {"audit", "cases", "formulations", "numerics"}}
 
 
