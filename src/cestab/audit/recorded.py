@@ -17,10 +17,10 @@ from cestab.audit.reproduce import row_command
 from cestab.audit.rules import KINDS
 from cestab.audit.summary import NO_ERROR, Error, Summary, largest_error
 from cestab.cases.patterns import has_truth
-from cestab.cases.recorded import Recording, open_recording
+from cestab.cases.recorded import Recording, draw_rows, open_recording
 from cestab.formulations import find_formulation
 from cestab.numerics.formats import Format
-from cestab.numerics.rounding import FloatArray, round_to_format
+from cestab.numerics.rounding import FloatArray, IntArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
 from cestab.results import AuditRequest, Coverage, Objective, Place, Report, RoundingCost, SettingResult, Severity
@@ -90,14 +90,15 @@ def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = ig
     with open_recording(*source) as recording:
         groups = [replace(c, classes=recording.classes) for c in plan_arithmetics(request.arithmetics, request.objective)]
         totals = [GroupTotals({name: RowTotals() for name in request.formulations}) for _ in groups]
+        drawn = draw_rows(recording.rows, request.sample, request.seed)
+        wanted = recording.rows if drawn is None else drawn.size
         done, ignored, is_interrupted = 0, 0, False
         try:
-            for start, kept, logits, labels in _blocks(recording, request.ignore_index):
-                rows, originals = start + np.flatnonzero(kept), np.ascontiguousarray(logits[:, kept])
-                block = [_audit_block(c, request.formulations, rows, originals, labels) for c in groups]
+            for count, rows, logits, labels in _blocks(recording, drawn, request.ignore_index):
+                block = [_audit_block(c, request.formulations, rows, logits, labels) for c in groups]
                 totals = [total.merge(part) for total, part in zip(totals, block, strict=True)]
-                done, ignored = start + logits.shape[1], ignored + logits.shape[1] - rows.size
-                progress(done, recording.rows)
+                done, ignored = done + count, ignored + count - rows.size
+                progress(done, wanted)
         except KeyboardInterrupt:
             if not done:
                 raise
@@ -112,14 +113,18 @@ def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = ig
     return Report(version(), describe_environment(), request, results, *advice, escalated, done, ignored, is_interrupted)
 
 
-def _blocks(recording: Recording, ignore_index: int) -> Iterator[tuple[int, npt.NDArray[np.bool_], Doubles, npt.NDArray[Any]]]:
-    """Yield (first row, which rows count, logits (classes, rows), labels of the rows that count)."""
+def _blocks(
+    recording: Recording, drawn: IntArray | None, ignore_index: int
+) -> Iterator[tuple[int, IntArray, Doubles, npt.NDArray[Any]]]:
+    """Yield (rows read, and of those that count: their numbers, logits (classes, rows), labels), of the drawn rows or all."""
     size = max(1, NUMBERS_PER_BLOCK // recording.classes)
-    for start in range(0, recording.rows, size):
-        logits, labels = recording.read(start, min(start + size, recording.rows))
+    for start in range(0, recording.rows if drawn is None else drawn.size, size):
+        stop = min(start + size, recording.rows)
+        rows = np.arange(start, stop) if drawn is None else drawn[start : start + size]
+        logits, labels = recording.read(slice(start, stop) if drawn is None else rows)
         is_binary = recording.objective is Objective.BINARY_CROSS_ENTROPY
         kept = np.ones(labels.shape, dtype=np.bool_) if is_binary else labels != ignore_index
-        yield start, kept, logits, labels[kept]
+        yield rows.size, rows[kept], np.ascontiguousarray(logits[:, kept]), labels[kept]
 
 
 def _audit_block(

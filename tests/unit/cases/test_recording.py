@@ -24,7 +24,7 @@ def read_all(
     file: Path, labels: Path | None = None, objective: Objective = SOFTMAX, axis: int = 1, ignore: int = -100
 ) -> tuple[np.ndarray, np.ndarray]:
     with open_recording(str(file), None if labels is None else str(labels), objective, axis, ignore) as recording:
-        return recording.read(0, recording.rows)
+        return recording.read(slice(0, recording.rows))
 
 
 def refusal(file: Path, labels: Path | None = None, objective: Objective = SOFTMAX, axis: int = 1, ignore: int = -100) -> str:
@@ -67,7 +67,7 @@ def test_classes_first_are_turned(tmp_path: Path) -> None:
 def test_a_slice_is_that_of_the_rows(tmp_path: Path) -> None:
     with open_recording(str(save_pair(tmp_path / "a.npz")), None, SOFTMAX, 1, -100) as recording:
         assert (recording.rows, recording.classes) == (4, 3)
-        values, labels = recording.read(1, 3)
+        values, labels = recording.read(slice(1, 3))
     np.testing.assert_array_equal(values, LOGITS[1:3].T)
     np.testing.assert_array_equal(labels, LABELS[1:3])
 
@@ -168,7 +168,7 @@ def test_files_that_are_not_there_or_not_arrays_are_told(tmp_path: Path) -> None
     assert "no file" in refusal(tmp_path / "missing.npy")
     assert "missing.npy" in refusal(save(tmp_path / "a.npy", LOGITS), tmp_path / "missing.npy")
     (tmp_path / "a.csv").write_text("1,2", encoding="utf-8")
-    assert ".npy or .npz" in refusal(tmp_path / "a.csv")
+    assert "is not a .npy, .npz, " in refusal(tmp_path / "a.csv")
     (tmp_path / "folder.npy").mkdir()
     assert "cannot be read" in refusal(tmp_path / "folder.npy")
 
