@@ -119,7 +119,8 @@ class ArrowColumn:
         lengths: Array = np.asarray(batch.value_lengths().fill_null(-1))
         self._refuse_row(np.asarray(lengths != self.shape[1]), f"is not of {self.shape[1]} numbers, as row 0 is")
         numbers = batch.flatten()
-        self._refuse_row(~np.asarray(numbers.is_valid()).reshape(-1, self.shape[1]).all(axis=1), "has a missing number")
+        is_whole = np.logical_and.reduce(np.asarray(numbers.is_valid()).reshape(-1, self.shape[1]), axis=1)
+        self._refuse_row(~is_whole, "has a missing number")
         return np.asarray(numbers.to_numpy(zero_copy_only=False)).reshape(-1, self.shape[1])
 
     def _refuse_row(self, is_bad: Array, what: str) -> None:
