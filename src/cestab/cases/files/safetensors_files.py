@@ -47,12 +47,13 @@ def open_safetensors(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
     start = 8 + int.from_bytes(stream.read(8), "little")
     if not 8 < start <= min(size, 8 + LONGEST_HEADER):
         raise ValueError(f"its header would be {start - 8} bytes long, the file has {size}")
-    spans, arrays = [(0, 0), (size - start, size - start)], {}
+    spans, arrays = [], {}
     for name, entry in _parse_header(stream.read(start - 8)).items():
         dtype, shape, (begin, end) = _parse_entry(name, entry)
         spans.append((begin, end))
         arrays[name] = MappedArray(stream, dtype, shape, start + begin)
-    if any(before[1] != after[0] for before, after in pairwise(sorted(spans))):
+    end = (size - start, size - start)
+    if any(before[1] != after[0] for before, after in pairwise([(0, 0), *sorted(spans), end])):
         raise ValueError("its tensors leave holes, overlap, or end elsewhere than the file")
     return dict(arrays)
 
