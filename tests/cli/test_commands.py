@@ -36,7 +36,7 @@ FINDING = ["kind", "severity", "cases", "first", "lowest", "highest", "worst"]
 ADDED = {"causes", "ties", "interval_count", "unrefined_boundaries"}
 OPTIONS = {
     "sweep": ["--pattern", "--classes", "--target", "--logits", "--seed"],
-    "audit": ["--labels", "--axis", "--ignore-index"],
+    "audit": ["--labels", "--axis", "--ignore-index", "--sample", "--seed"],
 }
 SHARED = ["-f", "--formulation", "--objective", "--dtype", "--compute", "--summation", "--loss-scale", "--flush-subnormals"]
 SHARED += [
@@ -293,6 +293,25 @@ def test_the_choice_for_formats_without_infinity_is_printed(cestab: Command) -> 
     assert "overflow without infinity: saturate" in words("float8_e4m3fn", "--fp8-overflow", "saturate")
     assert "overflow without infinity: nan" in words("float8_e4m3fn")
     assert "overflow without infinity" not in words("float8_e5m2")
+
+
+def test_an_audit_of_drawn_rows_says_so(cestab: Command) -> None:
+    digits = str(Path(__file__).parents[1] / "data" / "digits_logits.npz")
+    sample = ("audit", digits, "-f", "naive", "--dtype", "float16", "--sample", "50")
+    headline = " ".join(cestab(*sample, "--seed", "7").out.split())
+    assert "50 rows · sample of 50, seed 7" in headline
+    report = parse_strictly(cestab(*sample, "--json").out)
+    assert (report["request"]["sample"], report["request"]["seed"], report["summary"]["rows"]) == (50, 0, 50)
+    assert parse_strictly(cestab(*sample[:-2], "--json").out)["request"]["sample"] is None
+
+
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_capture_prints_python_that_names_the_recorder(framework: str, cestab: Command) -> None:
+    status, out, err = cestab("capture", framework)
+    assert (status, err) == (0, "")
+    compile(out, "snippet", "exec")
+    assert "from cestab.capture import record" in out
+    assert cestab("capture").out == cestab("capture", "torch").out
 
 
 def test_an_audit_says_how_many_rows_no_formulation_was_judged_by(cestab: Command, tmp_path: Path) -> None:

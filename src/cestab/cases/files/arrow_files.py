@@ -164,15 +164,17 @@ class _IpcFile:
         self._arrow = arrow
         with arrow.memory_map(str(path)) as mapped, arrow.ipc.open_file(mapped) as file:
             self.schema, count = file.schema, file.num_record_batches
-        lightest = min(self.schema.names, key=lambda name: int(self.schema.field(name).type.num_fields), default="")
-        self.starts = list(accumulate((len(self._column(lightest, batch)) for batch in range(count)), initial=0))
+        widths = [self.schema.field(index).type.num_fields for index in range(len(self.schema))]
+        lightest = widths.index(min(widths)) if widths else 0  # to count rows, no list is read where there is another column
+        batches = range(count if widths else 0)
+        self.starts = list(accumulate((len(self._column(lightest, batch)) for batch in batches), initial=0))
 
     def read(self, name: str, chunk: int, rows: int) -> Iterator[Any]:
         for batch in range(chunk, len(self.starts) - 1):
-            yield self._column(name, batch)
+            yield self._column(self.schema.get_field_index(name), batch)
 
-    def _column(self, name: str, batch: int) -> Any:
-        options = self._arrow.ipc.IpcReadOptions(included_fields=[self.schema.names.index(name)])
+    def _column(self, index: int, batch: int) -> Any:
+        options = self._arrow.ipc.IpcReadOptions(included_fields=[index])
         with self._arrow.memory_map(str(self.path)) as mapped:
             return self._arrow.ipc.open_file(mapped, options=options).get_batch(batch).column(0)
 

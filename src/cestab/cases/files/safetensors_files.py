@@ -52,8 +52,8 @@ def open_safetensors(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
         dtype, shape, (begin, end) = _parse_entry(name, entry)
         spans.append((begin, end))
         arrays[name] = MappedArray(stream, dtype, shape, start + begin)
-    end = (size - start, size - start)
-    if any(before[1] != after[0] for before, after in pairwise([(0, 0), *sorted(spans), end])):
+    last = (size - start, size - start)
+    if any(before[1] != after[0] for before, after in pairwise([(0, 0), *sorted(spans), last])):
         raise ValueError("its tensors leave holes, overlap, or end elsewhere than the file")
     return dict(arrays)
 

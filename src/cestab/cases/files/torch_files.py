@@ -1,6 +1,7 @@
 """Files of torch.save: dictionaries of tensors (or one tensor), loaded weights-only, so that no code in them runs."""
 
 import pickle
+import warnings
 from contextlib import ExitStack
 from functools import cached_property
 from importlib import import_module
@@ -31,7 +32,8 @@ def _load(path: Path) -> Any:
     torch = import_extra("torch", "torch", path)
     path.open("rb").close()  # a missing file is told like any other
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with warnings.catch_warnings(action="ignore"):  # what matters here is in the arrays or is an error
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError:
         raise ValueError("it holds more than tensors, or is damaged") from None
     except Exception as error:  # noqa: BLE001  # a damaged pickle raises anything
