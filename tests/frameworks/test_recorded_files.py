@@ -272,7 +272,7 @@ def test_groups_without_a_drawn_row_are_not_read(tmp_path: Path, monkeypatch: py
     ("change", "words"),
     [
         ({"logits": [[1.0, 2.0], [1.0], [3.0, 4.0]]}, ["row 1", "'logits'", "not of 2 numbers"]),
-        ({"logits": [[1.0, 2.0], None, [3.0, 4.0]]}, ["row 1", "'logits'", "not of 2 numbers"]),
+        ({"logits": [[1.0, 2.0], None, [3.0, 4.0]]}, ["row 1", "'logits'", "is missing"]),
         ({"logits": [None, [1.0, 2.0], [3.0, 4.0]]}, ["0 class"]),
         ({"logits": [[1.0, 2.0], [1.0, 2.0], [3.0, None]]}, ["row 2", "'logits'", "missing number"]),
         ({"logits": [["a"], ["b"], ["c"]]}, ["'logits'", "list<", "string"]),

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from cestab.cases.files.stored import Array, Rows, StoredArray, import_extra, re
 from cestab.errors import UsageError
 
 NUMBERS_PER_BATCH = 2**17  # as many as the audit takes at once
-BUFFER_BYTES = 2**20  # without a buffer the column of a whole row group is read at once
+BUFFER_BYTES = 2**20  # without a buffer, or with pre_buffer, the column of a whole row group is read at once
 IPC_FILE_MAGIC = b"ARROW1"
 STORED_TYPES = {"halffloat": "float16", "float": "float32", "double": "float64"} | {
     name: name for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -31,12 +31,12 @@ class _Source(Protocol):
     starts: list[int]
 
     def read(self, name: str, chunk: int, rows: int) -> Iterator[Any]:
-        """Yield a column from a chunk on as Arrow arrays, where it can be chosen of so many rows."""
+        """Yield a column from a chunk on as Arrow arrays of at most so many rows."""
 
 
 def open_parquet(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
     """Return the columns by name."""
-    return _name_columns(_Parquet(import_extra("pyarrow.parquet", "arrow", path), path, stack))
+    return _name_columns(_Parquet(import_extra("pyarrow.parquet", "arrow", path), path))
 
 
 def open_ipc(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
@@ -107,25 +107,26 @@ class ArrowColumn:
             batch = next(self._batches, None)
             if batch is None:
                 raise ValueError("it ends early")
-            self._first = self._after
-            self._held = self._to_array(batch)
-            self._after += len(batch)
+            self._first, self._after = self._after, self._after + len(batch)
+            if row < self._after:
+                self._held = self._to_array(batch)
 
     def _to_array(self, batch: Any) -> Array:
         """Return the rows of a batch; a missing number or a row of another length is an error."""
-        if len(self.shape) == 1:
-            self._refuse_row(~np.asarray(batch.is_valid()), "is missing")
+        self._refuse_row(batch.is_null(), "is missing")
+        if not self._is_list:
             return np.asarray(batch.to_numpy(zero_copy_only=False))
-        lengths: Array = np.asarray(batch.value_lengths().fill_null(-1))
-        self._refuse_row(np.asarray(lengths != self.shape[1]), f"is not of {self.shape[1]} numbers, as row 0 is")
+        width = self.shape[1]
+        self._refuse_row(np.asarray(batch.value_lengths()) != width, f"is not of {width} numbers, as row 0 is")
         numbers = batch.flatten()
-        is_whole = np.logical_and.reduce(np.asarray(numbers.is_valid()).reshape(-1, self.shape[1]), axis=1)
-        self._refuse_row(~is_whole, "has a missing number")
-        return np.asarray(numbers.to_numpy(zero_copy_only=False)).reshape(-1, self.shape[1])
+        if numbers.null_count:
+            self._refuse_row(np.asarray(numbers.is_null()).reshape(-1, width).any(axis=1), "has a missing number")
+        return np.asarray(numbers.to_numpy(zero_copy_only=False)).reshape(-1, width)
 
-    def _refuse_row(self, is_bad: Array, what: str) -> None:
-        if is_bad.any():
-            row = self._after + int(np.flatnonzero(is_bad)[0])
+    def _refuse_row(self, is_bad: Any, what: str) -> None:
+        rows = np.flatnonzero(is_bad)
+        if rows.size:
+            row = self._first + int(rows[0])
             raise UsageError(f"row {row} of column '{self._name}' of '{self._source.path}' {what}")
 
     def _told(self) -> Any:
@@ -141,19 +142,21 @@ class ArrowColumn:
 
 
 class _Parquet:
-    """Row groups; read page by page."""
+    """Row groups; read page by page, each column from a file of its own."""
 
-    def __init__(self, parquet: Any, path: Path, stack: ExitStack) -> None:
+    def __init__(self, parquet: Any, path: Path) -> None:
         self.path = path
-        self._file = stack.enter_context(parquet.ParquetFile(path, buffer_size=BUFFER_BYTES))
-        self.schema = self._file.schema_arrow
-        groups = range(self._file.num_row_groups)
-        self.starts = list(accumulate((self._file.metadata.row_group(group).num_rows for group in groups), initial=0))
+        self._open = partial(parquet.ParquetFile, path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+        with self._open() as file:
+            self.schema = file.schema_arrow
+            groups = range(file.num_row_groups)
+            self.starts = list(accumulate((file.metadata.row_group(group).num_rows for group in groups), initial=0))
 
     def read(self, name: str, chunk: int, rows: int) -> Iterator[Any]:
         groups = list(range(chunk, len(self.starts) - 1))
-        for batch in self._file.iter_batches(rows, groups, [name], use_threads=False):
-            yield batch.column(0)
+        with self._open() as file:
+            for batch in file.iter_batches(rows, groups, [name], use_threads=False):
+                yield batch.column(0)
 
 
 class _IpcFile:
@@ -171,12 +174,14 @@ class _IpcFile:
 
     def read(self, name: str, chunk: int, rows: int) -> Iterator[Any]:
         for batch in range(chunk, len(self.starts) - 1):
-            yield self._column(self.schema.get_field_index(name), batch)
+            yield from _cut(self._column(self.schema.get_field_index(name), batch), rows)
 
     def _column(self, index: int, batch: int) -> Any:
-        options = self._arrow.ipc.IpcReadOptions(included_fields=[index])
+        """Return a column of a batch: of numbers it alone is read, lists are mapped, which pyarrow does for whole batches."""
+        is_list = self.schema.field(index).type.num_fields
+        options = self._arrow.ipc.IpcReadOptions(included_fields=[] if is_list else [index])
         with self._arrow.memory_map(str(self.path)) as mapped:
-            return self._arrow.ipc.open_file(mapped, options=options).get_batch(batch).column(0)
+            return self._arrow.ipc.open_file(mapped, options=options).get_batch(batch).column(index if is_list else 0)
 
 
 class _IpcStream:
@@ -192,4 +197,8 @@ class _IpcStream:
     def read(self, name: str, chunk: int, rows: int) -> Iterator[Any]:
         with self._arrow.OSFile(str(self.path)) as file, self._arrow.ipc.open_stream(file) as stream:
             for batch in stream:
-                yield batch.column(name)
+                yield from _cut(batch.column(name), rows)
+
+
+def _cut(column: Any, rows: int) -> Iterator[Any]:
+    return (column.slice(start, rows) for start in range(0, len(column), rows))

@@ -1,5 +1,6 @@
 """Files of torch.save: dictionaries of tensors (or one tensor), loaded weights-only, so that no code in them runs."""
 
+import math
 import pickle
 import warnings
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ import numpy as np
 from cestab.cases.files.stored import Array, Rows, StoredArray, import_extra
 from cestab.errors import UsageError
 
-MAPPED_BYTES = 2**28  # what is read before the file is mapped anew, which lets go of the pages that were read
+MAPPED_BYTES = 2**26  # what is passed over before the file is mapped anew, which lets go of the pages that were read
 
 
 def open_pt(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
@@ -47,7 +48,7 @@ class TorchArray:
         self._path = path
         self._name = name
         self._is_turned = is_turned
-        self._read_bytes = 0
+        self._passed_bytes = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,11 +59,12 @@ class TorchArray:
         return self._mapped.dtype
 
     def take(self, rows: Rows) -> Array:
+        first, last = (rows.start, rows.stop - 1) if isinstance(rows, slice) else (rows[0], rows[-1])
+        self._passed_bytes += int(last - first + 1) * math.prod(self.shape[1:]) * self.dtype.itemsize
         taken = np.array(self._mapped[rows])
-        self._read_bytes += taken.nbytes
-        if self._read_bytes >= MAPPED_BYTES:
+        if self._passed_bytes >= MAPPED_BYTES:
             del self._mapped
-            self._read_bytes = 0
+            self._passed_bytes = 0
         return taken
 
     def turn(self) -> "TorchArray":
