@@ -1,5 +1,6 @@
 """Recording in loops of torch and JAX: what the framework computes comes back, and nothing of the loop is changed."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,22 @@ def test_the_printed_lines_for_jax_record_a_loop(tmp_path: Path, monkeypatch: py
     assert len(logits) == 800
     np.testing.assert_array_equal(logits[:8], np.asarray(loader[0][0] @ params))
     np.testing.assert_array_equal(labels[:8], loader[0][1])
+
+
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_the_loops_of_the_page_run_and_print_what_it_says(
+    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(framework)
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "capture.md").read_text(encoding="utf-8")
+    (code,) = (
+        block
+        for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        if f"import {framework}\n" in block
+    )
+    exec(code, {})  # noqa: S102  # what users paste
+    assert capsys.readouterr().out == "6400 100 True\n"
+    assert "# 6400 100 True\n" in code
+    report = api.audit("logits.safetensors", dtypes=["bfloat16", "float32"], formulations="compensated")
+    assert (report.rows, {result.cases for result in report.settings}) == (6400, {6400})

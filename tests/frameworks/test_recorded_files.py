@@ -1,6 +1,8 @@
 """Files of other libraries: what they write cestab reads, what cestab writes they read; damaged ones are one sentence."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -343,3 +345,20 @@ def test_a_report_is_the_same_from_every_file(tmp_path: Path) -> None:
     save_ipc(make_table(), tmp_path / "a.arrow")
     reports = {api.audit(path, dtypes="float16", sample=200).to_json().replace(path.suffix, "") for path in tmp_path.iterdir()}
     assert len(reports) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as ru_maxrss counts there")
+@pytest.mark.parametrize("name", ["a.parquet", "file.arrow", "stream.arrow"])
+def test_a_table_is_not_held_in_memory(name: str, tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    values = RNG.random(200 * 200_000, dtype=np.float32)  # 160 MB
+    logits = arrow.FixedSizeListArray.from_arrays(arrow.array(values), 200)
+    table = arrow.table({"logits": logits, "labels": np.zeros(200_000, np.int32)})
+    if name == "a.parquet":
+        save_parquet(table, tmp_path / name, use_dictionary=False, compression="none")  # one row group
+    else:
+        save_ipc(table, tmp_path / name, is_stream=name == "stream.arrow", rows=5000)
+    program = "import resource, sys; from cestab.cli.app import run; run(sys.argv[1:]); print(resource.getrusage(0).ru_maxrss)"
+    command = [sys.executable, "-c", program, "audit", str(tmp_path / name), "-f", "naive", "--dtype", "float32"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) < 220_000, "KiB"
