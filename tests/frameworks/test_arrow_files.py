@@ -180,7 +180,7 @@ def test_a_table_is_not_held_in_memory(name: str, tmp_path: Path) -> None:
     assert int(done.stdout.splitlines()[-1]) < 180_000, "KiB; holding the column takes 94,000 more"
 
 
-def test_a_report_is_the_same_from_every_file(tmp_path: Path) -> None:
+def test_reports_and_explanations_are_the_same_from_every_file(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     with record(tmp_path / "a.safetensors") as keep:
         keep(LOGITS, LABELS)
@@ -190,3 +190,8 @@ def test_a_report_is_the_same_from_every_file(tmp_path: Path) -> None:
     save_ipc(make_table(), tmp_path / "a.arrow")
     reports = {api.audit(path, dtypes="float16", sample=200).to_json().replace(path.suffix, "") for path in tmp_path.iterdir()}
     assert len(reports) == 1
+    explanations = {
+        api.explain("naive", file=str(path), row=421, dtype="float16").to_json().replace(path.suffix, "")
+        for path in tmp_path.iterdir()
+    }
+    assert len(explanations) == 1
