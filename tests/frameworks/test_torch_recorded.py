@@ -1,4 +1,4 @@
-"""The torch adapter against PyTorch's behaviour as recorded without cestab (tests/reference/torch_eager.json): every 16-bit float."""
+"""The torch adapter against PyTorch's behaviour as recorded without cestab (torch_eager.json): every 16-bit float."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Tests of real frameworks. Where they must not be skipped (CESTAB_FORBID_SKIPS=1), a skip fails the run, but for a missing GPU."""
-
-import os
+"""A plugin of pytest (`-p forbid_skips`): a skipped test fails the run, unless what it lacks is a GPU."""
 
 import pytest
 
@@ -24,6 +22,6 @@ def _note(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if _SKIPPED and os.environ.get("CESTAB_FORBID_SKIPS") == "1":
+    if _SKIPPED:
         print("\nskipped where that is forbidden:", *_SKIPPED, sep="\n  ")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
