@@ -8,13 +8,13 @@ import numpy as np
 from cestab.audit.assemble import make_setting
 from cestab.audit.compare import refuse_other_options
 from cestab.audit.environment import describe_environment, version
-from cestab.audit.evaluate import Cases, Conditions, case_weights
+from cestab.audit.evaluate import Cases, Conditions, case_weights, exact_case
 from cestab.audit.replay import Replay, find_precision
 from cestab.audit.root import find_root
 from cestab.audit.spell import spell_exact, spell_number
 from cestab.audit.steps import Steps
 from cestab.formulations import families, find_formulation
-from cestab.numerics.ball import ExactCase, enclose, precision
+from cestab.numerics.ball import enclose, precision
 from cestab.numerics.exact import Exact
 from cestab.numerics.target import IndexTarget, first_maximum
 from cestab.results import ExplainRequest, Explanation, FindingKind, Outcome
@@ -124,8 +124,6 @@ def _outcome(replay: Replay, shown: list[int]) -> Outcome:
 
 def _find_truth(conditions: Conditions, cases: Cases) -> tuple[str, list[str]]:
     """Return loss and gradient in ball arithmetic, as decimals."""
-    weights = case_weights(cases.target, 0, len(cases.logits))
-    case = ExactCase(conditions.objective, cases.logits[:, 0].tolist(), weights, conditions.upstream)
-    ball = enclose(case)
+    ball = enclose(exact_case(conditions, cases, 0))
     loss = "inf" if ball.loss is None else spell_exact(Exact(ball.loss))
     return loss, [spell_exact(Exact(entry)) for entry in ball.gradient]
