@@ -32,7 +32,7 @@ TOP = ["schema", "version", "environment", "request", "settings", "summary", "re
 SETTING = ["formulation", "objective", "dtype", "compute", "summation", "pattern", "classes", "target", "loss_scale", "cases"]
 SETTING += ["undefined", "coverage", "verdict", "findings", "intervals", "max_error"]
 FINDING = ["kind", "severity", "cases", "first", "lowest", "highest", "worst"]
-ADDED = {"causes", "ties", "interval_count", "unrefined_boundaries"}
+ADDED = {"causes", "ties", "interval_count", "unrefined_boundaries", "batch", "reduction", "options"}
 OPTIONS = {
     "sweep": ["--pattern", "--classes", "--target", "--logits", "--seed"],
     "audit": ["--labels", "--axis", "--ignore-index", "--sample", "--seed"],

@@ -19,7 +19,7 @@ from cestab.audit.assemble import (
     tell_unjudged,
 )
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import Cases, Conditions, Failure, attempt, find_truth, judge_cases
+from cestab.audit.evaluate import Cases, Conditions, Failure, attempt, evaluate_at, find_truth, judge_cases
 from cestab.audit.judge import Judgement, measure_ulps
 from cestab.audit.plan import NUMBERS_PER_BLOCK, group_by_options, plan_arithmetics
 from cestab.audit.reproduce import row_command
@@ -32,7 +32,7 @@ from cestab.formulations import find_any_formulation
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.numerics.truth import Truth, evaluate_truth
+from cestab.numerics.truth import Truth
 from cestab.results import AuditRequest, Coverage, Place, Report, RoundingCost, SettingResult, Severity
 
 WORST_ROWS = 5
@@ -187,9 +187,7 @@ def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, t
     """Compare the truth at the rounded logits with the truth at the logits as recorded."""
     if not cases.positions.size:
         return Cost()
-    exact = evaluate_truth(
-        conditions.objective, np.ascontiguousarray(originals), cases.target, conditions.upstream, precise=False
-    )
+    exact = evaluate_at(conditions, np.ascontiguousarray(originals), cases.target, precise=False)
     plain = find_truth(conditions, cases, precise=False) if truth.loss_low is not None else truth
     with np.errstate(invalid="ignore"):
         loss_change, gradient_change = np.abs(plain.loss - exact.loss), np.abs(plain.gradient - exact.gradient)
