@@ -69,6 +69,8 @@ def sweep(
     rtol: float | None = None,
     atol: float | None = None,
     seed: int = 0,
+    batch: int = 1,
+    reduction: str = "mean",
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
     timeout: float | None = None,
@@ -89,7 +91,9 @@ def sweep(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
     guard = make_guard(timeout, max_memory)
-    request = make_sweep_request(formulations, objective, arithmetics, logits, patterns, classes, targets, seed, fail_on, guard)
+    request = make_sweep_request(
+        formulations, objective, arithmetics, logits, patterns, classes, targets, seed, fail_on, batch, reduction, guard
+    )
     return Report(**vars(_finished(run_sweep(request))))
 
 
@@ -104,6 +108,8 @@ def audit(
     summations: Names | None = None,
     class_axis: int = 1,
     ignore_index: int = DEFAULT_IGNORE_INDEX,
+    sample: int | None = None,
+    seed: int = 0,
     loss_scales: float | Sequence[float] | None = None,
     rtol: float | None = None,
     atol: float | None = None,
@@ -118,7 +124,8 @@ def audit(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
     guard = make_guard(timeout, max_memory)
-    request = make_audit_request(file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on, guard)
+    source = file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on, sample, seed
+    request = make_audit_request(*source, guard)
     return Report(**vars(_finished(run_audit(request))))
 
 
@@ -137,6 +144,8 @@ def compare(
     rtol: float | None = None,
     atol: float | None = None,
     seed: int = 0,
+    batch: int = 1,
+    reduction: str = "mean",
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
     timeout: float | None = None,
@@ -152,8 +161,19 @@ def compare(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
     names = make_pair(reference, others)
-    guard = make_guard(timeout, max_memory)
-    request = make_sweep_request(names, objective, arithmetics, logits, patterns, classes, targets, seed, guard=guard)
+    request = make_sweep_request(
+        names,
+        objective,
+        arithmetics,
+        logits,
+        patterns,
+        classes,
+        targets,
+        seed,
+        batch=batch,
+        reduction=reduction,
+        guard=make_guard(timeout, max_memory),
+    )
     return Comparison(**vars(_finished(run_comparison(request, fails_on_worse=fail_on_worse))))
 
 
@@ -172,6 +192,8 @@ def explain(
     labels: str | None = None,
     class_axis: int | None = None,
     ignore_index: int | None = None,
+    batch: int = 1,
+    reduction: str = "mean",
     dtype: str = "float32",
     compute: str | None = None,
     summation: str = "wide",
@@ -212,7 +234,8 @@ def explain(
         objective=objective,
     )
     guard = make_guard(timeout, max_memory)
-    return Explanation(**vars(run_explain(make_explain_request(formulation, arithmetics, case, against, objective, guard))))
+    request = make_explain_request(formulation, arithmetics, case, against, batch, reduction, objective, guard)
+    return Explanation(**vars(run_explain(request)))
 
 
 def assert_stable(
@@ -230,6 +253,8 @@ def assert_stable(
     rtol: float | None = None,
     atol: float | None = None,
     seed: int = 0,
+    batch: int = 1,
+    reduction: str = "mean",
     fp8_overflow: str = "nan",
     flush_subnormals: bool = False,
     timeout: float | None = None,
@@ -258,6 +283,8 @@ def assert_stable(
         rtol=rtol,
         atol=atol,
         seed=seed,
+        batch=batch,
+        reduction=reduction,
         fp8_overflow=fp8_overflow,
         flush_subnormals=flush_subnormals,
         timeout=timeout,

@@ -48,6 +48,7 @@ def make_setting(conditions: Conditions, formulation: str) -> Setting:
         conditions.classes,
         conditions.target or None,
         conditions.loss_scale,
+        conditions.options,
     )
 
 

@@ -15,6 +15,7 @@ from cestab.results import (
     Coverage,
     Finding,
     FindingKind,
+    LossOptions,
     Objective,
     Setting,
     Summation,
@@ -66,6 +67,7 @@ def _read_setting(shown: Json) -> Setting:
         int(shown["classes"]),
         shown["target"],
         float(shown["loss_scale"]),
+        LossOptions.read(shown),
     )
 
 
@@ -111,7 +113,7 @@ def write_baseline(baseline: Baseline) -> str:
         audit, setting, kind = key
         settings = audits.setdefault(audit, [])
         if (audit, setting) != previous:
-            settings.append({"setting": _show_setting(setting), "findings": []})
+            settings.append({"setting": setting.show(), "findings": []})
             previous = audit, setting
         settings[-1]["findings"].append({"kind": kind.label, **_show_entry(baseline[key])})
     return json.dumps({"schema": SCHEMA, "audits": audits}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -120,10 +122,6 @@ def write_baseline(baseline: Baseline) -> str:
 def _order(key: BaselineKey) -> tuple[str, str, int, str, int]:
     audit, setting, kind = key
     return audit, setting.formulation, setting.classes, repr(setting), list(FindingKind).index(kind)
-
-
-def _show_setting(setting: Setting) -> Json:
-    return dict(vars(setting))
 
 
 def _show_entry(entry: BaselineEntry) -> Json:

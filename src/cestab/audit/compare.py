@@ -7,10 +7,11 @@ from typing import Any
 from cestab.audit.agreement import Pair, compare_block
 from cestab.audit.environment import describe_environment, ignore_progress, version
 from cestab.audit.evaluate import Block, Outcome, merge_results
-from cestab.audit.plan import Plan, plan_sweep
+from cestab.audit.plan import Plan, group_by_options, plan_sweep
 from cestab.audit.sweep import GroupResult, collect_groups, complete_group, evaluate_blocks, refuse_group
 from cestab.audit.targets import loaded_targets
 from cestab.audit.trade import describe_trade, find_harms
+from cestab.errors import UsageError
 from cestab.results import (
     BoundaryPair,
     Comparison,
@@ -42,6 +43,7 @@ def run_comparison(
     progress: Callable[[int, int], Any] = ignore_progress,
 ) -> Comparison:
     """Return the comparison of the request's first formulation with each of the others."""
+    refuse_other_options(request.formulations)
     plans = plan_sweep(request)
     with loaded_targets(request.formulations, request.guard) as targets:
         groups, is_interrupted = collect_groups(execute(compare_group, plans), len(plans), progress)
@@ -51,6 +53,13 @@ def run_comparison(
         describe_trade([s for s in settings if (s.other.setting.formulation, s.other.setting.dtype) == pair]) for pair in pairs
     )
     return Comparison(version(), describe_environment(targets), request, fails_on_worse, settings, dtypes, is_interrupted)
+
+
+def refuse_other_options(formulations: Sequence[str]) -> None:
+    """Refuse formulations with another truth than the first."""
+    groups = list(group_by_options(formulations).values())
+    if len(groups) > 1:
+        raise UsageError(f"{groups[0][0]} and {groups[1][0]} have different options and so different true values")
 
 
 def compare_group(plan: Plan) -> ComparedGroup:

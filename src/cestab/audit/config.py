@@ -6,7 +6,7 @@ from typing import Any
 
 from cestab.audit import values
 from cestab.audit.config_file import AUDIT, Source, show_path
-from cestab.audit.plan import plan_arithmetics, plan_sweep
+from cestab.audit.plan import group_by_options, plan_arithmetics, plan_sweep
 from cestab.audit.request import make_arithmetics, make_audit_request, make_guard, make_sweep_request
 from cestab.cases.recorded import open_recording
 from cestab.errors import UsageError, unknown_name
@@ -47,12 +47,16 @@ SWEEP: Readers = SHARED | {
     "classes": values.read_integers,
     "targets": values.read_names,
     "seed": values.read_integer,
+    "batch": values.read_integer,
+    "reduction": values.read_name,
 }
 RECORDED: Readers = SHARED | {
     "file": values.read_line,
     "labels": values.read_line,
     "axis": values.read_integer,
     "ignore-index": values.read_integer,
+    "sample": values.read_integer,
+    "seed": values.read_integer,
 }
 TOP: Readers = {"baseline": values.read_line, AUDIT: lambda _key, value: value}
 ALLOW: Readers = {
@@ -142,13 +146,16 @@ def _make_sweep(keys: Mapping[str, Any]) -> SweepRequest:
         keys.get("targets"),
         keys.get("seed", 0),
         keys.get("fail-on", DEFAULT_FAIL_ON),
+        keys.get("batch", 1),
+        keys.get("reduction", "mean"),
         make_guard(keys.get("timeout"), keys.get("max-memory")),
     )
 
 
 def _make_recorded(source: Source, keys: Mapping[str, Any]) -> AuditRequest:
     file, labels = (None if keys.get(key) is None else show_path(source.folder / keys[key]) for key in ("file", "labels"))
-    options = {option: keys[key] for option, key in (("class_axis", "axis"), ("ignore_index", "ignore-index")) if key in keys}
+    names = {"class_axis": "axis", "ignore_index": "ignore-index", "sample": "sample", "seed": "seed"}
+    options = {option: keys[key] for option, key in names.items() if key in keys}
     return make_audit_request(
         file or "",
         labels,
@@ -166,7 +173,8 @@ def _check_request(request: SweepRequest | AuditRequest) -> None:
     if isinstance(request, SweepRequest):
         plan_sweep(request)
         return
-    list(plan_arithmetics(request.arithmetics, request.objective))
+    for options in group_by_options(request.formulations):
+        list(plan_arithmetics(request.arithmetics, request.objective, options))
     with open_recording(request.file, request.labels, request.objective, request.class_axis, request.ignore_index):
         pass
 

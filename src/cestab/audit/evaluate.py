@@ -1,7 +1,7 @@
 """Evaluate blocks of cases: logits and targets through formulations, judged against their truth, summed up."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -20,10 +20,10 @@ from cestab.formulations.adapters.evaluation import Work
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.ball import ExactCase
 from cestab.numerics.formats import Format
-from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal, round_number
+from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal, round_number, round_quotient
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
-from cestab.results import DEFAULT_GUARD, Fp8Overflow, Guard, Objective, Summation, Verdict
+from cestab.results import DEFAULT_GUARD, NO_OPTIONS, Fp8Overflow, Guard, LossOptions, Objective, Summation, Verdict
 
 # loss (cases,) and upstream·gradient (classes, cases); None where a target returns no gradient
 Results = tuple[FloatArray, FloatArray | None]
@@ -50,11 +50,18 @@ class Conditions:
     target: str = ""
     seed: int = 0
     guard: Guard = DEFAULT_GUARD
+    options: LossOptions = NO_OPTIONS
 
     @property
     def upstream(self) -> float:
-        """The loss scale rounded once to the format."""
-        return round_number(self.loss_scale, self.fmt)
+        """The loss scale, for a mean divided by the number of rows, rounded once to the format."""
+        return round_quotient(self.loss_scale, self.options.divisor, self.fmt)
+
+    @property
+    def rounded_options(self) -> LossOptions:
+        """The options with the class weights as numbers of the format."""
+        weights = tuple(round_number(weight, self.fmt) for weight in self.options.class_weights)
+        return replace(self.options, class_weights=weights) if weights else self.options
 
     def arithmetic(self, fmt: Format) -> Arithmetic:
         """Return the arithmetic of these conditions in a format."""
@@ -143,17 +150,22 @@ def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
 
     Precise truth is in quadruple precision for float64, and in any format where a dense target's entries cancel.
     """
-    objective, upstream, fmt = conditions.objective, conditions.upstream, conditions.fmt
-    needs_quad = precise and fmt.storage == np.float64
-    truth = evaluate_truth(objective, cases.logits, cases.target, upstream, precise=needs_quad)
-    if not precise or needs_quad or not isinstance(cases.target, DenseTarget):
+    needs_quad = precise and conditions.fmt.storage == np.float64
+    truth = evaluate_at(conditions, cases.logits, cases.target, precise=needs_quad)
+    if not precise or needs_quad or not truth.cancels:
         return truth
     return truth.sharpened(
-        fmt.precision,
-        lambda chosen: evaluate_truth(
-            objective, np.ascontiguousarray(cases.logits[:, chosen]), cases.target.select(chosen), upstream, precise=True
+        conditions.fmt.precision,
+        lambda chosen: evaluate_at(
+            conditions, np.ascontiguousarray(cases.logits[:, chosen]), cases.target.select(chosen), precise=True
         ),
     )
+
+
+def evaluate_at(conditions: Conditions, logits: FloatArray, target: Target, *, precise: bool) -> Truth:
+    """Return the truth of the conditions' objective, upstream factor and options at logits (classes, cases)."""
+    options = conditions.rounded_options
+    return evaluate_truth(conditions.objective, logits, target, conditions.upstream, precise=precise, options=options)
 
 
 def judge_cases(
@@ -210,7 +222,8 @@ def compute_own(conditions: Conditions, formulation: Formulation, cases: Cases) 
 def compute_external(conditions: Conditions, formulation: ExternalFormulation, cases: Cases) -> Results:
     """Return loss and upstream·gradient, if it has one, as a target's process computes them; what is wider is rounded."""
     arithmetic, back = conditions.arithmetic(conditions.compute), conditions.arithmetic(conditions.fmt)
-    work = Work(arithmetic, *widen(conditions, cases), conditions.upstream, formulation.options)
+    scale = round_number(conditions.loss_scale, conditions.fmt)  # a mean divides it itself
+    work = Work(arithmetic, *widen(conditions, cases), scale, conditions.options)
     loss, gradient = evaluate_target(formulation.target, work, conditions.guard)
     with np.errstate(all="ignore"):
         return back.round(loss), None if gradient is None else back.round(gradient)
@@ -241,19 +254,29 @@ def settle(
         return 0, 0
     fewer, loss = cases.select(doubtful), results[0][doubtful]
     gradient = None if results[1] is None else results[1][:, doubtful]
-    truth = evaluate_truth(conditions.objective, fewer.logits, fewer.target, conditions.upstream, precise=True)
+    truth = evaluate_at(conditions, fewer.logits, fewer.target, precise=True)
     better = judge(loss, gradient, truth, conditions.limits)
     open_cases = np.flatnonzero(better.doubtful).tolist()
     ties = 0
     for case in open_cases:
-        weights = case_weights(fewer.target, case, len(fewer.logits))
-        exact = ExactCase(conditions.objective, fewer.logits[:, case].tolist(), weights, conditions.upstream)
         own_gradient = None if gradient is None else gradient[:, case]
-        decision = decide_exactly(exact, float(loss[case]), own_gradient, conditions.limits)
+        decision = decide_exactly(exact_case(conditions, fewer, case), float(loss[case]), own_gradient, conditions.limits)
         better.loss_codes[case], better.gradient_codes[case] = decision.loss_code, decision.gradient_code
         ties += decision.is_tie
     judgement.loss_codes[doubtful], judgement.gradient_codes[doubtful] = better.loss_codes, better.gradient_codes
     return len(open_cases), ties
+
+
+def exact_case(conditions: Conditions, cases: Cases, case: int) -> ExactCase:
+    """Return one of the cases in plain numbers."""
+    return ExactCase(
+        conditions.objective,
+        cases.logits[:, case].tolist(),
+        case_weights(cases.target, case, len(cases.logits)),
+        conditions.upstream,
+        conditions.rounded_options,
+        is_index=isinstance(cases.target, IndexTarget),
+    )
 
 
 def case_weights(target: Target, case: int, classes: int) -> list[float]:

@@ -6,17 +6,18 @@ from typing import NamedTuple
 import numpy as np
 
 from cestab.audit.assemble import make_setting
+from cestab.audit.compare import refuse_other_options
 from cestab.audit.environment import describe_environment, version
-from cestab.audit.evaluate import Cases, Conditions, case_weights, compute, find_truth
+from cestab.audit.evaluate import Cases, Conditions, case_weights, compute, exact_case, find_truth
 from cestab.audit.replay import Judged, Replay, find_precision, judge_case
 from cestab.audit.root import find_root
 from cestab.audit.spell import spell_exact, spell_number
 from cestab.audit.steps import Steps
 from cestab.errors import UsageError
-from cestab.formulations import AnyFormulation, ExternalFormulation, families, find_any_formulation
+from cestab.formulations import AnyFormulation, ExternalFormulation, families, find_any_formulation, find_formulation
 from cestab.formulations.adapters.engine import TargetError, UnsupportedError
 from cestab.formulations.adapters.recipes import load_recipe
-from cestab.numerics.ball import ExactCase, enclose, precision
+from cestab.numerics.ball import enclose, precision
 from cestab.numerics.exact import Exact
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
@@ -133,19 +134,20 @@ def _choose_classes(own: Computed, truth: Truth, cases: Cases, root_place: int |
 
 def _beside(own: Computed, request: ExplainRequest, single: SingleCase, truth: Truth) -> Computed | None:
     """Return the formulation to show beside: the one named, or, where there is a finding, the best one on the case."""
-
-    def evaluate(name: str) -> Computed:
-        formulation = find_any_formulation(name)
-        if isinstance(formulation, ExternalFormulation):
-            return _compute_external(formulation, single, truth)
-        return _take(Replay(single.conditions, formulation, single.cases))
-
+    options = find_any_formulation(request.formulation).options
     if request.against is not None:
-        return evaluate(request.against)
+        refuse_other_options((request.formulation, request.against))
+        against = find_any_formulation(request.against)
+        if isinstance(against, ExternalFormulation):
+            return _compute_external(against, single, truth)
+        return _take(Replay(single.conditions, against, single.cases))
     if not own.judged.findings:
         return None
-    known = reversed(families()[single.conditions.objective])  # the better ones come later
-    return min((evaluate(name) for name in known if name != own.name.partition(":")[0]), key=lambda other: other.judged.rank())
+    name = own.name.partition(":")[0]
+    family = (find_formulation(known) for known in reversed(families()[single.conditions.objective]) if known != name)
+    others = (formulation.with_options(options) for formulation in family)  # the better ones come first
+    computed = (_take(Replay(single.conditions, other, single.cases)) for other in others if other is not None)
+    return min(computed, key=lambda other: other.judged.rank(), default=None)
 
 
 def _outcome(computed: Computed, shown: list[int], fmt: Format) -> Outcome:
@@ -163,8 +165,6 @@ def _outcome(computed: Computed, shown: list[int], fmt: Format) -> Outcome:
 
 def _find_truth(conditions: Conditions, cases: Cases) -> tuple[str, list[str]]:
     """Return loss and gradient in ball arithmetic, as decimals."""
-    weights = case_weights(cases.target, 0, len(cases.logits))
-    case = ExactCase(conditions.objective, cases.logits[:, 0].tolist(), weights, conditions.upstream)
-    ball = enclose(case)
+    ball = enclose(exact_case(conditions, cases, 0))
     loss = "inf" if ball.loss is None else spell_exact(Exact(ball.loss))
     return loss, [spell_exact(Exact(entry)) for entry in ball.gradient]

@@ -1,6 +1,6 @@
 """The plan: from a request to conditions, to blocks that stay in cache."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -11,9 +11,21 @@ from cestab.audit.evaluate import Block, Conditions
 from cestab.cases.patterns import find_pattern
 from cestab.cases.ranges import is_exhaustive, resolve_range, sample_ordinals
 from cestab.errors import UsageError
+from cestab.formulations import find_any_formulation
 from cestab.numerics.formats import find_format
-from cestab.numerics.rounding import IntArray, round_number
-from cestab.results import DEFAULT_GUARD, Arithmetics, Coverage, Guard, LogitRange, Objective, SweepRequest
+from cestab.numerics.rounding import IntArray, round_quotient
+from cestab.results import (
+    DEFAULT_GUARD,
+    NO_OPTIONS,
+    Arithmetics,
+    Coverage,
+    Guard,
+    LogitRange,
+    LossOptions,
+    Objective,
+    Reduction,
+    SweepRequest,
+)
 
 NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python
 FEWEST_CASES = 8  # with very many classes
@@ -50,36 +62,52 @@ class Plan:
 
 def plan_sweep(request: SweepRequest) -> list[Plan]:
     """Return the groups of a request, checked: names, ranges, classes and formats that cannot go together."""
-    plans = []
-    for conditions in plan_arithmetics(request.arithmetics, request.objective, request.guard):
+    groups = group_by_options(request.formulations, request.batch, request.reduction)
+    return [plan for options, names in groups.items() for plan in _plan_group(request, options, names)]
+
+
+def group_by_options(
+    formulations: Sequence[str], batch: int = 1, reduction: Reduction = Reduction.MEAN
+) -> dict[LossOptions, tuple[str, ...]]:
+    """Return the formulations by their options, which they share a truth with, completed by those of the request."""
+    groups: dict[LossOptions, tuple[str, ...]] = {}
+    for name in formulations:
+        options = replace(find_any_formulation(name).options, batch=batch, reduction=reduction)
+        groups[options] = (*groups.get(options, ()), name)
+    return groups
+
+
+def _plan_group(request: SweepRequest, options: LossOptions, names: tuple[str, ...]) -> Iterator[Plan]:
+    """Yield the groups of the formulations that have these options."""
+    for conditions in plan_arithmetics(request.arithmetics, request.objective, options, request.guard):
         resolve_range(request.logits, conditions.fmt)
         for pattern, classes, target in product(request.patterns, request.classes, request.targets):
             check_cases(request.objective, pattern, classes)
             exhaustive = is_exhaustive(request.logits, conditions.fmt, classes)
             needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity
-            plans.append(
-                Plan(
-                    replace(conditions, pattern=pattern, classes=classes, target=target, seed=request.seed),
-                    request.formulations,
-                    request.logits,
-                    Coverage.EXHAUSTIVE if exhaustive else Coverage.SAMPLED,
-                    f"{conditions.fmt.name} has no infinity to mask with" if needs_infinity else None,
-                )
+            yield Plan(
+                replace(conditions, pattern=pattern, classes=classes, target=target, seed=request.seed),
+                names,
+                request.logits,
+                Coverage.EXHAUSTIVE if exhaustive else Coverage.SAMPLED,
+                f"{conditions.fmt.name} has no infinity to mask with" if needs_infinity else None,
             )
-    return plans
 
 
-def plan_arithmetics(arithmetics: Arithmetics, objective: Objective, guard: Guard = DEFAULT_GUARD) -> Iterator[Conditions]:
+def plan_arithmetics(
+    arithmetics: Arithmetics, objective: Objective, options: LossOptions = NO_OPTIONS, guard: Guard = DEFAULT_GUARD
+) -> Iterator[Conditions]:
     """Yield conditions without cases for every dtype, summation order and loss scale."""
     for dtype, summation, loss_scale in product(arithmetics.dtypes, arithmetics.summations, arithmetics.loss_scales):
         fmt = find_format(dtype)
         compute = fmt if arithmetics.compute is None else find_format(arithmetics.compute)
         if not compute.holds(fmt):
             raise UsageError(f"compute format {compute.name} cannot hold every {fmt.name}; it must be as wide or wider")
-        upstream = round_number(loss_scale, fmt)
+        upstream = round_quotient(loss_scale, options.divisor, fmt)
         if not 0 < upstream <= fmt.max:
             allowed = f"from {fmt.smallest_subnormal!r} to {fmt.max!r}"
-            raise UsageError(f"loss scale {loss_scale!r} rounds to {upstream!r} in {fmt.name}; it must be {allowed}")
+            scale = f"loss scale {loss_scale!r}" + (f" divided by {options.divisor} rows" if options.divisor > 1 else "")
+            raise UsageError(f"{scale} rounds to {upstream!r} in {fmt.name}; it must be {allowed}")
         yield Conditions(
             objective,
             fmt,
@@ -92,12 +120,13 @@ def plan_arithmetics(arithmetics: Arithmetics, objective: Objective, guard: Guar
             fp8_overflow=arithmetics.fp8_overflow,
             flush=arithmetics.flush_subnormals,
             guard=guard,
+            options=options,
         )
 
 
 def check_cases(objective: Objective, pattern: str, classes: int) -> None:
     """Refuse a pattern or a number of classes that the objective does not have."""
-    if objective is Objective.BINARY_CROSS_ENTROPY:
+    if objective.is_binary:
         if (pattern, classes) != ("margin", 1):
             raise UsageError(f"{objective} has one logit: its only pattern is margin and its only number of classes 1")
     elif classes < 2:

@@ -19,21 +19,21 @@ from cestab.audit.assemble import (
     tell_unjudged,
 )
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import Cases, Conditions, Failure, attempt, find_truth, judge_cases
+from cestab.audit.evaluate import Cases, Conditions, Failure, attempt, evaluate_at, find_truth, judge_cases
 from cestab.audit.judge import Judgement, measure_ulps
-from cestab.audit.plan import NUMBERS_PER_BLOCK, plan_arithmetics
+from cestab.audit.plan import NUMBERS_PER_BLOCK, group_by_options, plan_arithmetics
 from cestab.audit.reproduce import row_command
 from cestab.audit.rules import KINDS
 from cestab.audit.summary import NO_ERROR, Error, Summary, largest_error
 from cestab.audit.targets import loaded_targets
 from cestab.cases.patterns import has_truth
-from cestab.cases.recorded import Recording, open_recording
+from cestab.cases.recorded import Recording, draw_rows, open_recording
 from cestab.formulations import find_any_formulation
 from cestab.numerics.formats import Format
-from cestab.numerics.rounding import FloatArray, round_to_format
+from cestab.numerics.rounding import FloatArray, IntArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.numerics.truth import Truth, evaluate_truth
-from cestab.results import AuditRequest, Coverage, Objective, Place, Report, RoundingCost, SettingResult, Severity
+from cestab.numerics.truth import Truth
+from cestab.results import AuditRequest, Coverage, Place, Report, RoundingCost, SettingResult, Severity
 
 WORST_ROWS = 5
 Doubles = npt.NDArray[np.float64]
@@ -89,78 +89,76 @@ class RowTotals:
 class GroupTotals:
     """What is kept of one set of conditions: totals by formulation, and the cost of rounding."""
 
+    conditions: Conditions
     own: dict[str, RowTotals]
     cost: Cost = Cost()
 
     def merge(self, other: "GroupTotals") -> "GroupTotals":
         own = {name: totals.merge(other.own[name]) for name, totals in self.own.items()}
-        return GroupTotals(own, self.cost.merge(other.cost))
+        return replace(self, own=own, cost=self.cost.merge(other.cost))
 
 
 def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
     """Return the report of recorded logits; `progress` hears of rows done. Ctrl-C ends it with the rows that are done."""
     source = (request.file, request.labels, request.objective, request.class_axis, request.ignore_index)
     with loaded_targets(request.formulations, request.guard) as targets, open_recording(*source) as recording:
-        groups = [replace(c, classes=recording.classes) for c in _plan(request)]
-        totals = [GroupTotals({name: RowTotals() for name in request.formulations}) for _ in groups]
+        totals = list(_begin_totals(request, recording.classes))
+        drawn = draw_rows(recording.rows, request.sample, request.seed)
+        wanted = recording.rows if drawn is None else drawn.size
         done, ignored, is_interrupted = 0, 0, False
         try:
-            for start, kept, logits, labels in _blocks(recording, request.ignore_index):
-                rows, originals = start + np.flatnonzero(kept), np.ascontiguousarray(logits[:, kept])
-                block = [_audit_block(c, t, rows, originals, labels) for c, t in zip(groups, totals, strict=True)]
-                totals = [total.merge(part) for total, part in zip(totals, block, strict=True)]
-                done, ignored = start + logits.shape[1], ignored + logits.shape[1] - rows.size
-                progress(done, recording.rows)
+            for count, rows, logits, labels in _blocks(recording, drawn, request.ignore_index):
+                totals = [total.merge(_audit_block(total, rows, logits, labels)) for total in totals]
+                done, ignored = done + count, ignored + count - rows.size
+                progress(done, wanted)
         except KeyboardInterrupt:
             if not done:
                 raise
             is_interrupted = True
-    results = tuple(
-        _assemble(request, conditions, name, totals[index])
-        for name in request.formulations
-        for index, conditions in enumerate(groups)
-    )
+    results = tuple(_assemble(request, group, name) for name in request.formulations for group in totals if name in group.own)
     escalated = sum(own.summary.escalated for group in totals for own in group.own.values())
     advice = recommend(results), explain_failures(results)
     environment = describe_environment(targets)
     return Report(version(), environment, request, results, *advice, escalated, done, ignored, is_interrupted)
 
 
-def _plan(request: AuditRequest) -> Iterator[Conditions]:
-    return plan_arithmetics(request.arithmetics, request.objective, request.guard)
+def _begin_totals(request: AuditRequest, classes: int) -> Iterator[GroupTotals]:
+    """Yield the totals of no rows for every set of conditions, those that only formulations of some options have apart."""
+    for options, names in group_by_options(request.formulations).items():
+        for conditions in plan_arithmetics(request.arithmetics, request.objective, options, request.guard):
+            yield GroupTotals(replace(conditions, classes=classes), {name: RowTotals() for name in names})
 
 
-def _blocks(recording: Recording, ignore_index: int) -> Iterator[tuple[int, npt.NDArray[np.bool_], Doubles, npt.NDArray[Any]]]:
-    """Yield (first row, which rows count, logits (classes, rows), labels of the rows that count)."""
+def _blocks(
+    recording: Recording, drawn: IntArray | None, ignore_index: int
+) -> Iterator[tuple[int, IntArray, Doubles, npt.NDArray[Any]]]:
+    """Yield (rows read, and of those that count: their numbers, logits (classes, rows), labels), of the drawn rows or all."""
     size = max(1, NUMBERS_PER_BLOCK // recording.classes)
-    for start in range(0, recording.rows, size):
-        logits, labels = recording.read(start, min(start + size, recording.rows))
-        is_binary = recording.objective is Objective.BINARY_CROSS_ENTROPY
+    for start in range(0, recording.rows if drawn is None else drawn.size, size):
+        stop = min(start + size, recording.rows)
+        rows = np.arange(start, stop) if drawn is None else drawn[start : start + size]
+        logits, labels = recording.read(slice(start, stop) if drawn is None else rows)
+        is_binary = recording.objective.is_binary
         kept = np.ones(labels.shape, dtype=np.bool_) if is_binary else labels != ignore_index
-        yield start, kept, logits, labels[kept]
+        yield rows.size, rows[kept], np.ascontiguousarray(logits[:, kept]), labels[kept]
 
 
-def _audit_block(
-    conditions: Conditions,
-    totals: GroupTotals,
-    rows: npt.NDArray[Any],
-    originals: Doubles,
-    labels: npt.NDArray[Any],
-) -> GroupTotals:
-    """Judge one block under one set of conditions; a formulation that has failed is not tried again."""
+def _audit_block(group: GroupTotals, rows: npt.NDArray[Any], originals: Doubles, labels: npt.NDArray[Any]) -> GroupTotals:
+    """Judge one block under the conditions of a group; a formulation that has failed is not tried again."""
+    conditions = group.conditions
     rounded, is_kept = round_logits(originals, conditions.fmt)
     undefined = rows.size - int(np.count_nonzero(is_kept))
     cases = Cases(rows, rounded, make_recorded_target(conditions, labels)).select(is_kept)
     truth = find_truth(conditions, cases, precise=True)
     own = {}
-    for name, total in totals.own.items():
+    for name, total in group.own.items():
         judge = partial(judge_cases, conditions, find_any_formulation(name), cases, truth, has_map=False, undefined=undefined)
         judged = attempt(judge) if total.failure is None else total.failure
         if isinstance(judged, Failure):
             own[name] = RowTotals(failure=judged)
         else:
             own[name] = RowTotals(judged[1], _rank_rows(cases.positions, judged[0]))
-    return GroupTotals(own, _measure_cost(conditions, cases, originals[:, is_kept], truth))
+    return GroupTotals(conditions, own, _measure_cost(conditions, cases, originals[:, is_kept], truth))
 
 
 def round_logits(originals: FloatArray, fmt: Format) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
@@ -172,7 +170,7 @@ def round_logits(originals: FloatArray, fmt: Format) -> tuple[FloatArray, npt.ND
 
 def make_recorded_target(conditions: Conditions, labels: npt.NDArray[Any]) -> Target:
     """Return the target of recorded labels (rows,)."""
-    if conditions.objective is Objective.BINARY_CROSS_ENTROPY:
+    if conditions.objective.is_binary:
         return DenseTarget(round_to_format(labels.astype(np.float64), conditions.fmt)[np.newaxis])
     return IndexTarget(labels.astype(np.intp))
 
@@ -189,9 +187,7 @@ def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, t
     """Compare the truth at the rounded logits with the truth at the logits as recorded."""
     if not cases.positions.size:
         return Cost()
-    exact = evaluate_truth(
-        conditions.objective, np.ascontiguousarray(originals), cases.target, conditions.upstream, precise=False
-    )
+    exact = evaluate_at(conditions, np.ascontiguousarray(originals), cases.target, precise=False)
     plain = find_truth(conditions, cases, precise=False) if truth.loss_low is not None else truth
     with np.errstate(invalid="ignore"):
         loss_change, gradient_change = np.abs(plain.loss - exact.loss), np.abs(plain.gradient - exact.gradient)
@@ -207,8 +203,8 @@ def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, t
     )
 
 
-def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: GroupTotals) -> SettingResult:
-    own = totals.own[name]
+def _assemble(request: AuditRequest, group: GroupTotals, name: str) -> SettingResult:
+    conditions, own = group.conditions, group.own[name]
     if own.failure is not None:
         return assemble_failure(conditions, name, own.failure, Coverage.RECORDED)
     summary = own.summary
@@ -226,7 +222,7 @@ def _assemble(request: AuditRequest, conditions: Conditions, name: str, totals: 
         make_findings(summary, place_row, reproduce),
         make_largest(summary, place_row),
         worst_rows=tuple(_place_error(row.error) for row in own.worst),
-        rounding_cost=_place_cost(totals.cost),
+        rounding_cost=_place_cost(group.cost),
         reason=tell_unjudged(summary),
     )
 

@@ -49,4 +49,6 @@ def _start(conditions: Conditions, formulation: str) -> list[str]:
         words += ["--fp8-overflow", conditions.fp8_overflow]
     if conditions.flush:
         words.append("--flush-subnormals")
+    if conditions.options.batch > 1:
+        words += ["--batch", str(conditions.options.batch), "--reduction", conditions.options.reduction]
     return words

@@ -25,8 +25,10 @@ from cestab.results import (
     GeneratedCase,
     GivenCase,
     Guard,
+    LossOptions,
     Objective,
     RecordedCase,
+    Reduction,
     Summation,
     SweepRequest,
 )
@@ -95,15 +97,15 @@ def make_sweep_request(
     targets: str | Sequence[str] | None = None,
     seed: int = 0,
     fail_on: str | Sequence[str] | None = None,
+    batch: int = 1,
+    reduction: str = Reduction.MEAN,
     guard: Guard = DEFAULT_GUARD,
 ) -> SweepRequest:
     """Return the request of a sweep: by default the whole family, patterns margin and offset, 2 and 1000 classes."""
     names = values.read_names("formulations", formulations)
     chosen = find_objective(names, objective)
-    is_binary = chosen is Objective.BINARY_CROSS_ENTROPY
+    is_binary = chosen.is_binary
     default_patterns = ("margin",) if is_binary else ("margin", "offset")
-    if values.read_integer("seed", seed) < 0:
-        raise UsageError(f"--seed {seed} is negative")
     texts = _given("target", values.read_names("targets", targets), ("correct", "wrong"))
     return SweepRequest(
         chosen,
@@ -113,10 +115,17 @@ def make_sweep_request(
         tuple(find_pattern(name).name for name in _given("pattern", values.read_names("patterns", patterns), default_patterns)),
         _given("classes", values.read_integers("classes", classes), (1,) if is_binary else (2, 1000)),
         tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
-        seed,
+        _read_seed(seed),
         find_gates(fail_on),
+        *make_batch(batch, reduction),
         guard,
     )
+
+
+def make_batch(batch: int, reduction: str) -> tuple[int, Reduction]:
+    """Return the number of rows and how they are reduced, checked."""
+    chosen = LossOptions(batch=values.read_integer("batch", batch), reduction=_find_word(Reduction, "reduction", reduction))
+    return chosen.batch, chosen.reduction
 
 
 def make_audit_request(
@@ -128,6 +137,8 @@ def make_audit_request(
     class_axis: int = 1,
     ignore_index: int = DEFAULT_IGNORE_INDEX,
     fail_on: str | Sequence[str] | None = None,
+    sample: int | None = None,
+    seed: int = 0,
     guard: Guard = DEFAULT_GUARD,
 ) -> AuditRequest:
     """Return the request of an audit of recorded logits."""
@@ -136,6 +147,8 @@ def make_audit_request(
     names = _given("formulation", given, families()[chosen])
     if class_axis not in (0, 1):
         raise UsageError(f"--axis {class_axis} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
+    if sample is not None and values.read_integer("sample", sample) < 1:
+        raise UsageError(f"--sample {sample} is not a number of rows from 1 on")
     return AuditRequest(
         chosen,
         names,
@@ -145,8 +158,16 @@ def make_audit_request(
         class_axis,
         values.read_integer("ignore_index", ignore_index),
         find_gates(fail_on),
+        sample,
+        _read_seed(seed),
         guard,
     )
+
+
+def _read_seed(seed: int) -> int:
+    if values.read_integer("seed", seed) < 0:
+        raise UsageError(f"--seed {seed} is negative")
+    return seed
 
 
 def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:
@@ -164,6 +185,8 @@ def make_explain_request(
     arithmetics: Arithmetics,
     case: GivenCase | GeneratedCase | RecordedCase,
     against: str | None = None,
+    batch: int = 1,
+    reduction: str = Reduction.MEAN,
     objective: str | None = None,
     guard: Guard = DEFAULT_GUARD,
 ) -> ExplainRequest:
@@ -182,7 +205,7 @@ def make_explain_request(
         targets = list(expand_target(case.target, chosen))
         if len(targets) != 1:
             raise UsageError(f"target '{case.target}' is {len(targets)} targets; one case has one")
-    return ExplainRequest(chosen, formulation, arithmetics, case, against, guard)
+    return ExplainRequest(chosen, formulation, arithmetics, case, against, *make_batch(batch, reduction), guard)
 
 
 def make_case(
@@ -206,7 +229,7 @@ def make_case(
     if len(ways) != 1:
         given = f"{' and '.join(ways)} were" if ways else "nothing was"
         raise UsageError(f"one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; {given} given")
-    is_binary = find_objective([formulation], objective) is Objective.BINARY_CROSS_ENTROPY
+    is_binary = find_objective([formulation], objective).is_binary
     options = {"--pattern": pattern, "--classes": classes, "--seed": seed, "--target": target}
     recorded = {"--row": row, "--labels": labels, "--axis": class_axis, "--ignore-index": ignore_index}
     _refuse_stray(ways[0], options | recorded)

@@ -24,9 +24,11 @@ from cestab.results import (
     Guard,
     Interval,
     LargestError,
+    LossOptions,
     Objective,
     Place,
     Recommendation,
+    Reduction,
     Report,
     RoundingCost,
     Setting,
@@ -152,6 +154,8 @@ def _restore_sweep(request: Json) -> SweepRequest:
         tuple(request["target"]),
         request["seed"],
         tuple(request["fail_on"]),
+        request.get("batch", 1),
+        Reduction(request.get("reduction", Reduction.MEAN)),
         _restore_guard(request),
     )
 
@@ -166,6 +170,8 @@ def _restore_audit(request: Json) -> AuditRequest:
         request["axis"],
         request["ignore_index"],
         tuple(request["fail_on"]),
+        request.get("sample"),  # reports before there was --sample have neither
+        request.get("seed", 0),
         _restore_guard(request),
     )
 
@@ -183,6 +189,7 @@ def _restore_setting(item: Json, *, is_sweep: bool) -> SettingResult:
         item["classes"],
         item["target"] if is_sweep else None,
         float(item["loss_scale"]),
+        LossOptions.read(item),
     )
     result = SettingResult(
         setting,

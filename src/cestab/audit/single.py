@@ -8,7 +8,7 @@ import numpy as np
 
 from cestab.audit.evaluate import Cases, Conditions, make_cases
 from cestab.audit.explain import SingleCase, explain_case
-from cestab.audit.plan import check_cases, plan_arithmetics
+from cestab.audit.plan import check_cases, group_by_options, plan_arithmetics
 from cestab.audit.recorded import make_recorded_target, round_logits
 from cestab.audit.targets import loaded_targets
 from cestab.cases.patterns import find_pattern
@@ -17,14 +17,15 @@ from cestab.cases.targets import expand_target, make_target
 from cestab.errors import UsageError
 from cestab.numerics.rounding import FloatArray, round_number, round_to_format, shortest_decimal, to_ordinal
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results import ExplainRequest, Explanation, GeneratedCase, GivenCase, Objective, RecordedCase
+from cestab.results import ExplainRequest, Explanation, GeneratedCase, GivenCase, RecordedCase
 
 LEAST_SLACK = 1e-6  # how far from 1 weights may add up to that were typed as decimals
 
 
 def run_explain(request: ExplainRequest) -> Explanation:
     """Return the explanation of a request."""
-    conditions = next(plan_arithmetics(request.arithmetics, request.objective, request.guard))
+    (options,) = group_by_options([request.formulation], request.batch, request.reduction)
+    conditions = next(plan_arithmetics(request.arithmetics, request.objective, options, request.guard))
     match request.case:
         case GivenCase():
             single = _take_given(conditions, request.case)
@@ -70,7 +71,7 @@ def _parse_target(text: str, logits: FloatArray, conditions: Conditions) -> Targ
         if len(kinds) > 1:
             raise UsageError(f"target '{text}' is {len(kinds)} targets; one case has one")
         return make_target(kinds[0], logits, conditions.fmt, objective)
-    if objective is Objective.BINARY_CROSS_ENTROPY:
+    if objective.is_binary:
         if len(numbers) != 1 or not 0 <= numbers[0] <= 1:
             raise UsageError(f"target '{text}' is not a label from 0 to 1")
     elif len(numbers) == 1:
@@ -112,8 +113,8 @@ def _read_row(conditions: Conditions, case: RecordedCase) -> SingleCase:
     with open_recording(*source) as recording:
         if not 0 <= case.row < recording.rows:
             raise UsageError(f"--row {case.row} is not a row of '{case.file}': it has 0 to {recording.rows - 1}")
-        logits, labels = recording.read(case.row, case.row + 1)
-    is_binary = conditions.objective is Objective.BINARY_CROSS_ENTROPY
+        logits, labels = recording.read(slice(case.row, case.row + 1))
+    is_binary = conditions.objective.is_binary
     if not is_binary and labels[0] == case.ignore_index:
         raise UsageError(f"row {case.row} has the label {case.ignore_index} of rows that are ignored")
     rounded, has_truth = round_logits(logits, conditions.fmt)

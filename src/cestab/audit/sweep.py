@@ -34,7 +34,7 @@ def run_sweep(request: SweepRequest, *, execute: Map = map, progress: Callable[[
     plans = plan_sweep(request)
     with loaded_targets(request.formulations, request.guard) as targets:
         groups, is_interrupted = collect_groups(execute(run_group, plans), len(plans), progress)
-    results = tuple(group.results[name] for name in request.formulations for group in groups)
+    results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
     return Report(
         version(),
         describe_environment(targets),

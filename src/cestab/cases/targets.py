@@ -54,7 +54,7 @@ def expand_target(text: str, objective: Objective) -> Iterator[str]:
     name, *numbers = text.split(":")
     if name not in TARGET_KINDS:
         raise unknown_name("target", name, TARGET_KINDS)
-    is_binary = objective is Objective.BINARY_CROSS_ENTROPY
+    is_binary = objective.is_binary
     if is_binary and name not in BINARY_KINDS:
         raise UsageError(f"target '{text}' is not one of {objective}: it takes {', '.join(BINARY_KINDS)}")
     expected = "LO:HI:N or P" if is_binary and name == "soft" else "a number from 0 to 1"
@@ -88,7 +88,7 @@ def _is_share(text: str) -> bool:
 def make_target(text: str, logits: FloatArray, fmt: Format, objective: Objective) -> Target:
     """Return the target of logits (classes, cases) in the format, dense weights rounded to it."""
     name, _, number = text.partition(":")
-    if objective is Objective.BINARY_CROSS_ENTROPY:
+    if objective.is_binary:
         return DenseTarget(round_to_format(_binary_label(name, number, logits), fmt))
     correct = name not in ("wrong", "one-hot-wrong")
     index = first_maximum(logits) if correct else _last_minimum(logits)

@@ -37,6 +37,8 @@ def compare(
     rtol: options.Rtol = None,
     atol: options.Atol = None,
     seed: options.Seed = 0,
+    batch: options.Batch = 1,
+    reduction: options.Reduction = "mean",
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
     timeout: options.Timeout = None,
@@ -83,6 +85,8 @@ def compare(
         options.split_integers(classes, "--classes"),
         options.split_list(target),
         seed,
+        batch=batch,
+        reduction=reduction,
         guard=make_guard(timeout, max_memory),
     )
     with open_output(output) as stream:

@@ -87,6 +87,8 @@ def explain(
     labels: Labels = None,
     axis: Axis = None,
     ignore_index: IgnoreIndex = None,
+    batch: options.Batch = 1,
+    reduction: options.Reduction = "mean",
     dtype: Dtype = "float32",
     compute: options.Compute = None,
     summation: SummationOrder = "wide",
@@ -146,7 +148,8 @@ def explain(
         ignore_index=ignore_index,
         objective=objective,
     )
-    request = make_explain_request(name, arithmetics, case, against, objective, make_guard(timeout, max_memory))
+    guard = make_guard(timeout, max_memory)
+    request = make_explain_request(name, arithmetics, case, against, batch, reduction, objective, guard)
     with open_output(output) as stream:
         explanation = run_explain(request)
         if is_json:

@@ -26,6 +26,7 @@ class Registry(StrEnum):
     PATTERNS = "patterns"
     TARGETS = "targets"
     FINDINGS = "findings"
+    ADAPTERS = "adapters"
 
 
 def list_registry(
@@ -49,6 +50,7 @@ def _entries(registry: Registry) -> list[tuple[str, str]]:
     from cestab.cases.patterns import PATTERNS
     from cestab.cases.targets import TARGET_KINDS
     from cestab.formulations import FORMULATIONS, families
+    from cestab.formulations.adapters import ADAPTERS
     from cestab.results import FindingKind
 
     match registry:
@@ -63,6 +65,8 @@ def _entries(registry: Registry) -> list[tuple[str, str]]:
             return [(kind.name, kind.summary) for kind in TARGET_KINDS.values()]
         case Registry.FINDINGS:
             return [(kind.label, f"{kind.severity}: {kind.summary}") for kind in FindingKind]
+        case Registry.ADAPTERS:
+            return list(ADAPTERS.items())
 
 
 def _signature(name: str, parameters: "dict[str, Parameter]") -> str:

@@ -119,9 +119,7 @@ Formulations = Annotated[
 ]
 ObjectiveName = Annotated[
     str | None,
-    typer.Option(
-        "--objective", help="softmax-cross-entropy or binary-cross-entropy. Default: that of -f.", rich_help_panel=CASES
-    ),
+    typer.Option("--objective", metavar="NAME", help="Loss, e.g. focal-loss. Default: that of -f.", rich_help_panel=CASES),
 ]
 Dtypes = Annotated[
     list[str] | None,
@@ -161,6 +159,10 @@ Fp8Overflow = Annotated[
 ]
 FlushSubnormals = Annotated[
     bool, typer.Option("--flush-subnormals", help="Flush subnormal results to zero.", rich_help_panel=ARITHMETIC)
+]
+Batch = Annotated[int, typer.Option("--batch", metavar="N", help="Rows that are reduced to one loss.", rich_help_panel=CASES)]
+Reduction = Annotated[
+    str, typer.Option("--reduction", metavar="mean|sum", help="How the rows of a batch are reduced.", rich_help_panel=CASES)
 ]
 Logits = Annotated[
     str,

@@ -18,6 +18,8 @@ def sweep(
     rtol: options.Rtol = None,
     atol: options.Atol = None,
     seed: options.Seed = 0,
+    batch: options.Batch = 1,
+    reduction: options.Reduction = "mean",
     fp8_overflow: options.Fp8Overflow = "nan",
     flush_subnormals: options.FlushSubnormals = False,
     timeout: options.Timeout = None,
@@ -66,6 +68,8 @@ def sweep(
         options.split_list(target),
         seed,
         options.split_list(fail_on),
+        batch,
+        reduction,
         make_guard(timeout, max_memory),
     )
     with open_output(output) as stream:

@@ -12,7 +12,7 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import Array, Tape
 from cestab.numerics.target import Target
-from cestab.results import FindingKind, Objective
+from cestab.results import FindingKind, LossOptions, Objective
 
 
 class Fused(NamedTuple):
@@ -30,6 +30,7 @@ class Formulation:
     """One way to compute an objective and its gradient.
 
     `name` is as the user wrote it, parameters included; `causes` says in words why the recipe gets a kind of finding.
+    `option_names` are those parameters that change the objective, fields of LossOptions.
     """
 
     name: str
@@ -38,11 +39,25 @@ class Formulation:
     source: str
     causes: Mapping[FindingKind, str]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    option_names: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
         """First line of the recipe's docstring."""
         return (inspect.getdoc(self.recipe) or "").splitlines()[0]
+
+    @property
+    def options(self) -> LossOptions:
+        """The options of the objective, given or by default."""
+        declared = self.defaults()
+        return LossOptions(**{name: self.parameters.get(name, declared[name].default) for name in self.option_names})
+
+    def with_options(self, options: LossOptions) -> "Formulation | None":
+        """Return the formulation with these options of the objective, None where it has no such parameters."""
+        given = {name: getattr(options, name) for name in self.option_names}
+        text = ",".join(f"{name}={value!r}" for name, value in given.items() if value != getattr(self.options, name))
+        other = replace(self, name=f"{self.name}:{text}" if text else self.name, parameters={**self.parameters, **given})
+        return other if other.options == options else None
 
     def defaults(self) -> dict[str, inspect.Parameter]:
         """Its parameters by name, with their defaults and annotations."""
@@ -75,13 +90,20 @@ ADDED: dict[str, Formulation] = {}  # by users: found by name, but of no family
 
 
 def formulation(
-    objective: Objective, *, source: str, causes: Mapping[FindingKind, str] | None = None
+    objective: Objective,
+    *,
+    source: str,
+    causes: Mapping[FindingKind, str] | None = None,
+    options: tuple[str, ...] = (),
 ) -> Callable[[Recipe], Recipe]:
-    """Register the decorated recipe under its own name, underscores as dashes."""
+    """Register the decorated recipe under its own name, underscores as dashes.
+
+    `options` names those of its parameters that change the objective.
+    """
 
     def register(recipe: Recipe) -> Recipe:
         name = recipe.__name__.replace("_", "-")
-        FORMULATIONS[name] = Formulation(name, objective, recipe, source, causes or {})
+        FORMULATIONS[name] = Formulation(name, objective, recipe, source, causes or {}, option_names=options)
         return recipe
 
     return register
@@ -130,12 +152,14 @@ def with_parameters(found: Formulation, text: str, options: str) -> Formulation:
             raise UsageError(f"'{text}' gives {key} no value, e.g. {key}={declared[key].default}")
         if key in parameters:
             raise UsageError(f"'{text}' gives {key} twice")
-        parameters[key] = _parse_parameter(found.recipe, declared[key], value)
-    return replace(found, name=text, parameters=parameters)
+        parameters[key] = _parse_parameter(found.recipe, declared[key], value, is_option=key in found.option_names)
+    given = replace(found, name=text, parameters=parameters)
+    _ = given.options  # raises what LossOptions refuses
+    return given
 
 
-def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str) -> Any:
-    """Return the value of a parameter: a choice, a positive integer, or a finite non-negative number."""
+def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str, *, is_option: bool) -> Any:
+    """Return the value of a parameter: a choice, a positive integer, or a small number; of an option any number."""
     annotation = typing.get_type_hints(recipe)[declared.name]
     choices = typing.get_args(annotation)
     if choices:
@@ -148,7 +172,7 @@ def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str) -> 
         value = math.nan
     if annotation is int and not value >= 1:
         raise UsageError(f"{declared.name}={text} is not a whole number of at least 1")
-    if annotation is float and not 0 <= value < 0.5:
+    if annotation is float and not is_option and not 0 <= value < 0.5:
         raise UsageError(f"{declared.name}={text} is not a number from 0 up to 0.5")
     return value
 

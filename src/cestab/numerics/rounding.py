@@ -1,6 +1,8 @@
 """Rounding to a format, once, to nearest even; and the integer order of a format's floats."""
 
+import math
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_UP, Context, Decimal
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -41,6 +43,15 @@ def round_to_format(x: npt.ArrayLike, fmt: Format) -> FloatArray:
 def round_number(x: float, fmt: Format) -> float:
     """Return RN(x) of one number."""
     return float(round_to_format(np.float64(x).reshape(1), fmt)[0])
+
+
+def round_quotient(x: float, n: int, fmt: Format) -> float:
+    """Return RN(x/n) of a number and a whole one: through float64 to odd, so that it is rounded once."""
+    nearest = x / n
+    if fmt.bits < 64 and math.isfinite(x) and not np.float64(nearest).view(np.uint64) & 1:
+        rest = Fraction(x) / n - Fraction(nearest)
+        nearest = math.nextafter(nearest, math.copysign(math.inf, rest)) if rest else nearest
+    return round_number(nearest, fmt)
 
 
 def flush_subnormals(x: FloatArray, fmt: Format) -> FloatArray:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.reports.table import STYLES, describe_limits, short
+from cestab.reports.table import STYLES, describe_limits, describe_targets, short
 from cestab.reports.text import new_table, to_text
 from cestab.results import Agreement, Comparison, Finding, Place, SettingComparison, SettingResult, find_worst
 
@@ -54,6 +54,7 @@ def _parts(comparison: Comparison, *, detail: bool) -> Iterator[RenderableType]:
         yield table
         if detail:
             yield from (Padding(Text(line), (0, 0, 0, 2)) for setting in settings for line in _details(comparison, setting))
+    yield from describe_targets(comparison.results(), comparison.environment)
     for dtype in comparison.dtypes:
         yield Text(dtype.sentence)
 

@@ -34,8 +34,11 @@ COLUMNS = (
     "worst",
     "worst_ulps",
     "reproduce",
+    "batch",
+    "reduction",
 )
-FINDING_COLUMNS = len(COLUMNS) - COLUMNS.index("finding")
+ROW_COLUMNS = 2
+FINDING_COLUMNS = len(COLUMNS) - COLUMNS.index("finding") - ROW_COLUMNS
 
 
 def render(report: Report) -> str:
@@ -44,7 +47,8 @@ def render(report: Report) -> str:
     rows: list[list[Cell]] = []
     for result in report.settings:
         own = [_finding(finding, is_gated=(id(result), id(finding)) in gated) for finding in result.findings]
-        rows += [_setting(result) + cells for cells in own or [[None] * FINDING_COLUMNS]]
+        batch: list[Cell] = [result.setting.options.batch, str(result.setting.options.reduction)]
+        rows += [_setting(result) + cells + batch for cells in own or [[None] * FINDING_COLUMNS]]
     return to_csv(COLUMNS, rows)
 
 

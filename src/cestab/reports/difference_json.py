@@ -31,7 +31,7 @@ def _change(setting: Setting, change: Change, schema: str) -> Json:
     return {
         "rule": change.rule.label,
         "worse": change.is_worse,
-        "setting": {name: value for name, value in vars(setting).items() if value is not None},
+        "setting": {name: value for name, value in setting.show().items() if value is not None},
         "subject": change.subject,
         "old": change.old,
         "new": change.new,

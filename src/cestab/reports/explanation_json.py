@@ -19,6 +19,7 @@ def render(explanation: Explanation) -> str:
                 "compute": setting.compute,
                 "summation": setting.summation,
                 "loss_scale": setting.loss_scale,
+                **setting.options.show(),
                 "rtol": explanation.rtol,
                 "atol": explanation.atol,
                 "fp8_overflow": request.arithmetics.fp8_overflow,

@@ -83,9 +83,10 @@ def show_request(request: SweepRequest | AuditRequest) -> Json:
     }
     if isinstance(request, SweepRequest):
         cases = {"logits": str(request.logits), "pattern": request.patterns, "classes": request.classes}
-        return options | cases | {"target": request.targets, "seed": request.seed}
-    source = {"file": request.file, "labels": request.labels}
-    return options | source | {"axis": request.class_axis, "ignore_index": request.ignore_index}
+        rows = {"batch": request.batch, "reduction": request.reduction}
+        return options | cases | {"target": request.targets, "seed": request.seed} | rows
+    source = {"file": request.file, "labels": request.labels, "axis": request.class_axis}
+    return options | source | {"ignore_index": request.ignore_index, "sample": request.sample, "seed": request.seed}
 
 
 def show_setting(result: SettingResult) -> Json:
@@ -137,6 +138,7 @@ def describe_setting(setting: Setting) -> Json:
         "summation": setting.summation,
         **({"classes": setting.classes} if setting.pattern is None else case),
         "loss_scale": setting.loss_scale,
+        **setting.options.show(),
     }
 
 

@@ -1,5 +1,6 @@
 """Reports as Markdown for a comment or a job's summary: of sweep and audit, and of any gate."""
 
+from cestab.reports.external import list_targets, list_unjudged
 from cestab.reports.rows import escape_markdown, to_markdown
 from cestab.reports.table import cell, headline, rounding_cell
 from cestab.results import GateReport, Report, SweepRequest
@@ -10,9 +11,15 @@ MOST_PROBLEMS = 200  # a job's summary may have 1 MiB; what is gated comes first
 def render(report: Report) -> str:
     """Return headline, overview, why formulations fail and what to use instead."""
     parts = [f"### {escape_markdown(headline(report))}\n", _overview(report)]
-    if report.causes:
-        lines = [f"- **{escape_markdown(name)}**: {escape_markdown(sentence)}\n" for name, sentence in report.causes]
-        parts.append("".join(["**Why they fail**\n\n", *lines]))
+    named = (
+        ("Not judged", list_unjudged(report.settings)),
+        ("Run by", list_targets(report.environment)),
+        ("Why they fail", report.causes),
+    )
+    for title, sentences in named:
+        if sentences:
+            lines = [f"- **{escape_markdown(name)}**: {escape_markdown(sentence)}\n" for name, sentence in sentences]
+            parts.append("".join([f"**{title}**\n\n", *lines]))
     if report.recommendations:
         advised = [(a.dtype, a.formulation or "none", a.why) for a in report.recommendations]
         lines = [f"- {dtype}: **{escape_markdown(name)}**, {escape_markdown(why)}\n" for dtype, name, why in advised]

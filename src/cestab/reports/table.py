@@ -14,6 +14,7 @@ from cestab.results import (
     Arithmetics,
     CheckReport,
     Comparison,
+    Environment,
     Finding,
     Report,
     SettingResult,
@@ -35,10 +36,7 @@ def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
 def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
     yield Text(headline(report))
     yield _detail(report) if detail else _overview(report)
-    for title, lines in (("Not judged", list_unjudged(report.settings)), ("Run by", list_targets(report.environment))):
-        if lines:
-            yield Text(title, style="bold")
-            yield from (Padding(Text.assemble((name, "bold"), f": {words}"), (0, 0, 0, 2)) for name, words in lines)
+    yield from describe_targets(report.settings, report.environment)
     if report.causes:
         yield Text("Why they fail", style="bold")
         for name, sentence in report.causes:
@@ -50,13 +48,22 @@ def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
             yield Padding(Text.assemble(f"{advice.dtype}: ", (chosen, "bold"), f", {advice.why}"), (0, 0, 0, 2))
 
 
+def describe_targets(results: Sequence[SettingResult], environment: Environment) -> Iterator[RenderableType]:
+    """Yield why settings were not judged, and what the numbers of code that is not ours depend on."""
+    for title, lines in (("Not judged", list_unjudged(results)), ("Run by", list_targets(environment))):
+        if lines:
+            yield Text(title, style="bold")
+            yield from (Padding(Text.assemble((name, "bold"), f": {words}"), (0, 0, 0, 2)) for name, words in lines)
+
+
 def headline(report: Report) -> str:
     """Return the line over a report: what was asked and how much was tried."""
     request = report.request
     cases = sum(result.cases for result in report.settings)
     parts = [str(request.objective), f"{len(report.settings)} settings, {cases:,} cases"]
     if not isinstance(request, SweepRequest):
-        parts[1:] = [request.file, ", ".join(_count_rows(report))]
+        sampled = [] if request.sample is None else [f"sample of {request.sample:,}, seed {request.seed}"]
+        parts[1:] = [request.file, ", ".join(_count_rows(report)), *sampled]
     return " · ".join([f"cestab {report.version}", *parts, *describe_limits([request.arithmetics], report)])
 
 

@@ -58,7 +58,11 @@ from cestab.results.kinds import (
     Summation,
     Verdict,
 )
-from cestab.results.objectives import LossOptions, Reduction
+from cestab.results.objectives import (
+    NO_OPTIONS,
+    LossOptions,
+    Reduction,
+)
 from cestab.results.report import (
     Environment,
     Finding,
@@ -101,6 +105,7 @@ __all__ = [
     "DEFAULT_OBJECTIVE",
     "DEFAULT_TIMEOUT_SECONDS",
     "JUDGED",
+    "NO_OPTIONS",
     "Agreement",
     "Allowance",
     "Arithmetics",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cestab.errors import ExitStatus
-from cestab.results.kinds import FindingKind
+from cestab.results.kinds import FindingKind, Verdict
 from cestab.results.report import Environment, Finding, Place, SettingResult
 from cestab.results.requests import SweepRequest
 
@@ -92,9 +92,16 @@ class Comparison:
         return tuple(setting for setting in self.settings if setting.worse)
 
     def exit_status(self) -> ExitStatus:
-        """What a shell is told: an interruption, else the gate, else whether any pair was judged."""
+        """What a shell is told: an interruption, else the gate, else a crash, else whether any pair was judged."""
         if self.is_interrupted:
             return ExitStatus.INTERRUPTED
         if self.fails_on_worse and self.worse():
             return ExitStatus.GATE_FAILED
+        if any(result.verdict is Verdict.ERROR for result in self.results()):
+            return ExitStatus.NOT_AUDITED
         return ExitStatus.DONE if any(setting.loss is not None for setting in self.settings) else ExitStatus.USAGE
+
+    def results(self) -> tuple[SettingResult, ...]:
+        """Return the results of all settings, the reference's once."""
+        pairs = (result for setting in self.settings for result in (setting.reference, setting.other))
+        return tuple({result.setting: result for result in pairs}.values())

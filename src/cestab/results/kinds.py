@@ -40,6 +40,11 @@ class Objective(StrEnum):
     SOFTMAX_MEAN_SQUARED_ERROR = "softmax-mean-squared-error"
     SIGMOID_MEAN_SQUARED_ERROR = "sigmoid-mean-squared-error"
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether it has one logit and a label in [0, 1] instead of classes."""
+        return self in (Objective.BINARY_CROSS_ENTROPY, Objective.SIGMOID_MEAN_SQUARED_ERROR)
+
 
 DEFAULT_OBJECTIVE = Objective.SOFTMAX_CROSS_ENTROPY
 

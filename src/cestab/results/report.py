@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from cestab.errors import ExitStatus
 from cestab.results.kinds import JUDGED, Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.results.objectives import NO_OPTIONS, LossOptions
 from cestab.results.requests import AuditRequest, SweepRequest
 from cestab.results.targets import TargetFacts
 
@@ -78,6 +80,7 @@ class Setting:
     classes: int
     target: str | None
     loss_scale: float
+    options: LossOptions = NO_OPTIONS
 
     def __str__(self) -> str:
         return f"{self.formulation}, {self.describe()}"
@@ -87,11 +90,16 @@ class Setting:
         case = (self.pattern, f"{self.classes} {'class' if self.classes == 1 else 'classes'}", self.target)
         return ", ".join([self.dtype, *(word for word in case if word), *self.unusual()])
 
+    def show(self) -> dict[str, Any]:
+        """Return its fields in a report, under their names there."""
+        return {name: value for name, value in vars(self).items() if name != "options"} | self.options.show()
+
     def unusual(self) -> list[str]:
         """Return what of the arithmetic is not as by default, in words."""
         words = [f"computed in {self.compute}"] if self.compute != self.dtype else []
         words += [f"{self.summation} sums"] if self.summation is not Summation.WIDE else []
         words += [f"loss scale {self.loss_scale!r}".removesuffix(".0")] if self.loss_scale != 1 else []
+        words += [f"{self.options.reduction} of {self.options.batch} rows"] if self.options.batch > 1 else []
         return words
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cestab.results.kinds import Fp8Overflow, Objective, Summation
+from cestab.results.objectives import Reduction
 from cestab.results.targets import DEFAULT_GUARD, Guard
 
 
@@ -49,6 +50,8 @@ class SweepRequest:
     targets: tuple[str, ...]
     seed: int
     fail_on: tuple[str, ...]
+    batch: int = 1
+    reduction: Reduction = Reduction.MEAN
     guard: Guard = DEFAULT_GUARD
 
 
@@ -57,7 +60,7 @@ DEFAULT_IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's
 
 @dataclass(frozen=True)
 class AuditRequest:
-    """Every option of an audit of recorded logits as resolved."""
+    """Every option of an audit of recorded logits as resolved; `sample` is None for all rows."""
 
     objective: Objective
     formulations: tuple[str, ...]
@@ -67,6 +70,8 @@ class AuditRequest:
     class_axis: int
     ignore_index: int
     fail_on: tuple[str, ...]
+    sample: int | None = None
+    seed: int = 0
     guard: Guard = DEFAULT_GUARD
 
 
@@ -109,4 +114,6 @@ class ExplainRequest:
     arithmetics: Arithmetics
     case: GivenCase | GeneratedCase | RecordedCase
     against: str | None
+    batch: int = 1
+    reduction: Reduction = Reduction.MEAN
     guard: Guard = DEFAULT_GUARD

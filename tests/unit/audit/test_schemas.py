@@ -88,7 +88,7 @@ def test_a_report_is_not_valid_without_any_of_its_fields_but_those_added_later(r
     finding, interval = setting["findings"][0], setting["intervals"][0]
     parts = [data, data["environment"], data["request"], setting, setting["max_error"], finding, interval]
     for part in [*parts, finding["first"], finding["worst"], interval["from"], data["recommendation"][0]]:
-        for key in list(part):
+        for key in part.keys() - {"batch", "reduction", "options"}:  # which older reports do not have
             value = part.pop(key)
             assert validator.is_valid(data) == (key in ADDED), key
             part[key] = value

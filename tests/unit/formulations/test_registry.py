@@ -34,7 +34,10 @@ def message_of(text: str) -> str:
 
 
 def test_families_list_every_formulation_in_the_order_of_registration() -> None:
-    assert families() == {Objective.SOFTMAX_CROSS_ENTROPY: SOFTMAX, Objective.BINARY_CROSS_ENTROPY: BINARY}
+    assert {objective: names for objective, names in families().items() if names} == {
+        Objective.SOFTMAX_CROSS_ENTROPY: SOFTMAX,
+        Objective.BINARY_CROSS_ENTROPY: BINARY,
+    }
     assert FORMULATIONS.keys() == {*SOFTMAX, *BINARY}
 
 

@@ -139,7 +139,7 @@ def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
 
 def _start(name: TargetName, guard: Guard) -> _Worker:
     memory = open_memory()
-    process = subprocess.Popen(  # our own module
+    process = subprocess.Popen(  # noqa: S603  # our own module
         [sys.executable, "-P", "-m", "cestab.formulations.adapters.worker", str(memory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
