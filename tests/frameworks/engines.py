@@ -24,6 +24,8 @@ Numbers = npt.NDArray[Any]
 # Logits to 4: the loss is under 10, a sum of a few numbers under 16 that are rounded by u of themselves each; the gradient's
 # are under 1. A factor of two and more is left for the order of the operations.
 LOSS_ROUNDINGS, GRADIENT_ROUNDINGS = 64, 12
+# A loss of a probability p = sigmoid(x) takes log(1 − p), which turns each rounding of p into 1 + exp(4) = 56 of its own: two.
+BINARY_LOSS_ROUNDINGS = 112
 
 
 def evaluate(
@@ -75,7 +77,7 @@ def check_against_truth(name: str, dtype: str, *targets: Target, classes: int = 
         truth = evaluate_truth(objective, logits, target, 1.0, precise=False, options=options)
         rtol = 1e-5 if dtype == "float32" else 0.0  # XLA's exp and log are off by some units in the last place
         for values, true, roundings in (
-            (loss, truth.loss, LOSS_ROUNDINGS),
+            (loss, truth.loss, BINARY_LOSS_ROUNDINGS if classes == 1 else LOSS_ROUNDINGS),
             (gradient, truth.gradient, GRADIENT_ROUNDINGS),
         ):
             where = f"{name} {dtype} {type(target).__name__}"

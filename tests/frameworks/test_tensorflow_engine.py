@@ -70,7 +70,7 @@ def test_an_operation_that_is_not_there_for_a_dtype_is_unsupported(tmp_path: Pat
     users = tmp_path / "users.py"
     users.write_text("import tensorflow as tf\ndef f(z, y): return tf.linalg.det(tf.linalg.diag(z))\n")
     for mode in ("eager", "compile"):
-        with pytest.raises(UnsupportedError, match=r"Could not find device|allowed values"):
+        with pytest.raises(UnsupportedError, match=r"Could not find device|No OpKernel"):
             evaluate(f"tensorflow:{users}:f:mode={mode}", benign_logits("float16"), index_target(), "float16")
 
 

@@ -23,7 +23,7 @@ from cestab.numerics.formats import Format
 from cestab.results import Reduction
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
-NOT_COMPUTED = ("list of allowed values", "Could not find device for node", "No registered '")
+NOT_COMPUTED = ("list of allowed values", "Could not find device for node", "No OpKernel was registered")
 tf.get_logger().setLevel("ERROR")  # it warns of compiling one function for many shapes, which is what a sweep does
 KINDS = {"cpu": "CPU", "cuda": "GPU"}  # of devices, in TensorFlow's words
 
