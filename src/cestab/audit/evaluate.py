@@ -19,7 +19,7 @@ from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal, round_number, round_quotient
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
-from cestab.results import NO_OPTIONS, Fp8Overflow, LossOptions, Objective, Summation
+from cestab.results import NO_OPTIONS, Fp8Overflow, LossOptions, Objective, Reduction, Summation
 
 Results = tuple[FloatArray, FloatArray]  # loss (cases,) and upstream·gradient (classes, cases)
 
@@ -109,7 +109,20 @@ def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:
     logits = make_logits(pattern, t, conditions.classes, conditions.seed, conditions.fmt)
     is_kept = has_truth(logits, masks=pattern.is_masking)
     logits = logits if is_kept.all() else np.ascontiguousarray(logits[:, is_kept])
-    return Cases(ordinals[is_kept], logits, make_target(conditions.target, logits, conditions.fmt, conditions.objective))
+    cases = Cases(ordinals[is_kept], logits, make_target(conditions.target, logits, conditions.fmt, conditions.objective))
+    return cases.select(has_mean(conditions, cases))
+
+
+def has_mean(conditions: Conditions, cases: Cases) -> npt.NDArray[np.bool_]:
+    """Whether each case's batch has rows to be divided by: a mean of none, or of weights that are all 0, is no number."""
+    options, target = conditions.rounded_options, cases.target
+    known = np.ones(cases.positions.shape, dtype=np.bool_)
+    if options.batch == 1 or options.reduction is Reduction.SUM or not isinstance(target, IndexTarget):
+        return known
+    if options.ignore_index is not None:
+        known &= target.index != options.ignore_index
+    weights = np.array(options.class_weights or (1.0,))
+    return known & (weights[target.index % weights.size] > 0)
 
 
 def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
@@ -166,11 +179,20 @@ def compute(conditions: Conditions, formulation: Formulation, cases: Cases) -> R
     """Return loss and upstream·gradient as the formulation computes them, rounded back to the format."""
     fmt, wide = conditions.fmt, conditions.compute
     with np.errstate(all="ignore"):
-        loss, gradient = formulation.evaluate(*widen(conditions, cases), conditions.arithmetic(wide), conditions.upstream)
+        arithmetic = conditions.arithmetic(wide)
+        loss, gradient = formulation.evaluate(*widen(conditions, cases), arithmetic, conditions.upstream)
+        loss = reduce_rows(conditions.options, loss, arithmetic)
         if wide == fmt:
             return loss, gradient
         back = conditions.arithmetic(fmt)
         return back.round(loss), back.round(gradient)
+
+
+def reduce_rows(options: LossOptions, loss: FloatArray, arithmetic: Arithmetic) -> FloatArray:
+    """Return the loss of the batch from that of a row, as the arithmetic computes it."""
+    if options.batch == 1:
+        return loss
+    return arithmetic.reduce_rows(loss, options.kept_rows, is_mean=options.reduction is Reduction.MEAN)
 
 
 def widen(conditions: Conditions, cases: Cases) -> tuple[FloatArray, Target]:
