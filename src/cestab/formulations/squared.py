@@ -15,7 +15,7 @@ P_MINUS_Y = "p − y cancels: p rounds to 1 when the true class wins"
 
 @formulation(
     Objective.SOFTMAX_MEAN_SQUARED_ERROR,
-    source="torch.nn.functional.mse_loss(softmax(z), one_hot(y)); softmax is one primitive",
+    source="((softmax(z) − one_hot(y))**2).mean() op by op; torch.nn.functional.mse_loss does it in one kernel",
     causes={K.ZEROED_LOSS: P_MINUS_Y, K.ZEROED_GRADIENT: P_MINUS_Y, K.INACCURATE_GRADIENT: P_MINUS_Y},
 )
 def softmax_squared_error(z: Array, target: Target) -> Array:
@@ -27,7 +27,7 @@ def softmax_squared_error(z: Array, target: Target) -> Array:
 
 @formulation(
     Objective.SIGMOID_MEAN_SQUARED_ERROR,
-    source="torch.nn.functional.mse_loss(sigmoid(x), y)",
+    source="(sigmoid(x) − y)**2 op by op; torch.nn.functional.mse_loss does it in one kernel",
     causes={
         K.ZEROED_LOSS: P_MINUS_Y,
         K.ZEROED_GRADIENT: "p rounds to 1, and sigmoid's derivative p·(1 − p) to 0",
