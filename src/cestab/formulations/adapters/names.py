@@ -66,7 +66,7 @@ def parse_target_name(text: str) -> TargetName:
     head, *rest = PARAMETERS.split(text, maxsplit=1)
     adapter, _, path = ("python", "", head) if PLAIN_FILE.match(text) else head.partition(":")
     file, _, function = path.rpartition(":")
-    if "," in function or ":" in file:
+    if "," in function or ":" in file or ("," in file and not file.endswith(".py")):
         parts = " ".join(f"-f {part}" for part in text.split(","))
         raise UsageError(f"'{text}' looks like a list; repeat the option: {parts}")
     if file and not file.endswith(".py") and function:

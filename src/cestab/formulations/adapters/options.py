@@ -87,7 +87,7 @@ def _ignored(name: TargetName) -> int | None:
         text = name.get(key)
         if text is not None:
             value = parse_value(text)
-            if not isinstance(value, int):
+            if type(value) is not int:  # True is an int, too
                 raise UsageError(f"{key}={text} in '{name.text}' is not a whole number")
             return value
     return None
