@@ -22,12 +22,14 @@ MEBIBYTE = 2**17  # of float64
 def add_up(values: Numbers) -> Numbers:
     """Sum over the classes in float32 at least, rounded once, as frameworks do."""
     wide = values.dtype if values.dtype.itemsize >= 4 else np.float32
-    return values.astype(wide).sum(axis=1, keepdims=True).astype(values.dtype)
+    total: Numbers = values.astype(wide).sum(axis=1, keepdims=True).astype(values.dtype)
+    return total
 
 
 def take_log_softmax(z: Numbers) -> Numbers:
     shifted = z - z.max(axis=1, keepdims=True)
-    return shifted - np.log(add_up(np.exp(shifted)))
+    log_p: Numbers = shifted - np.log(add_up(np.exp(shifted)))
+    return log_p
 
 
 def finish(log_p: Numbers, target: Numbers) -> Both:
