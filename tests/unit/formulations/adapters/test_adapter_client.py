@@ -62,6 +62,13 @@ def failure_of(function: str, guard: Guard = PATIENT) -> str:
     return str(caught.value)
 
 
+def failure_of_many(function: str, calls: int, guard: Guard) -> str:
+    """Return what one of many calls is told."""
+    with pytest.raises(TargetError) as caught:
+        [ask(function, guard) for _ in range(calls)]
+    return str(caught.value)
+
+
 def test_a_result_comes_back_and_the_process_stays_for_the_next_call() -> None:
     loss, gradient = ask("stable")
     assert np.allclose(loss, np.log1p(np.exp(np.array([0.0, -3.0]))), rtol=1e-6)
@@ -143,10 +150,7 @@ def test_memory_beyond_the_limit_ends_the_process_within_a_call_and_between_shor
     words = "its process needed more than 0.25 GiB of memory"
     assert failure_of("leaks_slowly", QUARTER_GIBIBYTE) == words
     assert find_children() == []
-    with pytest.raises(TargetError) as caught:
-        for _ in range(8):  # 64 MiB each: the limit is passed at the fourth at the latest
-            ask("leaks", QUARTER_GIBIBYTE)
-    assert str(caught.value) == words
+    assert failure_of_many("leaks", 8, QUARTER_GIBIBYTE) == words, "64 MiB each: at the fourth at the latest"
     assert find_children() == []
 
 
