@@ -1,4 +1,4 @@
-"""The layers: dependencies point downward only (cli → reports → audit → cases → formulations → numerics → leaves)."""
+"""The layers: dependencies point downward only (cli → reports → audit → capture → cases → formulations → numerics → leaves)."""
 
 import ast
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from pathlib import Path
 import cestab
 
 ROOT = Path(cestab.__file__).parent
-LAYERS = ("cli", "api", "primitives", "reports", "audit", "cases", "formulations", "numerics", "results", "errors")
-FORBIDDEN = {"reports": {"audit", "cases", "formulations", "numerics"}}
+LAYERS = ("cli", "api", "primitives", "reports", "audit", "capture", "cases", "formulations", "numerics", "results", "errors")
+FORBIDDEN = {"reports": {"audit", "capture", "cases", "formulations", "numerics"}}
 
 
 def layer_of(module: str) -> str:

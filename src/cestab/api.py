@@ -108,6 +108,8 @@ def audit(
     summations: Names | None = None,
     class_axis: int = 1,
     ignore_index: int = DEFAULT_IGNORE_INDEX,
+    sample: int | None = None,
+    seed: int = 0,
     loss_scales: float | Sequence[float] | None = None,
     rtol: float | None = None,
     atol: float | None = None,
@@ -122,7 +124,8 @@ def audit(
         dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
     guard = make_guard(timeout, max_memory)
-    request = make_audit_request(file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on, guard)
+    source = file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on, sample, seed
+    request = make_audit_request(*source, guard)
     return Report(**vars(_finished(run_audit(request))))
 
 

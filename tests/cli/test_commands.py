@@ -11,7 +11,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 import pytest
 
 import cestab as package
@@ -33,10 +32,10 @@ TOP = ["schema", "version", "environment", "request", "settings", "summary", "re
 SETTING = ["formulation", "objective", "dtype", "compute", "summation", "pattern", "classes", "target", "loss_scale", "cases"]
 SETTING += ["undefined", "coverage", "verdict", "findings", "intervals", "max_error"]
 FINDING = ["kind", "severity", "cases", "first", "lowest", "highest", "worst"]
-ADDED = {"causes", "ties", "interval_count", "unrefined_boundaries"}
+ADDED = {"causes", "ties", "interval_count", "unrefined_boundaries", "batch", "reduction", "options"}
 OPTIONS = {
     "sweep": ["--pattern", "--classes", "--target", "--logits", "--seed"],
-    "audit": ["--labels", "--axis", "--ignore-index"],
+    "audit": ["--labels", "--axis", "--ignore-index", "--sample", "--seed"],
 }
 SHARED = ["-f", "--formulation", "--objective", "--dtype", "--compute", "--summation", "--loss-scale", "--flush-subnormals"]
 SHARED += [
@@ -293,11 +292,3 @@ def test_the_choice_for_formats_without_infinity_is_printed(cestab: Command) -> 
     assert "overflow without infinity: saturate" in words("float8_e4m3fn", "--fp8-overflow", "saturate")
     assert "overflow without infinity: nan" in words("float8_e4m3fn")
     assert "overflow without infinity" not in words("float8_e5m2")
-
-
-def test_an_audit_says_how_many_rows_no_formulation_was_judged_by(cestab: Command, tmp_path: Path) -> None:
-    file = tmp_path / "logits.npz"
-    logits = np.array([[1.0, 2.0], [np.nan, 1.0], [1e6, 0.0], [3.0, 1.0]])  # 1e6 is beyond float16, not beyond float32
-    np.savez(file, logits=logits, labels=np.array([0, 1, 0, -100]))
-    headline = " ".join(cestab("audit", str(file), "-f", "naive", "--dtype", "float16,float32").out.split())
-    assert "4 rows, 1 ignored, up to 2 undefined" in headline

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
+
+from cestab.capture import record
 
 Command = Callable[..., Any]
 
@@ -82,3 +85,13 @@ def test_so_it_is_with_a_binary_file(cestab: Command, tmp_path: Path) -> None:
     )
     arguments = ("--objective", "binary-cross-entropy", "--dtype", "float16,float32")
     assert check_every_finding(cestab, "audit", str(tmp_path / "recorded.npz"), *arguments) >= 10
+
+
+@pytest.mark.parametrize("sample", [(), ("--sample", "5", "--seed", "2")], ids=["all", "sample"])
+def test_so_it_is_with_what_was_captured(
+    sample: tuple[str, ...], cestab: Command, logits: np.ndarray[Any, Any], tmp_path: Path
+) -> None:
+    with record(tmp_path / "logits.safetensors") as keep:
+        keep(logits.astype(ml_dtypes.bfloat16), LABELS)
+    arguments = (str(tmp_path / "logits.safetensors"), "--ignore-index=-1", "--dtype", "float16,bfloat16", *sample)
+    assert check_every_finding(cestab, "audit", *arguments) >= 20

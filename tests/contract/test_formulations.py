@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cestab.audit.evaluate import Cases, Conditions, compute, find_truth, settle
+from cestab.audit.evaluate import Cases, Conditions, compute_own, find_truth, settle
 from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.formulations import FORMULATIONS, Formulation, find_formulation
@@ -63,13 +63,13 @@ def targets_of(fmt: Format, classes: int) -> Iterator[Target]:
 def run(name: str, logits: FloatArray, target: Target, fmt: Format, loss_scale: float = 1.0) -> tuple[FloatArray, FloatArray]:
     objective = find_formulation(name).objective
     cases = Cases(np.arange(logits.shape[1]), logits, target)
-    return compute(conditions_for(objective, fmt, len(logits), loss_scale), find_formulation(name), cases)
+    return compute_own(conditions_for(objective, fmt, len(logits), loss_scale), find_formulation(name), cases)
 
 
 def kinds_seen(name: str, logits: FloatArray, target: Target, fmt: Format, loss_scale: float) -> set[FindingKind]:
     conditions = conditions_for(find_formulation(name).objective, fmt, len(logits), loss_scale)
     cases = Cases(np.arange(logits.shape[1]), logits, target)
-    loss, gradient = compute(conditions, find_formulation(name), cases)
+    loss, gradient = compute_own(conditions, find_formulation(name), cases)
     judgement = judge_block(loss, gradient, find_truth(conditions, cases, precise=True), conditions.limits)
     settle(conditions, cases, (loss, gradient), judgement, judge_block)
     assert np.all(judgement.loss_ulps < np.inf)

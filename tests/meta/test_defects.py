@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cestab.audit.evaluate import Block, Conditions, evaluate_block
+from cestab.audit.summary import Summary
 from cestab.formulations.registry import FORMULATIONS, Formulation, Fused, formulation
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
@@ -140,7 +141,9 @@ def findings_of(
         target="wrong",
     )
     ordinals = np.unique(to_ordinal(round_to_format(t, fmt), fmt))
-    return set(evaluate_block(Block(conditions, (name,), ordinals))[name].tallies)
+    summary = evaluate_block(Block(conditions, (name,), ordinals))[name]
+    assert isinstance(summary, Summary)
+    return set(summary.tallies)
 
 
 MODERATE = np.linspace(0.25, 4.0, 33)

@@ -88,7 +88,7 @@ def compare_block(block: Block, reference: str) -> tuple[dict[str, Outcome], dic
 def _compare(positions: IntArray, reference: Results, other: Results, truth: Truth, conditions: Conditions) -> Pair:
     losses = reference[0][np.newaxis], other[0][np.newaxis]
     loss_low = None if truth.loss_low is None else truth.loss_low[np.newaxis]
-    loss_bound = truth.relative * np.abs(truth.loss) + truth.absolute
+    loss_bound = truth.relative * truth.loss_scale + truth.absolute
     gradient_bound = np.max(truth.relative * np.abs(truth.scale), axis=0) + truth.absolute
     with np.errstate(all="ignore"):
         loss = _tally(positions, *losses, truth.loss[np.newaxis], loss_low, loss_bound, conditions)

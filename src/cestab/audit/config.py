@@ -55,6 +55,8 @@ RECORDED: Readers = SHARED | {
     "labels": values.read_line,
     "axis": values.read_integer,
     "ignore-index": values.read_integer,
+    "sample": values.read_integer,
+    "seed": values.read_integer,
 }
 TOP: Readers = {"baseline": values.read_line, AUDIT: lambda _key, value: value}
 ALLOW: Readers = {
@@ -152,7 +154,8 @@ def _make_sweep(keys: Mapping[str, Any]) -> SweepRequest:
 
 def _make_recorded(source: Source, keys: Mapping[str, Any]) -> AuditRequest:
     file, labels = (None if keys.get(key) is None else show_path(source.folder / keys[key]) for key in ("file", "labels"))
-    options = {option: keys[key] for option, key in (("class_axis", "axis"), ("ignore_index", "ignore-index")) if key in keys}
+    names = {"class_axis": "axis", "ignore_index": "ignore-index", "sample": "sample", "seed": "seed"}
+    options = {option: keys[key] for option, key in names.items() if key in keys}
     return make_audit_request(
         file or "",
         labels,

@@ -63,6 +63,8 @@ _AUDIT: dict[str, Callable[[AuditRequest], object]] = {
     "labels": lambda request: request.labels and PurePath(request.labels).name,
     "axis": lambda request: request.class_axis,
     "ignore_index": lambda request: request.ignore_index,
+    "sample": lambda request: request.sample,
+    "seed": lambda request: request.sample and request.seed,
 }
 
 

@@ -1,7 +1,7 @@
 """Evaluate blocks of cases: logits and targets through formulations, judged against their truth, summed up."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -56,6 +56,12 @@ class Conditions:
     def upstream(self) -> float:
         """The loss scale, for a mean divided by the number of rows, rounded once to the format."""
         return round_quotient(self.loss_scale, self.options.divisor, self.fmt)
+
+    @property
+    def rounded_options(self) -> LossOptions:
+        """The options with the class weights as numbers of the format."""
+        weights = tuple(round_number(weight, self.fmt) for weight in self.options.class_weights)
+        return replace(self.options, class_weights=weights) if weights else self.options
 
     def arithmetic(self, fmt: Format) -> Arithmetic:
         """Return the arithmetic of these conditions in a format."""
@@ -144,17 +150,22 @@ def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
 
     Precise truth is in quadruple precision for float64, and in any format where a dense target's entries cancel.
     """
-    objective, upstream, fmt = conditions.objective, conditions.upstream, conditions.fmt
-    needs_quad = precise and fmt.storage == np.float64
-    truth = evaluate_truth(objective, cases.logits, cases.target, upstream, precise=needs_quad)
-    if not precise or needs_quad or not isinstance(cases.target, DenseTarget):
+    needs_quad = precise and conditions.fmt.storage == np.float64
+    truth = evaluate_at(conditions, cases.logits, cases.target, precise=needs_quad)
+    if not precise or needs_quad or not truth.cancels:
         return truth
     return truth.sharpened(
-        fmt.precision,
-        lambda chosen: evaluate_truth(
-            objective, np.ascontiguousarray(cases.logits[:, chosen]), cases.target.select(chosen), upstream, precise=True
+        conditions.fmt.precision,
+        lambda chosen: evaluate_at(
+            conditions, np.ascontiguousarray(cases.logits[:, chosen]), cases.target.select(chosen), precise=True
         ),
     )
+
+
+def evaluate_at(conditions: Conditions, logits: FloatArray, target: Target, *, precise: bool) -> Truth:
+    """Return the truth of the conditions' objective, upstream factor and options at logits (classes, cases)."""
+    options = conditions.rounded_options
+    return evaluate_truth(conditions.objective, logits, target, conditions.upstream, precise=precise, options=options)
 
 
 def judge_cases(
@@ -245,19 +256,29 @@ def settle(
         return 0, 0
     fewer, loss = cases.select(doubtful), results[0][doubtful]
     gradient = None if results[1] is None else results[1][:, doubtful]
-    truth = evaluate_truth(conditions.objective, fewer.logits, fewer.target, conditions.upstream, precise=True)
+    truth = evaluate_at(conditions, fewer.logits, fewer.target, precise=True)
     better = judge(loss, gradient, truth, conditions.limits)
     open_cases = np.flatnonzero(better.doubtful).tolist()
     ties = 0
     for case in open_cases:
-        weights = case_weights(fewer.target, case, len(fewer.logits))
-        exact = ExactCase(conditions.objective, fewer.logits[:, case].tolist(), weights, conditions.upstream)
         own_gradient = None if gradient is None else gradient[:, case]
-        decision = decide_exactly(exact, float(loss[case]), own_gradient, conditions.limits)
+        decision = decide_exactly(exact_case(conditions, fewer, case), float(loss[case]), own_gradient, conditions.limits)
         better.loss_codes[case], better.gradient_codes[case] = decision.loss_code, decision.gradient_code
         ties += decision.is_tie
     judgement.loss_codes[doubtful], judgement.gradient_codes[doubtful] = better.loss_codes, better.gradient_codes
     return len(open_cases), ties
+
+
+def exact_case(conditions: Conditions, cases: Cases, case: int) -> ExactCase:
+    """Return one of the cases in plain numbers."""
+    return ExactCase(
+        conditions.objective,
+        cases.logits[:, case].tolist(),
+        case_weights(cases.target, case, len(cases.logits)),
+        conditions.upstream,
+        conditions.rounded_options,
+        is_index=isinstance(cases.target, IndexTarget),
+    )
 
 
 def case_weights(target: Target, case: int, classes: int) -> list[float]:

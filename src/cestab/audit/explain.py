@@ -8,7 +8,7 @@ import numpy as np
 from cestab.audit.assemble import make_setting
 from cestab.audit.compare import refuse_other_options
 from cestab.audit.environment import describe_environment, version
-from cestab.audit.evaluate import Cases, Conditions, case_weights, compute, find_truth
+from cestab.audit.evaluate import Cases, Conditions, case_weights, compute, exact_case, find_truth
 from cestab.audit.replay import Judged, Replay, find_precision, judge_case
 from cestab.audit.root import find_root
 from cestab.audit.spell import spell_exact, spell_number
@@ -17,7 +17,7 @@ from cestab.errors import UsageError
 from cestab.formulations import AnyFormulation, ExternalFormulation, families, find_any_formulation, find_formulation
 from cestab.formulations.adapters.engine import TargetError, UnsupportedError
 from cestab.formulations.adapters.recipes import load_recipe
-from cestab.numerics.ball import ExactCase, enclose, precision
+from cestab.numerics.ball import enclose, precision
 from cestab.numerics.exact import Exact
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
@@ -166,8 +166,6 @@ def _outcome(computed: Computed, shown: list[int], fmt: Format) -> Outcome:
 
 def _find_truth(conditions: Conditions, cases: Cases) -> tuple[str, list[str]]:
     """Return loss and gradient in ball arithmetic, as decimals."""
-    weights = case_weights(cases.target, 0, len(cases.logits))
-    case = ExactCase(conditions.objective, cases.logits[:, 0].tolist(), weights, conditions.upstream)
-    ball = enclose(case)
+    ball = enclose(exact_case(conditions, cases, 0))
     loss = "inf" if ball.loss is None else spell_exact(Exact(ball.loss))
     return loss, [spell_exact(Exact(entry)) for entry in ball.gradient]

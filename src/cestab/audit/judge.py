@@ -60,10 +60,12 @@ class Doubt:
 def judge_block(loss: FloatArray, gradient: FloatArray | None, truth: Truth, limits: Limits) -> Judgement:
     """Judge a block: loss (cases,), gradient (classes, cases) if there is one, numbers of the format, against their truth."""
     with np.errstate(all="ignore"):
-        loss_ulps, loss_suspects = _screen(loss, truth.loss, truth.loss_low, truth, limits.loss_floor, limits)
+        loss_scale = None if truth.loss_scale is truth.loss else truth.loss_scale
+        loss_ulps, loss_suspects = _screen(loss, truth.loss, truth.loss_low, loss_scale, truth, limits.loss_floor, limits)
         gradient_ulps, suspects = np.full(loss.shape, np.nan), None
         if gradient is not None:
-            entry_ulps, suspects = _screen(gradient, truth.gradient, truth.gradient_low, truth, limits.gradient_floor, limits)
+            scale, floor = None if truth.scale is truth.gradient else truth.scale, limits.gradient_floor
+            entry_ulps, suspects = _screen(gradient, truth.gradient, truth.gradient_low, scale, truth, floor, limits)
             gradient_ulps = np.fmax.reduce(entry_ulps, axis=0)
         judgement = _blank_judgement(loss_ulps, gradient_ulps, limits.fmt)
         if loss_suspects is not None:
@@ -101,21 +103,27 @@ def _blank_judgement(loss_errors: Doubles, gradient_errors: Doubles, fmt: Format
 
 
 def _screen(
-    computed: FloatArray, true: Doubles, low: Doubles | None, truth: Truth, floor: float, limits: Limits
+    computed: FloatArray,
+    true: Doubles,
+    low: Doubles | None,
+    scale: Doubles | None,
+    truth: Truth,
+    floor: float,
+    limits: Limits,
 ) -> tuple[Doubles, Bools | None]:
     """Return errors in binades of the truth, and which values might get a finding: a test that spares none that does.
 
-    With |x| ≥ b, the power of two below it, |x̂ − x| ≤ floor + rtol·b, less every error bound, cannot miss. The bound on a
-    gradient entry is relative to at most 2·U plus the entry, as dense weights sum to about 1.
+    With |x| ≥ b, the power of two below it, |x̂ − x| ≤ floor + rtol·b, less every error bound, cannot miss. The bound is
+    relative to the values themselves where `scale` is None, else to it.
     """
     fmt, bound = limits.fmt, 2 * truth.relative + COMPARISON_SLACK
     error = find_error(computed, true, low)
     binade = _binade(true, fmt)
     binades: Doubles = error / binade
     binade *= limits.rtol * (1 - 2.0**-30) - 2 * bound
-    binade += (
-        floor * (1 - bound) - limits.rtol * fmt.smallest_normal - 4 * truth.relative * limits.upstream - 2 * truth.absolute
-    )
+    binade += floor * (1 - bound) - limits.rtol * fmt.smallest_normal - 2 * truth.absolute
+    if scale is not None:
+        binade -= 2 * truth.relative * scale
     is_fine = error < binade  # not ≤: an infinite truth has infinite ones
     suspects = None if is_fine.all() else ~is_fine
     if suspects is not None:
@@ -167,10 +175,8 @@ def _judge_losses(
         return
     computed, true = loss[suspects], truth.loss[suspects]
     error = find_error(computed, true, None if truth.loss_low is None else truth.loss_low[suspects])
-    bound = truth.relative * np.abs(true) + truth.absolute
+    bound = truth.relative * truth.loss_scale[suspects] + truth.absolute
     facts, doubt = _compare(computed, true, error, bound, limits.loss_floor, 0.1 * np.maximum(1.0, np.abs(true)), limits)
-    # an infinite truth against a finite loss: a masked target or a loss beyond float64, told apart by ball arithmetic
-    doubt.graded |= np.isinf(true) & np.isfinite(computed)
     judgement.loss_codes[suspects] = decide_loss(facts)
     judgement.doubtful[suspects] |= doubt.hard if hard_only else doubt.hard | doubt.graded
 
@@ -222,7 +228,9 @@ def _compare(
     beyond |= magnitude == limits.beyond
     facts = ValueFacts(np.isnan(computed), np.isinf(computed), is_zero, overflow, beyond, missed, is_far, lost)
     hard = overflow & beyond_doubt & np.isfinite(true)
-    return facts, Doubt(hard, missed_doubt | (missed & far_doubt) | (is_zero & lost_doubt))
+    # an infinite truth against a finite value: a masked target or a truth beyond float64, told apart by ball arithmetic
+    is_unknown = np.isinf(true) & is_finite
+    return facts, Doubt(hard, missed_doubt | (missed & far_doubt) | (is_zero & lost_doubt) | is_unknown)
 
 
 def _compare_peak(gradient: Doubles, bound: Doubles, limits: Limits) -> tuple[PeakFacts, Bools]:

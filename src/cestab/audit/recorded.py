@@ -19,7 +19,7 @@ from cestab.audit.assemble import (
     tell_unjudged,
 )
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import Cases, Conditions, Failure, attempt, find_truth, judge_cases
+from cestab.audit.evaluate import Cases, Conditions, Failure, attempt, evaluate_at, find_truth, judge_cases
 from cestab.audit.judge import Judgement, measure_ulps
 from cestab.audit.plan import NUMBERS_PER_BLOCK, group_by_options, plan_arithmetics
 from cestab.audit.reproduce import row_command
@@ -27,12 +27,12 @@ from cestab.audit.rules import KINDS
 from cestab.audit.summary import NO_ERROR, Error, Summary, largest_error
 from cestab.audit.targets import loaded_targets
 from cestab.cases.patterns import has_truth
-from cestab.cases.recorded import Recording, open_recording
+from cestab.cases.recorded import Recording, draw_rows, open_recording
 from cestab.formulations import find_any_formulation
 from cestab.numerics.formats import Format
-from cestab.numerics.rounding import FloatArray, round_to_format
+from cestab.numerics.rounding import FloatArray, IntArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.numerics.truth import Truth, evaluate_truth
+from cestab.numerics.truth import Truth
 from cestab.results import AuditRequest, Coverage, Place, Report, RoundingCost, SettingResult, Severity
 
 WORST_ROWS = 5
@@ -103,13 +103,14 @@ def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = ig
     source = (request.file, request.labels, request.objective, request.class_axis, request.ignore_index)
     with loaded_targets(request.formulations, request.guard) as targets, open_recording(*source) as recording:
         totals = list(_begin_totals(request, recording.classes))
+        drawn = draw_rows(recording.rows, request.sample, request.seed)
+        wanted = recording.rows if drawn is None else drawn.size
         done, ignored, is_interrupted = 0, 0, False
         try:
-            for start, kept, logits, labels in _blocks(recording, request.ignore_index):
-                rows, originals = start + np.flatnonzero(kept), np.ascontiguousarray(logits[:, kept])
-                totals = [total.merge(_audit_block(total, rows, originals, labels)) for total in totals]
-                done, ignored = start + logits.shape[1], ignored + logits.shape[1] - rows.size
-                progress(done, recording.rows)
+            for count, rows, logits, labels in _blocks(recording, drawn, request.ignore_index):
+                totals = [total.merge(_audit_block(total, rows, logits, labels)) for total in totals]
+                done, ignored = done + count, ignored + count - rows.size
+                progress(done, wanted)
         except KeyboardInterrupt:
             if not done:
                 raise
@@ -128,14 +129,18 @@ def _begin_totals(request: AuditRequest, classes: int) -> Iterator[GroupTotals]:
             yield GroupTotals(replace(conditions, classes=classes), {name: RowTotals() for name in names})
 
 
-def _blocks(recording: Recording, ignore_index: int) -> Iterator[tuple[int, npt.NDArray[np.bool_], Doubles, npt.NDArray[Any]]]:
-    """Yield (first row, which rows count, logits (classes, rows), labels of the rows that count)."""
+def _blocks(
+    recording: Recording, drawn: IntArray | None, ignore_index: int
+) -> Iterator[tuple[int, IntArray, Doubles, npt.NDArray[Any]]]:
+    """Yield (rows read, and of those that count: their numbers, logits (classes, rows), labels), of the drawn rows or all."""
     size = max(1, NUMBERS_PER_BLOCK // recording.classes)
-    for start in range(0, recording.rows, size):
-        logits, labels = recording.read(start, min(start + size, recording.rows))
+    for start in range(0, recording.rows if drawn is None else drawn.size, size):
+        stop = min(start + size, recording.rows)
+        rows = np.arange(start, stop) if drawn is None else drawn[start : start + size]
+        logits, labels = recording.read(slice(start, stop) if drawn is None else rows)
         is_binary = recording.objective.is_binary
         kept = np.ones(labels.shape, dtype=np.bool_) if is_binary else labels != ignore_index
-        yield start, kept, logits, labels[kept]
+        yield rows.size, rows[kept], np.ascontiguousarray(logits[:, kept]), labels[kept]
 
 
 def _audit_block(group: GroupTotals, rows: npt.NDArray[Any], originals: Doubles, labels: npt.NDArray[Any]) -> GroupTotals:
@@ -182,9 +187,7 @@ def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, t
     """Compare the truth at the rounded logits with the truth at the logits as recorded."""
     if not cases.positions.size:
         return Cost()
-    exact = evaluate_truth(
-        conditions.objective, np.ascontiguousarray(originals), cases.target, conditions.upstream, precise=False
-    )
+    exact = evaluate_at(conditions, np.ascontiguousarray(originals), cases.target, precise=False)
     plain = find_truth(conditions, cases, precise=False) if truth.loss_low is not None else truth
     with np.errstate(invalid="ignore"):
         loss_change, gradient_change = np.abs(plain.loss - exact.loss), np.abs(plain.gradient - exact.gradient)

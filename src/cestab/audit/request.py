@@ -106,8 +106,6 @@ def make_sweep_request(
     chosen = find_objective(names, objective)
     is_binary = chosen.is_binary
     default_patterns = ("margin",) if is_binary else ("margin", "offset")
-    if values.read_integer("seed", seed) < 0:
-        raise UsageError(f"--seed {seed} is negative")
     texts = _given("target", values.read_names("targets", targets), ("correct", "wrong"))
     return SweepRequest(
         chosen,
@@ -117,7 +115,7 @@ def make_sweep_request(
         tuple(find_pattern(name).name for name in _given("pattern", values.read_names("patterns", patterns), default_patterns)),
         _given("classes", values.read_integers("classes", classes), (1,) if is_binary else (2, 1000)),
         tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
-        seed,
+        _read_seed(seed),
         find_gates(fail_on),
         *make_batch(batch, reduction),
         guard,
@@ -139,6 +137,8 @@ def make_audit_request(
     class_axis: int = 1,
     ignore_index: int = DEFAULT_IGNORE_INDEX,
     fail_on: str | Sequence[str] | None = None,
+    sample: int | None = None,
+    seed: int = 0,
     guard: Guard = DEFAULT_GUARD,
 ) -> AuditRequest:
     """Return the request of an audit of recorded logits."""
@@ -147,6 +147,8 @@ def make_audit_request(
     names = _given("formulation", given, families()[chosen])
     if class_axis not in (0, 1):
         raise UsageError(f"--axis {class_axis} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
+    if sample is not None and values.read_integer("sample", sample) < 1:
+        raise UsageError(f"--sample {sample} is not a number of rows from 1 on")
     return AuditRequest(
         chosen,
         names,
@@ -156,8 +158,16 @@ def make_audit_request(
         class_axis,
         values.read_integer("ignore_index", ignore_index),
         find_gates(fail_on),
+        sample,
+        _read_seed(seed),
         guard,
     )
+
+
+def _read_seed(seed: int) -> int:
+    if values.read_integer("seed", seed) < 0:
+        raise UsageError(f"--seed {seed} is negative")
+    return seed
 
 
 def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:

@@ -170,6 +170,8 @@ def _restore_audit(request: Json) -> AuditRequest:
         request["axis"],
         request["ignore_index"],
         tuple(request["fail_on"]),
+        request.get("sample"),  # reports before there was --sample have neither
+        request.get("seed", 0),
         _restore_guard(request),
     )
 

@@ -113,7 +113,7 @@ def _read_row(conditions: Conditions, case: RecordedCase) -> SingleCase:
     with open_recording(*source) as recording:
         if not 0 <= case.row < recording.rows:
             raise UsageError(f"--row {case.row} is not a row of '{case.file}': it has 0 to {recording.rows - 1}")
-        logits, labels = recording.read(case.row, case.row + 1)
+        logits, labels = recording.read(slice(case.row, case.row + 1))
     is_binary = conditions.objective.is_binary
     if not is_binary and labels[0] == case.ignore_index:
         raise UsageError(f"row {case.row} has the label {case.ignore_index} of rows that are ignored")

@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from cestab.cli.audit import audit
+from cestab.cli.capture import capture
 from cestab.cli.check import check
 from cestab.cli.compare import compare
 from cestab.cli.diff import diff
@@ -33,6 +34,7 @@ app.command()(sweep)
 app.command()(compare)
 app.command()(explain)
 app.command()(audit)
+app.command()(capture)
 app.command()(diff)
 app.command()(check)
 app.command("list")(list_registry)

@@ -8,7 +8,8 @@ from cestab.cli import options
 from cestab.cli.output import exit_with, open_output, show_progress, write_report
 from cestab.results import DEFAULT_IGNORE_INDEX
 
-File = Annotated[str, typer.Argument(metavar="FILE", help="Logits: .npz with `logits` and `labels`, or .npy with --labels.")]
+FILE_HELP = "Logits and labels: .safetensors, .npz, .npy, .parquet, .arrow or .pt."
+File = Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)]
 Labels = Annotated[
     str | None, typer.Option("--labels", metavar="FILE", help="Labels in a file of their own.", rich_help_panel=options.CASES)
 ]
@@ -19,6 +20,10 @@ Axis = Annotated[
 IgnoreIndex = Annotated[
     int, typer.Option("--ignore-index", help="Rows with this label are not judged.", rich_help_panel=options.CASES)
 ]
+Sample = Annotated[
+    int | None, typer.Option("--sample", metavar="N", help="Judge N rows drawn by --seed.", rich_help_panel=options.CASES)
+]
+SampleSeed = Annotated[int, typer.Option("--seed", help="Seed of --sample.", rich_help_panel=options.CASES)]
 
 
 def audit(
@@ -26,6 +31,8 @@ def audit(
     labels: Labels = None,
     axis: Axis = 1,
     ignore_index: IgnoreIndex = DEFAULT_IGNORE_INDEX,
+    sample: Sample = None,
+    seed: SampleSeed = 0,
     formulation: options.Formulations = None,
     objective: options.ObjectiveName = None,
     dtype: options.Dtypes = None,
@@ -51,6 +58,8 @@ def audit(
 
     cestab audit logits.npy --labels labels.npy --dtype bfloat16 -f log-sum-exp --fail-on fail
 
+    cestab audit logits.safetensors --sample 10000
+
     """
     from cestab.audit.recorded import run_audit
     from cestab.audit.request import make_arithmetics, make_audit_request, make_guard
@@ -67,7 +76,8 @@ def audit(
         flush_subnormals=flush_subnormals,
     )
     gates, guard = options.split_list(fail_on), make_guard(timeout, max_memory)
-    request = make_audit_request(file, labels, formulation, objective, arithmetics, axis, ignore_index, gates, guard)
+    source = file, labels, formulation, objective, arithmetics, axis, ignore_index, gates, sample, seed
+    request = make_audit_request(*source, guard)
     with open_output(output) as stream:
         with show_progress("auditing") as progress:
             report = run_audit(request, progress=progress)

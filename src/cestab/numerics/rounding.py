@@ -46,10 +46,11 @@ def round_number(x: float, fmt: Format) -> float:
 
 
 def round_quotient(x: float, n: int, fmt: Format) -> float:
-    """Return RN(x/n) of a finite number and a whole one: through float64 to odd, so that it is rounded once."""
+    """Return RN(x/n) of a number and a whole one: through float64 to odd, so that it is rounded once."""
     nearest = x / n
-    if fmt.bits < 64 and (rest := Fraction(x) / n - Fraction(nearest)) and not np.float64(nearest).view(np.uint64) & 1:
-        nearest = math.nextafter(nearest, math.inf if rest > 0 else -math.inf)
+    if fmt.bits < 64 and math.isfinite(x) and not np.float64(nearest).view(np.uint64) & 1:
+        rest = Fraction(x) / n - Fraction(nearest)
+        nearest = math.nextafter(nearest, math.copysign(math.inf, rest)) if rest else nearest
     return round_number(nearest, fmt)
 
 

@@ -2,22 +2,20 @@
 
 Two tiers of one code: float64, enough to judge every format (a relative error of 2^-43 against tolerances of 1e-7
 and more), and quadruple precision, for the errors in ulps of float64. What a bound leaves open is decided in ball.py.
+The formulas of each objective, and what they do to the bound, are in objectives.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numpy_quaddtype import QuadPrecDType
 
-from cestab.numerics.arithmetic import sum_pairwise
+from cestab.numerics.objectives import OBJECTIVES, Parts, Wide
 from cestab.numerics.rounding import FloatArray
-from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results import Objective
-
-Wide = npt.NDArray[Any]  # float64 or quadruple precision, which mypy does not know
+from cestab.numerics.target import IndexTarget, Target
+from cestab.results import NO_OPTIONS, LossOptions, Objective
 
 # Relative bound of the float64 tier, u = 2^-53: z_j − m rounds by u, which exp turns into |z_j − m|·u ≤ 746u before it
 # underflows; exp, log1p and the division add at most 8u each, the pairwise sum log2(classes)·u ≤ 40u. 1024u covers it.
@@ -32,12 +30,13 @@ SMALLEST = 2.0**-1074
 class Truth:
     """Loss (cases,) and upstream·gradient (classes, cases), each value + low within its bound of the exact number.
 
-    |error of the loss| ≤ relative·loss + absolute; |error of a gradient entry| ≤ relative·scale + absolute, where scale is
-    the sum of the magnitudes that were subtracted (|gradient| itself for an index target, where nothing is).
+    |error of the loss| ≤ relative·loss_scale + absolute; |error of a gradient entry| ≤ relative·scale + absolute, where the
+    scales are the sums of the magnitudes that were subtracted (the arrays of the values themselves where nothing is).
     A loss of inf is exact (the target's class is masked) or beyond float64.
     """
 
     loss: npt.NDArray[np.float64]
+    loss_scale: npt.NDArray[np.float64]
     gradient: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
     loss_low: npt.NDArray[np.float64] | None
@@ -45,51 +44,92 @@ class Truth:
     relative: float
     absolute: float
 
+    @property
+    def cancels(self) -> bool:
+        """Whether anything was subtracted, so that values may be much smaller than their scales."""
+        return self.scale is not self.gradient or self.loss_scale is not self.loss
+
     def sharpened(self, precision: int, evaluate: Callable[[npt.NDArray[np.bool_]], "Truth"]) -> "Truth":
-        """Return this truth with the gradients that cancel by more than the format's p digits leave room for replaced.
+        """Return this truth with the cases replaced that cancel by more than the format's p digits leave room for.
 
         `evaluate` returns the better truth of a subset of the cases. The stated bounds stay those of this truth.
         """
         room = 2.0 ** (-precision - 10) / self.relative
         cancels = np.logical_or.reduce(np.abs(self.scale) > room * np.abs(self.gradient), axis=0)
+        cancels |= self.loss_scale > room * self.loss
         if not cancels.any():
             return self
         better = evaluate(cancels)
-        gradient, low = self.gradient.copy(), np.zeros_like(self.gradient)
+        loss, gradient = self.loss.copy(), self.gradient.copy()
+        loss_low, low = np.zeros_like(loss), np.zeros_like(gradient)
+        loss[cancels], loss_low[cancels] = better.loss, better.loss_low
         gradient[:, cancels], low[:, cancels] = better.gradient, better.gradient_low
-        return replace(self, gradient=gradient, gradient_low=low)
+        return replace(self, loss=loss, gradient=gradient, loss_low=loss_low, gradient_low=low)
 
 
-def evaluate_truth(objective: Objective, logits: FloatArray, target: Target, upstream: float, *, precise: bool) -> Truth:
+def evaluate_truth(
+    objective: Objective,
+    logits: FloatArray,
+    target: Target,
+    upstream: float,
+    *,
+    precise: bool,
+    options: LossOptions = NO_OPTIONS,
+) -> Truth:
     """Return the truth at `logits` (classes, cases), finite or −inf, at least one finite per case.
 
-    precise: in quadruple precision (relative error 2^-98), else in float64 (2^-43).
+    precise: in quadruple precision (relative error 2^-98), else in float64 (2^-43), times the objective's factor.
     """
     z: Wide = logits.astype(QuadPrecDType() if precise else np.float64, order="C")
+    exact = OBJECTIVES[objective]
+    factor = exact.bound(options)
     with np.errstate(all="ignore"):
-        if objective is Objective.BINARY_CROSS_ENTROPY:
-            assert isinstance(target, DenseTarget), "a binary label is a weight"
-            loss, gradient, scale = _binary(z, target.weights.astype(z.dtype))
-        elif isinstance(target, IndexTarget) and len(z) == 2:
-            loss, gradient, scale = _two_classes(z, target)
-        elif isinstance(target, IndexTarget):
-            loss, gradient, scale = _softmax_index(z, target)
-        else:
-            loss, gradient, scale = _softmax_dense(z, target.weights.astype(z.dtype))
-        if upstream != 1.0:
-            scaled = gradient * upstream
-            gradient, scale = scaled, scaled if scale is gradient else scale * upstream
+        parts = _reduce(_ignore(exact.evaluate(z, target, options), target, options), options, upstream)
         # float64: every exp, product and sum may underflow; quadruple precision: only the split into float64 does
-        absolute = SMALLEST if precise else 4 * len(z) * SMALLEST * max(1.0, upstream)
-        return _package(loss, gradient, scale, absolute=absolute, precise=precise)
+        absolute = SMALLEST if precise else 4 * len(z) * SMALLEST * factor * parts.amplitude
+        return _package(parts, absolute, factor, precise=precise)
 
 
-def _package(loss: Wide, gradient: Wide, scale: Wide, *, absolute: float, precise: bool) -> Truth:
+def _ignore(parts: Parts, target: Target, options: LossOptions) -> Parts:
+    """Return the parts with loss and gradient 0 where the target is the ignored one."""
+    if options.ignore_index is None or not isinstance(target, IndexTarget):
+        return parts
+    is_kept = target.index != options.ignore_index
+    return _map(parts, lambda x: np.where(is_kept, x, np.zeros_like(x)), lambda x: np.where(is_kept, x, np.zeros_like(x)))
+
+
+def _reduce(parts: Parts, options: LossOptions, upstream: float) -> Parts:
+    """Return the loss of the batch and the gradient times the upstream factor."""
+    if options.multiplier == 1 and upstream == 1.0:
+        return parts
+    reduced = _map(parts, lambda x: x * float(options.multiplier), lambda x: x * upstream)
+    return reduced._replace(amplitude=parts.amplitude * max(1.0, upstream, float(options.multiplier)))
+
+
+def _map(parts: Parts, of_loss: Callable[[Wide], Wide], of_gradient: Callable[[Wide], Wide]) -> Parts:
+    """Apply a function to values and scales, once where they are the same arrays."""
+    loss, gradient = of_loss(parts.loss), of_gradient(parts.gradient)
+    loss_scale = loss if parts.loss_scale is parts.loss else of_loss(parts.loss_scale)
+    scale = gradient if parts.scale is parts.gradient else of_gradient(parts.scale)
+    return Parts(loss, loss_scale, gradient, scale, parts.amplitude)
+
+
+def _package(parts: Parts, absolute: float, factor: float, *, precise: bool) -> Truth:
+    loss, loss_scale, gradient, scale, _ = parts
     if not precise:
-        return Truth(loss, gradient, scale, None, None, FLOAT64_BOUND, absolute)
+        return Truth(loss, loss_scale, gradient, scale, None, None, factor * FLOAT64_BOUND, absolute)
     loss_high, loss_low = _split(loss)
     high, low = _split(gradient)
-    return Truth(loss_high, high, high if scale is gradient else scale.astype(np.float64), loss_low, low, QUAD_BOUND, absolute)
+    return Truth(
+        loss_high,
+        loss_high if loss_scale is loss else loss_scale.astype(np.float64),
+        high,
+        high if scale is gradient else scale.astype(np.float64),
+        loss_low,
+        low,
+        factor * QUAD_BOUND,
+        absolute,
+    )
 
 
 def _split(x: Wide) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -97,62 +137,3 @@ def _split(x: Wide) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     high = x.astype(np.float64)
     low = (x - high.astype(x.dtype)).astype(np.float64)
     return high, np.where(np.isfinite(high), low, 0.0)
-
-
-def _softmax_parts(z: Wide) -> tuple[Wide, Wide, Wide, Wide]:
-    """Return m, exp(z − m), S = Σ over all but one maximum of exp(z − m), and log1p(S)."""
-    peak = np.max(z, axis=0)
-    exponentials = np.exp(z - peak)
-    is_peak = z == peak
-    rest = sum_pairwise(exponentials * ~is_peak) + (np.count_nonzero(is_peak, axis=0) - 1)
-    return peak, exponentials, rest, np.log1p(rest)
-
-
-def _softmax_index(z: Wide, target: IndexTarget) -> tuple[Wide, Wide, Wide]:
-    """Loss = (m − z_t) + log1p(S); g_j = p_j, g_t = −Σ of the others = −(S or 1 + (S − e_t))/(1 + S)."""
-    peak, exponentials, rest, log_rest = _softmax_parts(z)
-    z_target = target.pick(z)
-    share = 1.0 / (rest + 1.0)
-    gradient = exponentials * share
-    others = np.where(z_target == peak, rest, (rest - target.pick(exponentials)) + 1.0)
-    gradient.reshape(-1)[target.flat] = -(others * share)
-    return (peak - z_target) + log_rest, gradient, gradient
-
-
-def _two_classes(z: Wide, target: IndexTarget) -> tuple[Wide, Wide, Wide]:
-    """The same for two classes in half of the time: with d = z_other − z_t, loss = max(d, 0) + log1p(exp(−|d|))."""
-    is_first = target.index == 0
-    gap = z[1] - z[0]
-    rest = np.exp(-np.abs(gap))
-    share = 1.0 / (rest + 1.0)
-    is_wrong = (gap > 0) == is_first  # the other class is the larger one; of equal ones it does not matter
-    other = np.where(is_wrong, share, rest * share)
-    loss = np.where(is_wrong, np.abs(gap), np.zeros_like(gap)) + np.log1p(rest)
-    gradient = np.empty_like(z)
-    np.copyto(gradient[0], np.where(is_first, -other, other))
-    np.negative(gradient[0], out=gradient[1])
-    return loss, gradient, gradient
-
-
-def _softmax_dense(z: Wide, weights: Wide) -> tuple[Wide, Wide, Wide]:
-    """Loss = Σ_{y_j ≠ 0} y_j·(m − z_j) + Y·log1p(S); g_j = Y·p_j − y_j, Y = Σ y."""
-    peak, exponentials, rest, log_rest = _softmax_parts(z)
-    total = sum_pairwise(weights)
-    gaps = np.where(weights == 0, weights, weights * (peak * 0.5 - z * 0.5))  # halves, as the difference may overflow
-    expected = exponentials * (total / (rest + 1.0))
-    return 2.0 * sum_pairwise(gaps) + total * log_rest, expected - weights, expected + weights
-
-
-def _binary(x: Wide, y: Wide) -> tuple[Wide, Wide, Wide]:
-    """Loss = y·softplus(−x) + (1 − y)·softplus(x); g = (1 − y)·σ(x) − y·σ(−x)."""
-    tail = np.exp(-np.abs(x))
-    log_tail = np.log1p(tail)
-    share = 1.0 / (tail + 1.0)
-    is_positive = x >= 0
-    rising = np.where(is_positive, share, tail * share)
-    falling = np.where(is_positive, tail * share, share)
-    zero = x * 0
-    not_y = 1.0 - y
-    loss = y * (np.maximum(-x, zero) + log_tail) + not_y * (np.maximum(x, zero) + log_tail)
-    up, down = not_y * rising, y * falling
-    return loss[0], up - down, up + down

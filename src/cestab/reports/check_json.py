@@ -1,7 +1,7 @@
 """The JSON report cestab.check/1: the audits as in cestab.sweep/1 and cestab.audit/1, and what their findings are taken for."""
 
 from cestab.reports.json_v1 import Json, show_environment, show_place, show_request, show_setting, write_json
-from cestab.results import Allowance, CheckedAudit, CheckProblem, CheckReport, Setting, Stale
+from cestab.results import Allowance, CheckedAudit, CheckProblem, CheckReport, Stale
 
 
 def render(report: CheckReport) -> str:
@@ -61,7 +61,7 @@ def _problem(checked: CheckedAudit, problem: CheckProblem) -> Json:
     finding = problem.finding
     return {
         "audit": checked.audit.name,
-        "setting": _setting(problem.result.setting),
+        "setting": problem.result.setting.show(),
         "finding": finding.kind.label,
         "severity": finding.kind.severity,
         "rule": problem.rule,
@@ -78,11 +78,6 @@ def _stale(stale: Stale) -> Json:
         "audit": stale.audit,
         "source": stale.source,
         "finding": stale.kind.label,
-        "setting": None if stale.setting is None else _setting(stale.setting),
+        "setting": None if stale.setting is None else stale.setting.show(),
         "message": stale.message,
     }
-
-
-def _setting(setting: Setting) -> Json:
-    """What names a setting, all of it, so that two are never taken for each other."""
-    return dict(vars(setting))

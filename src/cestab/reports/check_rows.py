@@ -25,7 +25,10 @@ COLUMNS = (
     "cases",
     "t",
     "hex",
+    "batch",
+    "reduction",
 )
+FINDING_COLUMNS = COLUMNS.index("batch") - COLUMNS.index("finding")
 MOST_LINES = 50  # of problems in Markdown, which people read
 
 
@@ -40,11 +43,10 @@ def _lines(report: CheckReport) -> Iterator[list[Cell]]:
         for problem in checked.problems:
             problems.setdefault(id(problem.result), []).append(problem)
         for result in checked.report.settings:
-            start: list[Cell] = [checked.audit.name, *vars(result.setting).values(), result.verdict]
-            own = problems.get(id(result), [])
-            yield from ([*start, *_cells(problem)] for problem in own)
-            if not own:
-                yield start + [None] * (len(COLUMNS) - len(start))
+            shown = result.setting.show()
+            start: list[Cell] = [checked.audit.name, *(shown[name] for name in COLUMNS[1:10]), result.verdict]
+            own = [_cells(problem) for problem in problems.get(id(result), [])]
+            yield from ([*start, *cells, shown["batch"], shown["reduction"]] for cells in own or [[None] * FINDING_COLUMNS])
 
 
 def _cells(problem: CheckProblem) -> list[Cell]:

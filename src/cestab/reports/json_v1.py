@@ -85,8 +85,8 @@ def show_request(request: SweepRequest | AuditRequest) -> Json:
         cases = {"logits": str(request.logits), "pattern": request.patterns, "classes": request.classes}
         rows = {"batch": request.batch, "reduction": request.reduction}
         return options | cases | {"target": request.targets, "seed": request.seed} | rows
-    source = {"file": request.file, "labels": request.labels}
-    return options | source | {"axis": request.class_axis, "ignore_index": request.ignore_index}
+    source = {"file": request.file, "labels": request.labels, "axis": request.class_axis}
+    return options | source | {"ignore_index": request.ignore_index, "sample": request.sample, "seed": request.seed}
 
 
 def show_setting(result: SettingResult) -> Json:

@@ -62,7 +62,8 @@ def headline(report: Report) -> str:
     cases = sum(result.cases for result in report.settings)
     parts = [str(request.objective), f"{len(report.settings)} settings, {cases:,} cases"]
     if not isinstance(request, SweepRequest):
-        parts[1:] = [request.file, ", ".join(_count_rows(report))]
+        sampled = [] if request.sample is None else [f"sample of {request.sample:,}, seed {request.seed}"]
+        parts[1:] = [request.file, ", ".join(_count_rows(report)), *sampled]
     return " · ".join([f"cestab {report.version}", *parts, *describe_limits([request.arithmetics], report)])
 
 

@@ -162,9 +162,8 @@ class CheckReport:
         return [(checked, problem) for checked in self.audits for problem in checked.gated()]
 
     def unjudged(self) -> list[CheckedAudit]:
-        """Audits of which nothing at all was judged; one that crashed does not count as such beside others that were."""
-        nothing = not any(checked.judged() for checked in self.audits)
-        return [checked for checked in self.audits if not checked.judged() and (nothing or not checked.has_crashed())]
+        """Audits of which nothing at all could be judged, though nothing crashed."""
+        return [checked for checked in self.audits if not checked.judged() and not checked.has_crashed()]
 
     def results(self) -> Iterator[SettingResult]:
         """Yield the results of all audits."""

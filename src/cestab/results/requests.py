@@ -60,7 +60,7 @@ DEFAULT_IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's
 
 @dataclass(frozen=True)
 class AuditRequest:
-    """Every option of an audit of recorded logits as resolved."""
+    """Every option of an audit of recorded logits as resolved; `sample` is None for all rows."""
 
     objective: Objective
     formulations: tuple[str, ...]
@@ -70,6 +70,8 @@ class AuditRequest:
     class_axis: int
     ignore_index: int
     fail_on: tuple[str, ...]
+    sample: int | None = None
+    seed: int = 0
     guard: Guard = DEFAULT_GUARD
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cestab.audit.boundaries import Probe, Search, find_boundaries, refine_runs
 from cestab.audit.evaluate import Block, Conditions, evaluate_block
-from cestab.audit.summary import Run, join_runs, outcome_kinds
+from cestab.audit.summary import Run, Summary, join_runs, outcome_kinds
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import IntArray, from_ordinal, to_ordinal
 from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
@@ -134,6 +134,7 @@ def test_the_naive_gradient_turns_nan_where_exp_overflows_in_float32(sign: int) 
     )
     tried = np.sort(to_ordinal(sign * np.array([1.0, 50.0, 60.0, 200.0]), fmt))
     before = evaluate_block(Block(conditions, ("naive",), tried))["naive"]
+    assert isinstance(before, Summary)
     summary, unrefined = find_boundaries(Search(conditions, "naive", tried, before))
     assert unrefined == 0
     first_nan = to_ordinal(np.array([float.fromhex("0x1.62e430p+6")]), fmt)

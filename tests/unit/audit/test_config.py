@@ -168,9 +168,12 @@ def test_one_value_counts_as_a_list_and_a_check_is_a_gate() -> None:
 def test_recorded_logits_are_found_beside_the_configuration() -> None:
     Path("ci").mkdir()
     Path("ci/logits.npz").write_bytes(DIGITS.read_bytes())
-    (audit,) = read("[[audit]]\nfile = 'logits.npz'\nignore-index = -1\naxis = 1\n", "ci/gates.toml").audits
+    (audit,) = read(
+        "[[audit]]\nfile = 'logits.npz'\nignore-index = -1\naxis = 1\nsample = 3\nseed = 7\n", "ci/gates.toml"
+    ).audits
     assert isinstance(audit.request, AuditRequest)
     assert (audit.request.file, audit.request.labels) == ("ci/logits.npz", None)
+    assert (audit.request.sample, audit.request.seed) == (3, 7)
     assert (audit.request.ignore_index, audit.request.class_axis, audit.request.fail_on) == (-1, 1, ("fail",))
 
 

@@ -243,6 +243,7 @@ def test_settings_are_found_by_their_key_in_any_order() -> None:
         (audit, {"labels": "b/y.npy"}, ["request.labels", "None", "'y.npy'"]),
         (audit, {"class_axis": 0}, ["request.axis", "0"]),
         (audit, {"ignore_index": -1}, ["request.ignore_index", "-100", "-1"]),
+        (audit, {"sample": 50}, ["request.sample", "None", "50"]),
         (audit, {"rows": 99}, ["summary.rows", "100", "99"]),
         (audit, {"ignored": 1}, ["summary.ignored", "0", "1"]),
     ],
@@ -254,6 +255,11 @@ def test_other_requests_are_refused_with_the_field_and_both_values(
     with pytest.raises(UsageError) as refused:
         compare_reports(make(result()), make(result(), **options), ("a.json", "b.json"))
     assert [word for word in ["'a.json'", "'b.json'", *words] if word not in str(refused.value)] == []
+
+
+def test_samples_of_other_seeds_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"request.seed is 0 in 'OLD' and 7 in 'NEW'"):
+        compare_reports(audit(result(), sample=9), audit(result(), sample=9, seed=7))
 
 
 def test_a_sweep_and_an_audit_are_refused() -> None:
@@ -271,6 +277,7 @@ def test_a_sweep_and_an_audit_are_refused() -> None:
         (sweep, {"fail_on": ("fail",)}),
         (sweep, {"arithmetics": Arithmetics(("float16", "float32"), "float32", (Summation.PAIRWISE,), (8.0,))}),
         (audit, {"file": "elsewhere/x.npz"}),
+        (audit, {"seed": 7}),  # of no sample
     ],
     ids=lambda value: str(list(value)) if isinstance(value, dict) else None,
 )

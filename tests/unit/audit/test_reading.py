@@ -17,6 +17,7 @@ from cestab.audit.reading import parse_json, read_report
 from cestab.audit.restore import load_report
 from cestab.errors import UsageError
 from cestab.reports import json_v1
+from cestab.results import AuditRequest
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -32,7 +33,7 @@ def audit_text(tmp_path_factory: pytest.TempPathFactory) -> str:
     draw = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("logits") / "l.npz"
     np.savez(path, logits=draw.normal(size=(50, 5)) * 50, labels=draw.integers(0, 5, 50))
-    return api.audit(str(path), formulations=["naive", "log-sum-exp"], rtol=0.5).to_json()
+    return api.audit(str(path), formulations=["naive", "log-sum-exp"], rtol=0.5, sample=45, seed=3).to_json()
 
 
 def write(folder: Path, content: str | bytes) -> str:
@@ -53,6 +54,15 @@ def refusal(path: str) -> str:
 def test_reports_are_restored_whole(sweep_text: str, audit_text: str, tmp_path: Path) -> None:
     for text in (sweep_text, audit_text):
         assert json_v1.render(load_report(write(tmp_path, text))) == text
+
+
+def test_an_audit_from_before_there_were_samples_is_restored(audit_text: str, tmp_path: Path) -> None:
+    data = json.loads(audit_text)
+    del data["request"]["sample"], data["request"]["seed"]
+    (tmp_path / "old.json").write_text(json.dumps(data), encoding="utf-8")
+    request = load_report(str(tmp_path / "old.json")).request
+    assert isinstance(request, AuditRequest)
+    assert (request.sample, request.seed) == (None, 0)
 
 
 def test_a_report_that_was_written_anew_in_another_style_is_the_same(sweep_text: str, tmp_path: Path) -> None:

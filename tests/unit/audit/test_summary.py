@@ -187,5 +187,8 @@ def test_the_size_of_blocks_changes_no_bit(name: str, classes: int, pattern: str
         starts = rng.permutation(np.arange(0, ordinals.size, size)) if size > 1 else np.arange(0, ordinals.size, size)
         parts = merge_results(evaluate_block(Block(conditions, names, ordinals[a : a + size])) for a in starts.tolist())
         for formulation in names:
-            assert repr(joined(parts[formulation])) != repr(Summary())
-            assert joined(parts[formulation]) == joined(whole[formulation]), (formulation, size)
+            merged, all_at_once = parts[formulation], whole[formulation]
+            assert isinstance(merged, Summary)
+            assert isinstance(all_at_once, Summary)
+            assert repr(joined(merged)) != repr(Summary())
+            assert joined(merged) == joined(all_at_once), (formulation, size)

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -24,7 +25,7 @@ def read_all(
     file: Path, labels: Path | None = None, objective: Objective = SOFTMAX, axis: int = 1, ignore: int = -100
 ) -> tuple[np.ndarray, np.ndarray]:
     with open_recording(str(file), None if labels is None else str(labels), objective, axis, ignore) as recording:
-        return recording.read(0, recording.rows)
+        return recording.read(slice(0, recording.rows))
 
 
 def refusal(file: Path, labels: Path | None = None, objective: Objective = SOFTMAX, axis: int = 1, ignore: int = -100) -> str:
@@ -67,7 +68,7 @@ def test_classes_first_are_turned(tmp_path: Path) -> None:
 def test_a_slice_is_that_of_the_rows(tmp_path: Path) -> None:
     with open_recording(str(save_pair(tmp_path / "a.npz")), None, SOFTMAX, 1, -100) as recording:
         assert (recording.rows, recording.classes) == (4, 3)
-        values, labels = recording.read(1, 3)
+        values, labels = recording.read(slice(1, 3))
     np.testing.assert_array_equal(values, LOGITS[1:3].T)
     np.testing.assert_array_equal(labels, LABELS[1:3])
 
@@ -168,7 +169,7 @@ def test_files_that_are_not_there_or_not_arrays_are_told(tmp_path: Path) -> None
     assert "no file" in refusal(tmp_path / "missing.npy")
     assert "missing.npy" in refusal(save(tmp_path / "a.npy", LOGITS), tmp_path / "missing.npy")
     (tmp_path / "a.csv").write_text("1,2", encoding="utf-8")
-    assert ".npy or .npz" in refusal(tmp_path / "a.csv")
+    assert "is not a .npy, .npz, " in refusal(tmp_path / "a.csv")
     (tmp_path / "folder.npy").mkdir()
     assert "cannot be read" in refusal(tmp_path / "folder.npy")
 
@@ -244,3 +245,39 @@ def test_an_archive_called_npy_is_told(tmp_path: Path) -> None:
 
 def test_binary_labels_that_are_text_are_told(tmp_path: Path) -> None:
     assert refusal(save_pair(tmp_path / "a.npz", np.zeros(2), np.array(["a", "b"])), objective=BINARY)
+
+
+def test_the_void_that_numpy_saves_for_bfloat16_is_told(tmp_path: Path) -> None:
+    sentence = refusal(save_pair(tmp_path / "a.npz", LOGITS.astype(ml_dtypes.bfloat16)))
+    assert "V2" in sentence
+    assert ".safetensors does" in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "extra"),
+    [("a.parquet", "pyarrow", "arrow"), ("a.arrow", "pyarrow", "arrow"), ("a.pt", "torch", "torch")],
+)
+def test_a_missing_library_is_told_with_what_installs_it(
+    name: str, module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for loaded in [each for each in sys.modules if each.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, module, None)  # what makes an import fail
+    (tmp_path / name).write_bytes(b"")
+    sentence = f"'{tmp_path / name}' needs {module}, which is not installed: pip install 'cestab[{extra}]'"
+    assert refusal(tmp_path / name) == sentence
+    assert refusal(save(tmp_path / "b.npy", LOGITS), tmp_path / name) == sentence
+
+
+def test_plain_files_need_no_extra_library(tmp_path: Path) -> None:
+    program = "import sys, cestab; cestab.audit(sys.argv[1], dtypes='float32'); print({'pyarrow', 'torch'} & set(sys.modules))"
+    command = [sys.executable, "-c", program, str(save_pair(tmp_path / "a.npz"))]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_labels_are_checked_a_block_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cestab.cases.recorded.LABELS_PER_BLOCK", 3)
+    labels = np.array([0, 1, 2, 2, 1, 0, 9, 1, -5, 0])
+    assert "row 6 has label 9; from 0 to 2, or -100 to ignore the row is allowed (2 such rows)" in refusal(
+        save_pair(tmp_path / "a.npz", np.zeros((10, 3)), labels)
+    )

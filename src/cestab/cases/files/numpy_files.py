@@ -1,0 +1,31 @@
+"""NumPy's own files, .npy and .npz, read without pickle; a compressed archive is unpacked to a temporary folder."""
+
+import tempfile
+import zipfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from cestab.cases.files.stored import MappedArray, StoredArray
+
+
+def open_npy(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
+    """Return the one array, which has no name."""
+    return {"": _map(path, stack)}
+
+
+def open_npz(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
+    """Return the arrays at the top of the archive."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cestab-")))
+    with zipfile.ZipFile(path) as archive:
+        members = [name for name in archive.namelist() if name.endswith(".npy") and "/" not in name and ".." not in name]
+        return {name.removesuffix(".npy"): _map(Path(archive.extract(name, folder)), stack) for name in members}
+
+
+def _map(path: Path, stack: ExitStack) -> StoredArray:
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(mapped, np.memmap):
+        raise ValueError("it is an archive; call it .npz")  # noqa: TRY004  # told with the other unreadable files
+    stream = stack.enter_context(path.open("rb"))
+    return MappedArray(stream, mapped.dtype, mapped.shape, mapped.offset, "C" if mapped.flags.c_contiguous else "F")

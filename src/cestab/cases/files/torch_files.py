@@ -1,0 +1,91 @@
+"""Files of torch.save: dictionaries of tensors (or one tensor), loaded weights-only, so that no code in them runs."""
+
+import math
+import pickle
+import warnings
+from contextlib import ExitStack
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from cestab.cases.files.stored import Array, Rows, StoredArray, import_extra
+from cestab.errors import UsageError
+
+MAPPED_BYTES = 2**26  # what is passed over before the file is mapped anew, which lets go of the pages that were read
+
+
+def open_pt(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
+    """Return the tensors of a dictionary by name, or the one tensor, which has no name."""
+    loaded = _load(path)
+    if not isinstance(loaded, dict):
+        loaded = {"": loaded}
+    torch = import_extra("torch", "torch", path)
+    names = [name for name, tensor in loaded.items() if isinstance(tensor, torch.Tensor) and isinstance(name, str)]
+    return {name: TorchArray(path, name) for name in names}
+
+
+def _load(path: Path) -> Any:
+    """Return what torch.save wrote, its storages mapped from the file; a ValueError says why it cannot be."""
+    torch = import_extra("torch", "torch", path)
+    path.open("rb").close()  # a missing file is told like any other
+    try:
+        with warnings.catch_warnings(action="ignore"):  # what matters here is in the arrays or is an error
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError:
+        raise ValueError("it holds more than tensors, or is damaged") from None
+    except Exception as error:  # noqa: BLE001  # a damaged pickle raises anything
+        raise ValueError(str(error)) from None
+
+
+class TorchArray:
+    """A tensor of a file."""
+
+    def __init__(self, path: Path, name: str, *, is_turned: bool = False) -> None:
+        self._path = path
+        self._name = name
+        self._is_turned = is_turned
+        self._passed_bytes = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._mapped.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._mapped.dtype
+
+    def take(self, rows: Rows) -> Array:
+        first, last = (rows.start, rows.stop - 1) if isinstance(rows, slice) else (rows[0], rows[-1])
+        self._passed_bytes += int(last - first + 1) * math.prod(self.shape[1:]) * self.dtype.itemsize
+        taken = np.array(self._mapped[rows])
+        if self._passed_bytes >= MAPPED_BYTES:
+            del self._mapped
+            self._passed_bytes = 0
+        return taken
+
+    def turn(self) -> "TorchArray":
+        return TorchArray(self._path, self._name, is_turned=not self._is_turned)
+
+    @cached_property
+    def _mapped(self) -> Array:
+        loaded = _load(self._path)
+        array = to_array(loaded[self._name] if isinstance(loaded, dict) else loaded)
+        return array.T if self._is_turned else array
+
+
+def to_array(tensor: Any) -> Array:
+    """Return a tensor in NumPy's memory, shared where it is on the CPU; formats that NumPy lacks are those of ml_dtypes."""
+    try:
+        plain = tensor.detach().cpu()
+        name = str(plain.dtype).removeprefix("torch.")
+        if not name.startswith(("bfloat", "float8")):
+            return np.asarray(plain.numpy())
+        codes = plain.view(getattr(import_module("torch"), f"int{8 * plain.itemsize}"))
+        return np.asarray(codes.numpy()).view(getattr(ml_dtypes, name))
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"a tensor of type {tensor.dtype} is no NumPy array: {reason}") from None
