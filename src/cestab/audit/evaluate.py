@@ -236,6 +236,8 @@ def compute_own(conditions: Conditions, formulation: Formulation, cases: Cases) 
 
 def compute_external(conditions: Conditions, formulation: ExternalFormulation, cases: Cases) -> Results:
     """Return loss and upstream·gradient, if it has one, as a target's process computes them; what is wider is rounded."""
+    if not cases.positions.size:  # no call for nothing
+        return cases.logits[0], cases.logits
     arithmetic, back = conditions.arithmetic(conditions.compute), conditions.arithmetic(conditions.fmt)
     scale = round_number(conditions.loss_scale, conditions.fmt)  # a mean divides it itself
     work = Work(arithmetic, *widen(conditions, cases), scale, conditions.options, conditions.upstream)

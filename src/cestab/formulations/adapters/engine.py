@@ -111,9 +111,12 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
             value = -engine.pick(function(x), target)
         else:
             value = function(target, x) if is_swapped else function(x, target)
-        if convention.output is Output.ELEMENTWISE and len(value.shape) > 1:
+        if isinstance(value, tuple):  # a loss with its own gradient, which nothing is reduced of
+            return value
+        rank = len(getattr(value, "shape", ()))  # a plain number has none
+        if convention.output is Output.ELEMENTWISE and rank > 1:
             value = engine.reduce(value, Reduction.MEAN, engine.class_axis)
-        return value if reduction is None or not len(value.shape) else engine.reduce(value, reduction, 0)
+        return value if reduction is None or not rank else engine.reduce(value, reduction, 0)
 
     return evaluate
 

@@ -187,8 +187,9 @@ class LoadedTarget:
         if "reduction" in find_parameters(found) and "reduction" not in keywords:
             reduces_itself = is_batch and convention.output is Output.LOSS
             keywords["reduction"] = options.reduction.value if reduces_itself else "none"
-        convention = replace(convention, order=find_order(found, convention))
         function = found(**keywords) if isinstance(found, type) else functools.partial(found, **keywords)
+        order = find_order(getattr(function, "forward", function), convention)  # of a PyTorch module, whose call tells nothing
+        convention = replace(convention, order=order)
         return self.engine.prepare(make_loss(function, convention, self.engine, options.reduction if is_batch else None), fmt)
 
 

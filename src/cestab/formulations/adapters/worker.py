@@ -11,11 +11,14 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+import numpy as np
+
 from cestab.errors import UsageError
 from cestab.formulations.adapters.engine import Engine, Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import LoadedTarget, RecipeTarget, Tick, Work
 from cestab.formulations.adapters.loading import load
 from cestab.formulations.adapters.names import TargetName
+from cestab.formulations.adapters.options import refuse_unknown_keywords
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.formulations.adapters.recipes import as_recipe
 from cestab.results import TargetFacts
@@ -40,7 +43,10 @@ def load_target(name: TargetName) -> Target:
     if not callable(found):
         raise UsageError(f"'{name.path}' is no function but of type {type(found).__name__}")
     recipe = as_recipe(name, found)
-    return LoadedTarget(name, found, engine) if recipe is None else RecipeTarget(name, recipe)
+    if recipe is not None:
+        return RecipeTarget(name, recipe)
+    refuse_unknown_keywords(name, found)
+    return LoadedTarget(name, found, engine)
 
 
 def find_engine(name: TargetName) -> type[Engine]:
@@ -104,6 +110,7 @@ def main() -> None:
     incoming, outgoing = Connection(os.dup(0), writable=False), Connection(os.dup(1), readable=False)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
+    np.seterr(all="ignore")  # overflow is what is looked for; a module of the target's may set it otherwise
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other end's; it ends this process
     serve(incoming, outgoing)
 
