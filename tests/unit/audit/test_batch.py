@@ -11,6 +11,7 @@ from cestab.audit.evaluate import Block, Conditions, evaluate_block, make_cases
 from cestab.audit.plan import group_by_options, plan_arithmetics, plan_sweep
 from cestab.audit.request import make_arithmetics, make_case, make_explain_request, make_pair, make_sweep_request
 from cestab.audit.single import run_explain
+from cestab.audit.summary import Summary
 from cestab.audit.sweep import run_sweep
 from cestab.errors import UsageError
 from cestab.formulations import FORMULATIONS, Formulation, find_formulation
@@ -69,7 +70,9 @@ def conditions_of(name: str, batch: int, reduction: Reduction, dtype: str = "flo
 def findings_of(name: str, batch: int, reduction: Reduction) -> set[FindingKind]:
     conditions = conditions_of(name, batch, reduction)
     ordinals = np.unique(to_ordinal(round_to_format(np.linspace(0.25, 4.0, 33), conditions.fmt), conditions.fmt))
-    return set(evaluate_block(Block(conditions, (name,), ordinals))[name].tallies)
+    summary = evaluate_block(Block(conditions, (name,), ordinals))[name]
+    assert isinstance(summary, Summary)
+    return set(summary.tallies)
 
 
 IGNORED = LossOptions(ignore_index=0)  # never the wrong class of a positive margin

@@ -16,12 +16,15 @@ from typing import Any, cast
 import psutil
 
 from cestab.errors import UsageError
+from cestab.formulations.adapters.channel import Channel, map_memory, open_memory
 from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import Work
 from cestab.formulations.adapters.names import TargetName
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.results import Guard, TargetFacts
 
+# glibc gives freed blocks of such size back to the system at once, and each page of the next costs a fault: 0.5 ms a call
+KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
 SECONDS_BETWEEN_LOOKS = 0.02  # at the memory; in that time a process can touch about 100 MB more
 
 
@@ -30,14 +33,13 @@ class _Worker:
     """One running process with the bounds that its calls have."""
 
     process: "subprocess.Popen[bytes]"
-    outgoing: Connection
-    incoming: Connection
+    channel: Channel
     guard: Guard
 
     def ask(self, message: Work | None) -> Any:
         """Send a message and return the answer's payload; raises what the answer, or its absence, means."""
         try:
-            self.outgoing.send(message)
+            self.channel.send(message)
             reply = self._wait()
         except (EOFError, OSError):
             self.end()
@@ -57,8 +59,8 @@ class _Worker:
         pause = math.inf if guard.max_memory_bytes is None else SECONDS_BETWEEN_LOOKS
         while True:
             left = guard.timeout_seconds - (time.monotonic() - started)
-            if self.incoming.poll(max(0.0, min(left, pause))):
-                reply: Reply = self.incoming.recv()
+            if self.channel.incoming.poll(max(0.0, min(left, pause))):
+                reply: Reply = self.channel.receive()
                 self._look_at_memory()  # short calls are over before the next look
                 if reply.kind is not Kind.TICK:
                     return reply
@@ -87,8 +89,7 @@ class _Worker:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self.outgoing.close()
-        self.incoming.close()
+        self.channel.close()
 
 
 Key = tuple[TargetName, Guard]
@@ -142,10 +143,13 @@ def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
 
 
 def _start(name: TargetName, guard: Guard) -> _Worker:
-    process = subprocess.Popen(  # our own module
-        [sys.executable, "-P", "-m", "cestab.formulations.adapters.worker"],
+    memory = open_memory()
+    process = subprocess.Popen(  # noqa: S603  # our own module
+        [sys.executable, "-P", "-m", "cestab.formulations.adapters.worker", str(memory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        pass_fds=[memory],
+        env=KEEP_FREED_MEMORY | os.environ,
         start_new_session=True,  # Ctrl-C is ours alone; and what it starts can be ended with it
     )
     assert process.stdin is not None
@@ -154,8 +158,8 @@ def _start(name: TargetName, guard: Guard) -> _Worker:
     incoming = Connection(os.dup(process.stdout.fileno()), writable=False)
     process.stdin.close()
     process.stdout.close()
-    worker = _Worker(process, outgoing, incoming, guard)
-    outgoing.send(Assignment(name, [*sys.path, str(Path.cwd())]))
+    worker = _Worker(process, Channel(outgoing, incoming, map_memory(memory)), guard)
+    worker.channel.send(Assignment(name, [*sys.path, str(Path.cwd())]))
     return worker
 
 

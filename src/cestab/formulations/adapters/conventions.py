@@ -46,7 +46,8 @@ class Convention:
     """How a function is called; None where neither a table nor the name's parameters tell.
 
     `takes_axis`: it needs `dim`, the axis of the classes. `takes_probabilities`: unless the name says from_logits=True.
-    `order` None: by the names of its parameters, else logits first.
+    `takes_columns`: of binary logits (rows, 1), because it averages over the last axis. `order` None: by the names of its
+    parameters, else logits first. `gamma`, `alpha`: what the focal loss has unless the name gives them.
     """
 
     objective: Objective | None = None
@@ -56,6 +57,9 @@ class Convention:
     output: Output = Output.LOSS
     takes_axis: bool = False
     takes_probabilities: bool = False
+    takes_columns: bool = False
+    gamma: float = 0.0
+    alpha: float = 1.0
 
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
@@ -78,27 +82,28 @@ _JAX = {
     ("log_softmax",): LOG_SOFTMAX,
     ("log",): replace(LOG_SOFTMAX, input=Input.SOFTMAX),
 }
-_KERAS_LOSS = Convention(order=Order.TARGET_FIRST, takes_probabilities=True)
+_KERAS_LOSS = Convention(order=Order.TARGET_FIRST, takes_probabilities=True, takes_columns=True)
 _KERAS = {
     ("categorical_crossentropy", "CategoricalCrossentropy"): replace(_KERAS_LOSS, objective=SOFTMAX, target=ONE_HOT),
     ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy"): replace(_KERAS_LOSS, objective=SOFTMAX, target=INDEX),
     ("binary_crossentropy", "BinaryCrossentropy"): replace(_KERAS_LOSS, objective=BINARY),
     ("categorical_focal_crossentropy", "CategoricalFocalCrossentropy"): replace(
-        _KERAS_LOSS, objective=Objective.FOCAL_LOSS, target=ONE_HOT
+        _KERAS_LOSS, objective=Objective.FOCAL_LOSS, target=ONE_HOT, gamma=2.0, alpha=0.25
     ),
     ("log_softmax",): LOG_SOFTMAX,
+    ("log",): replace(LOG_SOFTMAX, input=Input.SOFTMAX),
 }
 _TENSORFLOW = {
     **_KERAS,
     ("softmax_cross_entropy_with_logits",): Convention(SOFTMAX, ONE_HOT),
     ("sparse_softmax_cross_entropy_with_logits",): Convention(SOFTMAX, INDEX),
     ("sigmoid_cross_entropy_with_logits",): Convention(BINARY),
-    ("log",): replace(LOG_SOFTMAX, input=Input.SOFTMAX),
 }
 KNOWN: dict[str, dict[str, Convention]] = {
     adapter: {name: convention for names, convention in table.items() for name in names}
     for adapter, table in (("torch", _TORCH), ("jax", _JAX), ("keras", _KERAS), ("tensorflow", _TENSORFLOW))
 }
+_UNKNOWN = {"keras": Convention(takes_columns=True)}  # of an adapter's functions that are in no table
 CONVENTION_KEYS = ("input", "output", "target", "order")
 _OBJECTIVE_OF_INPUT = {Input.SIGMOID: BINARY, Input.SOFTMAX: SOFTMAX, Input.LOG_SOFTMAX: SOFTMAX}
 _SQUARED_ERROR = {Input.SIGMOID: Objective.SIGMOID_MEAN_SQUARED_ERROR, Input.SOFTMAX: Objective.SOFTMAX_MEAN_SQUARED_ERROR}
@@ -106,7 +111,7 @@ _SQUARED_ERROR = {Input.SIGMOID: Objective.SIGMOID_MEAN_SQUARED_ERROR, Input.SOF
 
 def find_convention(name: TargetName) -> Convention:
     """Return how a target is called: by its table, changed by the parameters of its name."""
-    convention = KNOWN.get(name.adapter, {}).get(name.last, Convention())
+    convention = KNOWN.get(name.adapter, {}).get(name.last, _UNKNOWN.get(name.adapter, Convention()))
     if convention.takes_probabilities and name.get("from_logits") != "True":
         convention = replace(convention, input=Input.SIGMOID if convention.objective is BINARY else Input.SOFTMAX)
     convention = replace(

@@ -49,12 +49,17 @@ class Engine(ABC):
     layouts: ClassVar[tuple[str, ...]] = ("NC",)
     backends: ClassVar[tuple[str, ...]] = ("",)
     gradient: ClassVar[GradientSource] = GradientSource.AUTOGRAD
-    compiles_shapes: ClassVar[bool] = False  # whether every new number of rows costs a compilation
+    compiles_shapes: bool = False  # whether every new number of rows costs a compilation
     class_axis: int = 1  # of logits as the function gets them
     inputs: Mapping[Input, Callable[[Any], Any]]
 
     def __init__(self, site: Site) -> None:
         self.site = site
+
+    @property
+    def maps_rows(self) -> bool:
+        """Whether the function gets one row, (classes,) or (), and the framework maps it over the rows."""
+        return self.site.mode == "vmap"
 
     @classmethod
     def read_site(cls, name: TargetName) -> Site:
@@ -69,6 +74,10 @@ class Engine(ABC):
     @abstractmethod
     def refuse(self, fmt: Format) -> str | None:
         """Return why nothing is computed in a format; None where it is."""
+
+    def class_keywords(self, fmt: Format) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return what a class of losses gets, where it declares it, unless the name gives it."""
+        return {}
 
     @abstractmethod
     def convert(self, values: Numbers, fmt: Format | None) -> Any:
@@ -90,6 +99,10 @@ class Engine(ABC):
     def flushes_subnormals(self) -> bool | None:
         """Whether exp(−100) is 0 in float32, in this mode and on this device."""
 
+    def describe_device(self) -> str:
+        """Return the device's name in a report, with that of the card where it is one."""
+        return self.site.device
+
     def threads(self) -> int | None:
         """Return how many threads one call may use; None where that is not known."""
         return None
@@ -104,8 +117,11 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
     if transform is None and convention.input is not Input.LOGITS:
         raise UsageError(f"this adapter has no input={convention.input}; it has {', '.join(engine.inputs) or 'logits alone'}")
     is_swapped = find_order(function, convention) is Order.TARGET_FIRST
+    most_dimensions = 0 if engine.maps_rows else 1  # of the loss of each row
 
     def evaluate(z: Any, target: Any) -> Any:
+        if convention.takes_columns and len(z.shape) == most_dimensions:
+            z, target = z[..., None], target[..., None]
         x = z if transform is None else transform(z)
         if convention.output is Output.LOG_PROBABILITIES:
             value = -engine.pick(function(x), target)
@@ -114,7 +130,7 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
         if isinstance(value, tuple):  # a loss with its own gradient, which nothing is reduced of
             return value
         rank = len(getattr(value, "shape", ()))  # a plain number has none
-        if convention.output is Output.ELEMENTWISE and rank > 1:
+        if convention.output is Output.ELEMENTWISE and rank > most_dimensions:
             value = engine.reduce(value, Reduction.MEAN, engine.class_axis)
         return value if reduction is None or not rank else engine.reduce(value, reduction, 0)
 
@@ -135,6 +151,12 @@ def find_parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parame
         return inspect.signature(function).parameters
     except (TypeError, ValueError):  # many built-in functions
         return {}
+
+
+def to_numpy(values: Any) -> Numbers:
+    """Return a framework's array as float64 or float32, which hold narrower ones exactly."""
+    array = np.asarray(values)
+    return array if array.dtype == np.float64 else array.astype(np.float32)
 
 
 def flushes(exponential: Callable[[np.float32], Any]) -> bool:

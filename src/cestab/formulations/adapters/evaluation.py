@@ -27,7 +27,7 @@ from cestab.formulations.registry import Formulation
 from cestab.numerics.arithmetic import Arithmetic, reduce_rows
 from cestab.numerics.formats import Format
 from cestab.numerics.target import DenseTarget, Target
-from cestab.results import GradientSource, LossOptions, Summation, TargetFacts
+from cestab.results import Fp8Overflow, GradientSource, LossOptions, Summation, TargetFacts
 
 MOST_NUMBERS = 2**16  # in one call, unless `rows` says how many rows it gets
 FEWEST_ROWS = 64  # below, compiled calls are padded to one shape
@@ -86,12 +86,13 @@ class LoadedTarget:
     def facts(self) -> TargetFacts:
         """Return what its numbers depend on."""
         engine = self.engine
-        versions = tuple((package, metadata.version(package)) for package in engine.packages)
+        packages = dict.fromkeys((*engine.packages, self.name.path.split(".", maxsplit=1)[0]))  # optax, of optax.losses.…
+        versions = tuple((package, metadata.version(package)) for package in packages if _is_installed(package))
         return TargetFacts(
             self.name.text,
             self.name.adapter,
             versions,
-            engine.site.device,
+            engine.describe_device(),
             engine.site.mode,
             engine.gradient,
             engine.threads(),
@@ -102,6 +103,8 @@ class LoadedTarget:
         reason = self.engine.refuse(arithmetic.fmt)
         if arithmetic.summation is not Summation.WIDE:
             reason = f"the order of its sums is its own, not {arithmetic.summation}"
+        elif arithmetic.fp8_overflow is Fp8Overflow.SATURATE and not arithmetic.fmt.has_infinity:
+            reason = "what becomes of a result beyond the format is its own"
         elif arithmetic.flush:
             reason = "whether it flushes subnormals is its own"
         if reason is not None:
@@ -125,14 +128,17 @@ class LoadedTarget:
                 size = 1
             part, y = z[start : start + size], target[start : start + size]
             padded = self._padded(len(part), size)
-            rows = np.minimum(np.arange(padded), len(part) - 1)
-            loss, gradient = self._step(work)(part[rows], y[rows], work.upstream)
+            count = len(part)
+            if count < padded:
+                rows = np.minimum(np.arange(padded), count - 1)
+                part, y = part[rows], y[rows]
+            loss, gradient = self._step(work)(part, y, work.upstream)
             if loss.ndim == 0 and padded > 1:
                 self.reduces = True  # one call per row from now on
                 continue
-            loss = self._check(loss, gradient, part[rows].shape)
-            yield loss[: len(part)], None if gradient is None else gradient[: len(part)]
-            start += len(part)
+            loss = self._check(loss, gradient, part.shape)
+            yield loss[:count], None if gradient is None else gradient[:count]
+            start += count
 
     def _rows_per_call(self, work: Work) -> int:
         given = self.name.get("rows")
@@ -184,13 +190,26 @@ class LoadedTarget:
         convention, found = find_convention(self.name), self.found
         keywords = make_keywords(self.name, convention, self.engine, fmt, classes)
         is_batch = options.batch > 1
-        if "reduction" in find_parameters(found) and "reduction" not in keywords:
+        if is_batch and self.engine.maps_rows:
+            raise UnsupportedError("mode=vmap maps a function of one row; it has no batch")
+        parameters = find_parameters(found)
+        if isinstance(found, type):
+            known = {key: value for key, value in self.engine.class_keywords(fmt).items() if key in parameters}
+            keywords = {**known, **keywords}
+        if "reduction" in parameters and "reduction" not in keywords:
             reduces_itself = is_batch and convention.output is Output.LOSS
             keywords["reduction"] = options.reduction.value if reduces_itself else "none"
         function = found(**keywords) if isinstance(found, type) else functools.partial(found, **keywords)
         order = find_order(getattr(function, "forward", function), convention)  # of a PyTorch module, whose call tells nothing
         convention = replace(convention, order=order)
         return self.engine.prepare(make_loss(function, convention, self.engine, options.reduction if is_batch else None), fmt)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ ADAPTERS = {
     "tensorflow": "TensorFlow, e.g. tensorflow:tf.nn.softmax_cross_entropy_with_logits",
     "python": "a function of NumPy arrays, or of cestab's own, e.g. python:mypkg.losses.stable_ce or losses.py:stable_ce",
 }
+KERAS_BACKENDS = ("jax", "tensorflow", "torch")
 PLAIN_FILE = re.compile(r"[^:=]+\.py(:|$)")  # path/to/file.py:function, without an adapter
 PARAMETERS = re.compile(r":(?=[A-Za-z_]\w*=)")
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cestab.errors import UsageError, unknown_name
-from cestab.formulations.adapters.conventions import CONVENTION_KEYS, Convention
+from cestab.formulations.adapters.conventions import CONVENTION_KEYS, Convention, find_convention
 from cestab.formulations.adapters.engine import SITE_KEYS, Engine, find_parameters
 from cestab.formulations.adapters.names import TargetName, parse_value
 from cestab.numerics.formats import Format
@@ -23,12 +23,13 @@ def read_options(name: TargetName) -> LossOptions:
     for key, _ in name.parameters:
         if key in REFUSED:
             raise UsageError(f"{key} of '{name.text}' changes the objective: {REFUSED[key]}")
-    gamma = _number(name, "gamma", 0.0)
+    convention = find_convention(name)
+    alpha = _number(name, "alpha", convention.alpha)  # one weight for all classes
     return LossOptions(
         label_smoothing=_number(name, "label_smoothing", 0.0),
-        class_weights=_weights(name),
+        class_weights=_weights(name) or ((alpha,) if alpha != 1.0 else ()),
         ignore_index=_ignored(name),
-        gamma=gamma,
+        gamma=_number(name, "gamma", convention.gamma),
         z_weight=_number(name, "z_weight", 0.0),
     )
 

@@ -27,7 +27,8 @@ class TorchEngine(Engine):
         super().__init__(site)
         if site.device == "cuda" and not torch.cuda.is_available():
             raise UnsupportedError("device=cuda: PyTorch finds no CUDA device here")
-        self.class_axis = -1 if site.mode == "vmap" else 1
+        self.compiles_shapes = site.mode == "compile"
+        self.class_axis = -1 if self.maps_rows else 1
         self.inputs = {
             Input.SOFTMAX: functools.partial(torch.softmax, dim=self.class_axis),
             Input.LOG_SOFTMAX: functools.partial(torch.log_softmax, dim=self.class_axis),
@@ -51,7 +52,7 @@ class TorchEngine(Engine):
         return values.mean(axis) if reduction is Reduction.MEAN else values.sum(axis)
 
     def prepare(self, loss: Loss, fmt: Format) -> Step:
-        compute = self._vectorize(loss) if self.site.mode == "vmap" else self._differentiate(loss)
+        compute = self._vectorize(loss) if self.maps_rows else self._differentiate(loss)
 
         def step(z: Numbers, target: Numbers, upstream: float) -> tuple[Numbers, Numbers]:
             is_index = target.dtype.kind in "iu"
@@ -99,8 +100,11 @@ class TorchEngine(Engine):
     def flushes_subnormals(self) -> bool:
         return flushes(lambda x: torch.exp(torch.tensor(x, device=self.site.device)).item())
 
+    def describe_device(self) -> str:
+        return f"cuda ({torch.cuda.get_device_name()})" if self.site.device == "cuda" else self.site.device
+
     def threads(self) -> int:
-        return torch.get_num_threads()
+        return int(torch.get_num_threads())
 
 
 def _to_ncl(values: torch.Tensor) -> torch.Tensor:

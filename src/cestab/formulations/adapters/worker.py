@@ -1,23 +1,27 @@
 """The process in which one target runs: `python -m cestab.formulations.adapters.worker`, spoken to on its standard streams.
 
-What the target itself prints goes to standard error. See client.py for the other end.
+Its argument is the descriptor of the memory that it shares with its caller (channel.py; client.py is the other end). What
+the target itself prints goes to standard error.
 """
 
+import contextlib
 import importlib
 import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 import numpy as np
 
 from cestab.errors import UsageError
+from cestab.formulations.adapters.channel import Channel, map_memory
 from cestab.formulations.adapters.engine import Engine, Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import LoadedTarget, RecipeTarget, Tick, Work
 from cestab.formulations.adapters.loading import load
-from cestab.formulations.adapters.names import TargetName
+from cestab.formulations.adapters.names import ADAPTERS, KERAS_BACKENDS, TargetName, choose
 from cestab.formulations.adapters.options import refuse_unknown_keywords
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.formulations.adapters.recipes import as_recipe
@@ -25,7 +29,7 @@ from cestab.results import TargetFacts
 
 MODULES = {"python": "callable"}  # of adapters that are not called as their file is
 SECONDS_BETWEEN_TICKS = 0.2
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}  # the latter is the default, but said at every start
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow tells of every compilation else
 
 
 class Target(Protocol):
@@ -52,21 +56,35 @@ def load_target(name: TargetName) -> Target:
 def find_engine(name: TargetName) -> type[Engine]:
     """Import an adapter and with it its framework."""
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
-    backend = name.get("backend")
-    if name.adapter == "keras" and backend:
+    backend = choose(name, "backend", KERAS_BACKENDS, "") if name.adapter == "keras" else ""
+    if backend:
         os.environ["KERAS_BACKEND"] = backend
     try:
-        module = importlib.import_module(f"cestab.formulations.adapters.{MODULES.get(name.adapter, name.adapter)}")
+        with _silence():
+            module = importlib.import_module(f"cestab.formulations.adapters.{MODULES.get(name.adapter, name.adapter)}")
     except ModuleNotFoundError as error:
-        missing = backend if error.name == backend else name.adapter
+        missing = error.name if error.name in ADAPTERS else name.adapter
         raise UsageError(f"{error.name} is not installed, which '{name.text}' needs: pip install 'cestab[{missing}]'") from None
     engine: type[Engine] = module.ENGINE
     return engine
 
 
-def serve(incoming: Connection, outgoing: Connection) -> None:
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Throw away what is written to standard error: TensorFlow greets there, whatever its environment says."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def serve(channel: Channel) -> None:
     """Load the target, then answer each block of work until the other end is closed."""
-    assignment: Assignment = incoming.recv()
+    assignment: Assignment = channel.receive()
     sys.path.extend(path for path in assignment.paths if path not in sys.path)
     last = time.monotonic()
 
@@ -74,7 +92,7 @@ def serve(incoming: Connection, outgoing: Connection) -> None:
         nonlocal last
         if time.monotonic() - last > SECONDS_BETWEEN_TICKS:
             last = time.monotonic()
-            outgoing.send(Reply(Kind.TICK))
+            channel.send(Reply(Kind.TICK))
 
     target: Target | None = None
 
@@ -86,10 +104,10 @@ def serve(incoming: Connection, outgoing: Connection) -> None:
 
     while True:
         try:
-            work = incoming.recv()
+            work = channel.receive()
         except EOFError:
             return
-        outgoing.send(_answer(work_on, work))
+        channel.send(_answer(work_on, work))
 
 
 def _answer(work_on: Any, work: Work | None) -> Reply:
@@ -102,7 +120,8 @@ def _answer(work_on: Any, work: Work | None) -> Reply:
     except TargetError as error:
         return Reply(Kind.ERROR, str(error))
     except BaseException as error:  # noqa: BLE001  # whatever it raises, SystemExit too, is a finding about it
-        return Reply(Kind.ERROR, f"it raised {type(error).__name__}: {error}".strip().rstrip(":"))
+        sentence = f"it raised {type(error).__name__}: {error}".splitlines()[0]  # compilers tell pages
+        return Reply(Kind.ERROR, sentence.strip().rstrip(":"))
 
 
 def main() -> None:
@@ -112,7 +131,7 @@ def main() -> None:
     os.dup2(2, 1)
     np.seterr(all="ignore")  # overflow is what is looked for; a module of the target's may set it otherwise
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other end's; it ends this process
-    serve(incoming, outgoing)
+    serve(Channel(outgoing, incoming, map_memory(int(sys.argv[1]))))
 
 
 if __name__ == "__main__":

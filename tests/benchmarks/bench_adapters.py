@@ -1,0 +1,148 @@
+"""Time of a block through an adapter over calling its framework directly on the same arrays, forward and backward.
+
+Run `python tests/benchmarks/bench_adapters.py [ADAPTER…]`. Direct means in this process, float32 NumPy arrays of shape
+(rows, classes) in and out, everything compiled before. The two are timed in turn; medians count. Nothing passes or fails.
+"""
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cestab.formulations.adapters.client import end_targets, evaluate_target
+from cestab.formulations.adapters.evaluation import Work
+from cestab.formulations.adapters.names import parse_target_name
+from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.formats import find_format
+from cestab.numerics.target import IndexTarget
+from cestab.results import Guard, LossOptions
+
+os.environ.update(KERAS_BACKEND="jax", TF_CPP_MIN_LOG_LEVEL="3")
+Arrays = tuple[Any, Any]
+Direct = Callable[[Any, Any], Arrays]
+REPETITIONS = 41
+SHAPES = ((2, 32768), (1000, 64))  # classes, rows
+BLOCKS = 4  # different ones, in turn
+
+
+def loss_and_gradient(z: Any, target: Any) -> Arrays:
+    rows = np.arange(len(z))
+    shifted = z - z.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    total = exponentials.sum(axis=1, keepdims=True)
+    gradient = exponentials / total
+    gradient[rows, target] -= 1
+    return np.log(total[:, 0]) - shifted[rows, target], gradient
+
+
+def direct_torch() -> Direct:
+    import torch  # noqa: PLC0415
+
+    def run(z: Any, target: Any) -> Arrays:
+        logits = torch.from_numpy(z).requires_grad_()
+        loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(target), reduction="none")
+        (gradient,) = torch.autograd.grad(loss, logits, torch.ones_like(loss))
+        return loss.detach().numpy(), gradient.numpy()
+
+    return run
+
+
+def direct_jax(make_loss: Callable[[], Callable[[Any, Any], Any]], *, jitted: bool = False) -> Direct:
+    import jax  # noqa: PLC0415
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    function = make_loss()
+
+    def differentiate(z: Any, target: Any) -> Arrays:
+        loss, pull_back = jax.vjp(lambda logits: function(logits, target), z)
+        return loss, pull_back(jnp.ones_like(loss))[0]
+
+    compute = jax.jit(differentiate) if jitted else differentiate
+
+    def run(z: Any, target: Any) -> Arrays:
+        loss, gradient = compute(jnp.asarray(z), jnp.asarray(target))
+        return np.asarray(loss), np.asarray(gradient)
+
+    return run
+
+
+def optax_loss() -> Callable[[Any, Any], Any]:
+    import optax  # noqa: PLC0415
+
+    return optax.softmax_cross_entropy_with_integer_labels  # type: ignore[no-any-return,unused-ignore]
+
+
+def keras_loss() -> Callable[[Any, Any], Any]:
+    import keras  # noqa: PLC0415
+
+    return lambda z, target: keras.losses.sparse_categorical_crossentropy(target, z, from_logits=True)
+
+
+def direct_tensorflow() -> Direct:
+    import tensorflow as tf  # noqa: PLC0415
+
+    def run(z: Any, target: Any) -> Arrays:
+        logits = tf.constant(z)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=target, logits=logits)
+        return loss.numpy(), tape.gradient(loss, logits).numpy()
+
+    return run
+
+
+OPTAX = "jax:optax.softmax_cross_entropy_with_integer_labels"
+TARGETS: dict[str, Callable[[], Direct]] = {
+    f"{Path(__file__).resolve()}:loss_and_gradient": lambda: loss_and_gradient,
+    "torch:torch.nn.functional.cross_entropy": direct_torch,
+    f"{OPTAX}:mode=eager": lambda: direct_jax(optax_loss),
+    f"{OPTAX}:mode=jit": lambda: direct_jax(optax_loss, jitted=True),
+    "keras:keras.losses.sparse_categorical_crossentropy:from_logits=True,backend=jax": lambda: direct_jax(keras_loss),
+    "tensorflow:tf.nn.sparse_softmax_cross_entropy_with_logits": direct_tensorflow,
+}
+
+
+def make_blocks(classes: int, rows: int) -> list[Work]:
+    rng = np.random.default_rng(0)
+    logits = [rng.standard_normal((classes, rows), dtype=np.float32) for _ in range(BLOCKS)]
+    targets = [IndexTarget(rng.integers(0, classes, rows)) for _ in range(BLOCKS)]
+    arithmetic = Arithmetic(find_format("float32"))
+    return [Work(arithmetic, z, target, 1.0, LossOptions()) for z, target in zip(logits, targets, strict=True)]
+
+
+def measure(name: str, direct: Direct, classes: int, rows: int) -> str:
+    target = parse_target_name(name)
+    blocks = make_blocks(classes, rows)
+    arrays = [(np.ascontiguousarray(work.logits.T), work.target.index) for work in blocks]  # type: ignore[union-attr]
+    spent: dict[str, list[float]] = {"adapter": [], "direct": []}
+    for repetition in range(REPETITIONS + BLOCKS):
+        work, (z, y) = blocks[repetition % BLOCKS], arrays[repetition % BLOCKS]
+        calls: dict[str, Callable[[], Any]] = {
+            "adapter": lambda work=work: evaluate_target(target, work, Guard()),  # type: ignore[misc]
+            "direct": lambda z=z, y=y: direct(z, y),  # type: ignore[misc]
+        }
+        for kind, call in calls.items():
+            start = time.perf_counter()
+            call()
+            spent[kind].append(time.perf_counter() - start)
+    adapter, bare = (1e3 * statistics.median(times[BLOCKS:]) for times in (spent["adapter"], spent["direct"]))
+    label = name.rsplit("/", maxsplit=1)[-1]
+    return f"{classes:5} × {rows:5}  adapter {adapter:7.2f} ms  direct {bare:7.2f} ms  ratio {adapter / bare:5.2f}  {label}"
+
+
+def main() -> None:
+    for name, make_direct in TARGETS.items():
+        if not sys.argv[1:] or parse_target_name(name).adapter in sys.argv[1:]:
+            direct = make_direct()
+            for classes, rows in SHAPES:
+                print(measure(name, direct, classes, rows), flush=True)
+            end_targets()
+
+
+if __name__ == "__main__":
+    main()
