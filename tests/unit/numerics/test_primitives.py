@@ -16,8 +16,8 @@ from cestab.results import Summation
 
 INF = float("inf")
 BASES = [0.0, 2.0**-10, 0.3, 0.7, 1.0, 1.5]
-# (dtype, exponent): values and derivatives of torch.tensor(BASES).to(dtype) ** exponent; without bfloat16's exponent −1/2, which
-# it computes as 1/sqrt(a) with the root rounded in short arrays and not in long ones
+# (dtype, exponent): values and derivatives of torch.tensor(BASES).to(dtype) ** exponent; without bfloat16's exponent −1/2,
+# which it computes as 1/sqrt(a) with the root rounded in short arrays and not in long ones
 TORCH = {
     ("bfloat16", 0.0): ([1.0] * 6, [0.0] * 6),
     ("bfloat16", 2.0): (
