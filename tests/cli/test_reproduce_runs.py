@@ -26,7 +26,7 @@ SWEEPS = [
     "sweep --objective focal-loss --dtype float16 --classes 3 --batch 40000 --reduction sum --logits=-200:200:9",
     "sweep -f focal-naive:gamma=0.5 -f focal-log-softmax:gamma=3 --dtype float16,float32 --classes 3 --logits=-99:99:9",
     "sweep --objective z-loss --dtype float16,bfloat16,float32 --classes 3 --logits=-1e4:1e4:17",
-    "sweep --objective softmax-mean-squared-error --dtype float16,bfloat16 --classes 3 --pattern spread,margin --logits=-50:50:65",
+    "sweep --objective softmax-mean-squared-error --dtype float16,bfloat16,float32 --classes 3,5 --atol 0 --logits=-50:50:65",
     "sweep --objective sigmoid-mean-squared-error --dtype float16,bfloat16,float32 --target correct,wrong,soft:0.25",
     "sweep --objective binary-cross-entropy --dtype float16,bfloat16,float32,float8_e5m2 --target correct,wrong,soft:0:1:3",
 ]
