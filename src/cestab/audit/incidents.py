@@ -94,7 +94,14 @@ def _spell(step: Step) -> str:
         return "log of 0"
     if step.operation == DIVIDE:
         return " / ".join(_decimal(operand, step.fmt) for operand in step.operands)
-    return {Cause.ZERO_TIMES_INFINITY: "0 × inf", Cause.INFINITY_MINUS_INFINITY: "inf − inf"}[Cause(step.local.cause or "")]
+    return _WORDS[Cause(step.local.cause or "")]
+
+
+_WORDS = {
+    Cause.ZERO_TIMES_INFINITY: "0 × inf",
+    Cause.INFINITY_MINUS_INFINITY: "inf − inf",
+    Cause.DIVISION_BY_ZERO: "division by 0",  # a power below 0 of it
+}
 
 
 def _look_at_guard(step: Step) -> tuple[Cause | None, str] | None:
