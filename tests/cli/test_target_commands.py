@@ -65,6 +65,9 @@ CRASHES = [
     ("wrong_shape", (), "it returned a loss of shape (95, 3) for 95 cases of 2 classes; (95,) is needed"),
     ("wrong_gradient_shape", (), "it returned a gradient of shape (2, 95); (95, 2) is needed"),
     ("raising_recipe", (), "it raised ValueError: planted"),
+    ("plain_number", (), "it raised TypeError: a formulation returns an Array, or Fused, not float"),
+    ("loss_of_every_class", (), "it raised ValueError: a formulation returns a loss of shape (95,), not (2, 95)"),
+    ("gradient_of_one_class", (), "it returned a gradient of shape (95,); (2, 95) is needed"),
 ]
 
 
@@ -100,7 +103,6 @@ WRONG = [
     (f"sweep -f {DATA}:stable:rows=0", ["rows=0", "at least 1"]),
     (f"sweep -f {DATA}:stable,naive", ["looks like a list", "-f naive"]),
     (f"sweep -f {DATA}:Scaled:facto=1", ["unknown parameter of Scaled 'facto'", "did you mean factor?"]),
-    (f"sweep -f {DATA}:shifted_lse:shift=1", ["shift=1", "from 0 up to 0.5"]),
     (f"sweep -f {DATA}:stable -f bce-with-logits -f naive", ["naive", "binary-cross-entropy"]),
     (f"sweep -f {DATA}:stable --timeout 0", ["--timeout", "above 0"]),
     (f"sweep -f {DATA}:stable --timeout soon", ["--timeout", "number"]),

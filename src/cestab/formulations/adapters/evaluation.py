@@ -199,7 +199,10 @@ class RecipeTarget:
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]:  # noqa: ARG002  # one call is a block
         """Return loss (cases,) and upstream·gradient (classes, cases)."""
         with np.errstate(all="ignore"):
-            return self.formulation.evaluate(work.logits, work.target, work.arithmetic, work.upstream)
+            loss, gradient = self.formulation.evaluate(work.logits, work.target, work.arithmetic, work.upstream)
+        if gradient.shape != work.logits.shape:
+            raise TargetError(f"it returned a gradient of shape {gradient.shape}; {work.logits.shape} is needed")
+        return loss, gradient
 
     def facts(self) -> TargetFacts:
         """Return what its numbers depend on: NumPy, as all of cestab's own."""
