@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cestab import formulation
-from cestab.primitives import Array, Target, exp, log, max_over_classes, pick, softmax, sum_over_classes
+from cestab.primitives import Array, Fused, Target, exp, log, max_over_classes, pick, softmax, sum_over_classes
 
 Numbers = npt.NDArray[Any]
 Both = tuple[Numbers, Numbers]
@@ -209,3 +209,21 @@ def floats_alone(z: Array, target: Target) -> Array:
 def raising_recipe(_z: Array, _target: Target) -> Array:
     """Raises."""
     raise ValueError("planted")
+
+
+@formulation
+def loss_of_every_class(z: Array, _target: Target) -> Array:
+    """Log-probabilities that nothing is picked from."""
+    return log(softmax(z))
+
+
+@formulation
+def plain_number(_z: Array, _target: Target) -> Array:
+    """No array of cestab's."""
+    return 3.0  # type: ignore[return-value]  # that is the mistake
+
+
+@formulation
+def gradient_of_one_class(z: Array, target: Target) -> Fused:
+    """A gradient that is none."""
+    return Fused(-pick(log(softmax(z)), target), pick(z, target))

@@ -223,7 +223,10 @@ class RecipeTarget:
         """Return loss (cases,) and upstream·gradient (classes, cases)."""
         with np.errstate(all="ignore"):
             loss, gradient = self.formulation.evaluate(work.logits, work.target, work.arithmetic, work.row_upstream)
-            return reduce_rows(work.options, loss, work.arithmetic), gradient
+            loss = reduce_rows(work.options, loss, work.arithmetic)
+        if gradient.shape != work.logits.shape:
+            raise TargetError(f"it returned a gradient of shape {gradient.shape}; {work.logits.shape} is needed")
+        return loss, gradient
 
     def facts(self) -> TargetFacts:
         """Return what its numbers depend on: NumPy, as all of cestab's own."""
