@@ -95,6 +95,7 @@ def _refuse_no_loss(loss: object, cases: int) -> None:
 
 
 FORMULATIONS: dict[str, Formulation] = {}
+HIGHEST_EPS = 0.5  # where 1 − eps meets it
 ADDED: dict[str, Formulation] = {}  # by users: found by name, but of no family
 
 
@@ -161,15 +162,19 @@ def with_parameters(found: Formulation, text: str, options: str) -> Formulation:
             raise UsageError(f"'{text}' gives {key} no value, e.g. {key}={declared[key].default}")
         if key in parameters:
             raise UsageError(f"'{text}' gives {key} twice")
-        is_free = key in found.option_names or found.name in ADDED
-        parameters[key] = _parse_parameter(found.recipe, declared[key], value, is_free=is_free)
+        top = None if found.name in ADDED or key in found.option_names else HIGHEST_EPS
+        parameters[key] = _parse_parameter(found.recipe, declared[key], value, top)
+    if any(
+        isinstance(value, float) and math.isnan(value) for key, value in parameters.items() if key not in found.option_names
+    ):
+        raise UsageError(f"'{text}' gives a parameter that is not a number")
     given = replace(found, name=text, parameters=parameters)
     _ = given.options  # raises what LossOptions refuses
     return given
 
 
-def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str, *, is_free: bool) -> Any:
-    """Return the value of a parameter: a choice, a positive integer, or a small number; any number where it is free."""
+def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str, top: float | None) -> Any:
+    """Return the value of a parameter: a choice, a positive integer, or a number from 0 up to `top`; NaN for what is none."""
     annotation = _find_type(recipe, declared)
     choices = typing.get_args(annotation)
     if choices:
@@ -182,10 +187,8 @@ def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str, *, 
         value = math.nan
     if annotation is int and not value >= 1:
         raise UsageError(f"{declared.name}={text} is not a whole number of at least 1")
-    if annotation is float and not is_free and not 0 <= value < 0.5:
-        raise UsageError(f"{declared.name}={text} is not a number from 0 up to 0.5")
-    if annotation is float and math.isnan(value):
-        raise UsageError(f"{declared.name}={text} is not a number")
+    if annotation is float and top is not None and not 0 <= value < top:
+        raise UsageError(f"{declared.name}={text} is not a number from 0 up to {top}")
     return value
 
 

@@ -29,6 +29,7 @@ from cestab.results import TargetFacts
 
 MODULES = {"python": "callable"}  # of adapters that are not called as their file is
 SECONDS_BETWEEN_TICKS = 0.2
+LONGEST_SENTENCE = 300  # characters of what a target raises; compilers tell pages
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow tells of every compilation else
 
 
@@ -120,8 +121,8 @@ def _answer(work_on: Any, work: Work | None) -> Reply:
     except TargetError as error:
         return Reply(Kind.ERROR, str(error))
     except BaseException as error:  # noqa: BLE001  # whatever it raises, SystemExit too, is a finding about it
-        sentence = f"it raised {type(error).__name__}: {error}".splitlines()[0]  # compilers tell pages
-        return Reply(Kind.ERROR, sentence.strip().rstrip(":"))
+        words = " ".join(f"it raised {type(error).__name__}: {error}".split()).rstrip(":")
+        return Reply(Kind.ERROR, words if len(words) <= LONGEST_SENTENCE else f"{words[:LONGEST_SENTENCE]}…")
 
 
 def main() -> None:
