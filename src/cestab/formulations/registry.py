@@ -162,19 +162,16 @@ def with_parameters(found: Formulation, text: str, options: str) -> Formulation:
             raise UsageError(f"'{text}' gives {key} no value, e.g. {key}={declared[key].default}")
         if key in parameters:
             raise UsageError(f"'{text}' gives {key} twice")
-        top = None if found.name in ADDED or key in found.option_names else HIGHEST_EPS
-        parameters[key] = _parse_parameter(found.recipe, declared[key], value, top)
-    if any(
-        isinstance(value, float) and math.isnan(value) for key, value in parameters.items() if key not in found.option_names
-    ):
-        raise UsageError(f"'{text}' gives a parameter that is not a number")
+        parameters[key] = _parse_parameter(found.recipe, declared[key], value)
+        if isinstance(parameters[key], float) and key not in found.option_names:  # LossOptions looks at those itself
+            _check_number(key, value, parameters[key], is_eps=found.name not in ADDED)
     given = replace(found, name=text, parameters=parameters)
     _ = given.options  # raises what LossOptions refuses
     return given
 
 
-def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str, top: float | None) -> Any:
-    """Return the value of a parameter: a choice, a positive integer, or a number from 0 up to `top`; NaN for what is none."""
+def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str) -> Any:
+    """Return the value of a parameter: a choice, a positive integer, or a number, NaN for a text that is none."""
     annotation = _find_type(recipe, declared)
     choices = typing.get_args(annotation)
     if choices:
@@ -187,9 +184,15 @@ def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str, top
         value = math.nan
     if annotation is int and not value >= 1:
         raise UsageError(f"{declared.name}={text} is not a whole number of at least 1")
-    if annotation is float and top is not None and not 0 <= value < top:
-        raise UsageError(f"{declared.name}={text} is not a number from 0 up to {top}")
     return value
+
+
+def _check_number(name: str, text: str, value: float, *, is_eps: bool) -> None:
+    """Refuse what is no number; of cestab's own, which are clips and guards, what is not from 0 up to 0.5."""
+    if is_eps and not 0 <= value < HIGHEST_EPS:
+        raise UsageError(f"{name}={text} is not a number from 0 up to {HIGHEST_EPS}")
+    if math.isnan(value):
+        raise UsageError(f"{name}={text} is not a number")
 
 
 def _find_type(recipe: Recipe, declared: inspect.Parameter) -> Any:
