@@ -150,7 +150,7 @@ def test_memory_beyond_the_limit_ends_the_process_within_a_call_and_between_shor
     words = "its process needed more than 0.25 GiB of memory"
     assert failure_of("leaks_slowly", QUARTER_GIBIBYTE) == words
     assert find_children() == []
-    assert failure_of_many("leaks", 8, QUARTER_GIBIBYTE) == words, "64 MiB each: at the fourth at the latest"
+    assert failure_of_many("leaks", 40, QUARTER_GIBIBYTE) == words, "8 MiB each: 320 in all"
     assert find_children() == []
 
 
