@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import subprocess
 import sys
 import time
 from typing import Any
@@ -97,6 +96,13 @@ def fails_while_bisecting(z: Numbers, target: Numbers) -> Both:
     return np.where(z[:, 0] > 3.14, z.dtype.type(np.inf), loss), gradient
 
 
+def many_rows_alone(z: Numbers, target: Numbers) -> Both:
+    """Computes a first block of 2^16 cases in two calls, and not the rest."""
+    if len(z) < 2**15:
+        raise ValueError("few rows")
+    return stable(z, target)
+
+
 def raises(_z: Numbers, _target: Numbers) -> Both:
     raise RuntimeError("[nan-loss]\n  planted")
 
@@ -117,11 +123,6 @@ def crashes(z: Numbers, target: Numbers) -> Both:
 def hangs(_z: Numbers, _target: Numbers) -> Both:
     while True:
         time.sleep(60)
-
-
-def hangs_beside_a_child(z: Numbers, target: Numbers) -> Both:
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    return hangs(z, target)
 
 
 def leaks(z: Numbers, target: Numbers) -> Both:

@@ -165,6 +165,18 @@ def test_a_target_that_fails_for_some_classes_is_judged_for_others() -> None:
     assert [each.formulation for each in report.recommendations] == [None]
 
 
+def test_a_target_that_fails_in_a_later_block_has_failed_in_all() -> None:
+    """2^16 cases of two classes are a block; the sound one is judged on both."""
+    names = [path_to("many_rows_alone"), "log-softmax"]
+    report = cestab.sweep(
+        names, dtypes=["float32"], classes=[2], patterns=["margin"], targets=["wrong"], logits="1:2:70000:linear"
+    )
+    failed, sound = report.settings
+    assert (failed.verdict, failed.cases, failed.reason) == (Verdict.ERROR, 0, "it raised ValueError: few rows")
+    assert sound.verdict is Verdict.PASS
+    assert sound.cases >= 70000
+
+
 def test_a_target_that_fails_in_the_search_for_boundaries_has_failed() -> None:
     report = sweep("fails_while_bisecting", "naive", dtypes=("float32",), targets=("wrong",))
     (failed,) = results_of(report, "fails_while_bisecting")

@@ -11,7 +11,6 @@ import numpy as np
 import psutil
 import pytest
 
-from cestab.audit.targets import loaded_targets
 from cestab.errors import UsageError
 from cestab.formulations.adapters import client
 from cestab.formulations.adapters.client import describe_target, end_targets, evaluate_target, start_target
@@ -25,7 +24,7 @@ from cestab.results import NO_OPTIONS, GradientSource, Guard, Summation
 
 DATA = Path(__file__).parents[3] / "data" / "targets.py"
 LOGITS = np.array([[0.0, 2.0], [0.0, -1.0]], dtype=np.float32)
-PATIENT, SHORT = Guard(30.0), Guard(0.5)
+PATIENT = Guard(30.0)
 QUARTER_GIBIBYTE = Guard(30.0, 2**28)
 
 
@@ -128,13 +127,35 @@ def test_a_process_that_was_killed_between_two_calls_is_told_once() -> None:
     assert ask("stable")[0].size == 2
 
 
-def test_a_hanging_call_is_ended_within_its_time_with_all_that_it_has_started() -> None:
+WITH_A_CHILD = """
+import subprocess, sys, time
+from pathlib import Path
+def f(z, target):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(__file__).with_name("pid").write_text(str(child.pid))
+    while True:
+        time.sleep(60)
+"""
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_hanging_call_is_ended_within_its_time_with_all_that_it_has_started(tmp_path: Path) -> None:
+    (tmp_path / "hangs.py").write_text(WITH_A_CHILD, encoding="utf-8")
     start = time.monotonic()
-    assert failure_of("hangs_beside_a_child", Guard(1.0)) == "it did not return within 1 s"
-    assert 1 <= time.monotonic() - start < 20
+    with pytest.raises(TargetError, match="it did not return within 2 s"):
+        evaluate_target(parse_target_name(f"{tmp_path}/hangs.py:f"), work_of(), Guard(2.0))
+    assert 2 <= time.monotonic() - start < 20
     assert find_children() == []
-    orphans = [p for p in psutil.process_iter(["cmdline"]) if "import time; time.sleep(600)" in (p.info["cmdline"] or [])]
-    assert orphans == []
+    child = int((tmp_path / "pid").read_text(encoding="utf-8"))
+    until = time.monotonic() + 10
+    while is_alive(child):  # it was sent a signal, and ends soon
+        assert time.monotonic() < until
 
 
 def test_the_clock_starts_anew_at_every_sign_of_life(tmp_path: Path) -> None:
@@ -186,39 +207,6 @@ def test_what_is_not_there_is_the_callers_mistake(function: str, words: str) -> 
         describe_target(name_of(function), PATIENT)
 
 
-def loader(folder: Path, source: str) -> TargetName:
-    (folder / "loads.py").write_text(f"{source}\ndef f(z, target):\n    return z[:, 0]\n", encoding="utf-8")
-    return parse_target_name(f"{folder}/loads.py:f")
-
-
-COUNTING = "from pathlib import Path\nwith Path(__file__).with_name('loads').open('a') as file:\n    file.write('x')\n"
-
-
-@pytest.mark.parametrize(
-    ("source", "guard", "words"),
-    [
-        ("import os\nos._exit(3)", PATIENT, "it ended its process: status 3"),
-        ("raise SystemExit(3)", PATIENT, "it raised SystemExit: 3"),
-        ("while True: pass", Guard(2.0), "it did not return within 2 s"),
-    ],
-)
-def test_what_cannot_be_loaded_is_not_tried_again_until_targets_are_ended(
-    source: str, guard: Guard, words: str, tmp_path: Path
-) -> None:
-    name = loader(tmp_path, COUNTING + source)
-    for _ in range(2):
-        with pytest.raises(TargetError) as caught:
-            describe_target(name, guard)
-        assert str(caught.value) == words
-        with pytest.raises(TargetError) as caught:
-            evaluate_target(name, work_of(), guard)
-        assert str(caught.value) == words
-    assert (tmp_path / "loads").read_text(encoding="utf-8") == "x"
-    end_targets()
-    loader(tmp_path, "")
-    assert evaluate_target(name, work_of(), guard)[0].tolist() == [0.0, 2.0]
-
-
 def test_targets_of_the_same_function_under_other_bounds_or_parameters_have_processes_of_their_own() -> None:
     ask("stable")
     ask("stable", QUARTER_GIBIBYTE)
@@ -262,25 +250,3 @@ def test_the_folder_and_the_modules_of_the_caller_are_found(tmp_path: Path, monk
     for module in ("of_this_folder", "of_the_path"):
         loss, _ = evaluate_target(parse_target_name(f"python:{module}.f"), work_of(), PATIENT)
         assert loss.tolist() == LOGITS[1].tolist()
-
-
-def test_loaded_targets_are_described_in_order_and_ended_whatever_happens() -> None:
-    names = [f"{DATA}:prints", "naive", f"{DATA}:stable", "clipped:eps=1e-8"]
-    with loaded_targets(names, PATIENT) as facts:
-        assert [fact.formulation for fact in facts] == [names[0], names[2]]
-        assert len(find_children()) == 2
-    assert find_children() == []
-    with pytest.raises(ZeroDivisionError), loaded_targets(names, PATIENT):
-        raise ZeroDivisionError
-    assert find_children() == []
-    with pytest.raises(UsageError), loaded_targets([*names, f"{DATA}:nothing"], PATIENT):
-        pytest.fail("a name that is not there")
-    assert find_children() == []
-
-
-def test_a_target_that_cannot_be_loaded_has_no_facts(tmp_path: Path) -> None:
-    name = loader(tmp_path, "raise SystemExit")
-    with loaded_targets([name.text, f"{DATA}:stable"], PATIENT) as facts:
-        assert [fact.formulation for fact in facts] == [f"{DATA}:stable"]
-        with pytest.raises(TargetError, match="it raised SystemExit"):
-            evaluate_target(name, work_of(), PATIENT)

@@ -17,7 +17,7 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results import NO_OPTIONS, GradientSource, LossOptions, Reduction, Summation
+from cestab.results import NO_OPTIONS, GradientSource, LossOptions, Summation
 
 FORMAT_NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
 DATA = Path(__file__).parents[3] / "data" / "targets.py"
@@ -269,55 +269,6 @@ def test_a_loss_may_be_a_column() -> None:
     assert evaluate(lambda z, _: z[:, :1])[0].tolist() == LOGITS[0].tolist()
 
 
-BATCH = LossOptions(batch=4)
-
-
-def test_every_case_is_a_batch_of_equal_rows_that_the_function_reduces() -> None:
-    calls: Calls = []
-
-    def reduce(z: Numbers, target: Numbers) -> Any:
-        loss, gradient = exact_loss(z.T, target)
-        return loss.mean(), gradient.T / len(z)
-
-    loss, gradient = evaluate(recorded(calls, reduce), work_of(dtype="float64", options=BATCH))
-    assert [z.shape for z, _ in calls] == [(4, 3)] * 5
-    assert all((z == z[0]).all() and (y == y[0]).all() for z, y in calls)
-    exact = exact_loss()
-    assert np.allclose(loss, exact[0], rtol=1e-15)
-    assert gradient is not None
-    assert np.allclose(gradient, exact[1] / 4, rtol=0, atol=1e-15), "of one row"
-
-
-@pytest.mark.parametrize("reduction", list(Reduction))
-def test_losses_of_the_rows_of_a_batch_are_reduced_or_the_function_is_told_to(reduction: Reduction) -> None:
-    options = LossOptions(batch=4, reduction=reduction)
-    factor = 4 if reduction is Reduction.SUM else 1
-    loss, _ = evaluate(lambda z, _: z[:, 0], work_of(options=options))
-    assert loss.tolist() == (factor * LOGITS[0]).tolist()
-    told: list[str] = []
-
-    def own(z: Numbers, _: Numbers, *, reduction: str = "mean") -> Any:
-        told.append(reduction)
-        return z[:, 0] if reduction == "none" else getattr(z[:, 0], reduction)()
-
-    assert evaluate(own, work_of(options=options))[0].tolist() == (factor * LOGITS[0]).tolist()
-    assert set(told) == {reduction.value}
-    assert evaluate(own)[0].tolist() == LOGITS[0].tolist()
-    assert told[-1] == "none"
-
-
-def test_every_second_row_of_a_batch_carries_the_ignore_index() -> None:
-    calls: Calls = []
-    options = LossOptions(batch=5, ignore_index=-1)
-    evaluate(recorded(calls, lambda z, _: z[0, 0]), work_of(options=options), "order=logits-first")
-    assert [y.tolist() for _, y in calls] == [[label, -1, label, -1, label] for label in INDEX.tolist()]
-
-
-def test_a_batch_has_one_loss() -> None:
-    with pytest.raises(TargetError, match=r"it returned a loss of shape \(4,\) for a batch; one number is needed"):
-        evaluate(lambda z, _: (z[:, 0], z), work_of(options=BATCH))
-
-
 @pytest.mark.parametrize(
     ("arithmetic", "words"),
     [
@@ -338,13 +289,6 @@ def test_facts_tell_what_the_numbers_depend_on() -> None:
     assert facts.versions == (("numpy", np.__version__),)
     assert facts.gradient is GradientSource.OWN
     assert (facts.threads, facts.flushes_subnormals) == (None, None)
-
-
-@pytest.mark.parametrize("parameter", ["device=cuda", "mode=jit", "layout=NCL", "backend=jax"])
-def test_the_adapter_has_one_place_to_run(parameter: str) -> None:
-    key, _, value = parameter.partition("=")
-    with pytest.raises(UsageError, match=f"unknown {key} of python '{value}'"):
-        NumpyEngine.read_site(parse_target_name(f"python:m.f:{parameter}"))
 
 
 def test_an_input_that_the_adapter_cannot_make_is_told() -> None:

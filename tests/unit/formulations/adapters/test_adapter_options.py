@@ -123,3 +123,10 @@ def test_parameters_that_it_may_have_are_not(parameters: str, found: object) -> 
 
 def test_options_need_no_import() -> None:
     assert read_options(parse_target_name("python:no.such.module.f:gamma=1")) == LossOptions(gamma=1.0)
+
+
+@pytest.mark.parametrize("parameter", ["device=cuda", "mode=jit", "layout=NCL", "backend=jax"])
+def test_the_adapter_has_one_place_to_run(parameter: str) -> None:
+    key, _, value = parameter.partition("=")
+    with pytest.raises(UsageError, match=f"unknown {key} of python '{value}'"):
+        NumpyEngine.read_site(parse_target_name(f"python:m.f:{parameter}"))
