@@ -24,10 +24,11 @@ def read_options(name: TargetName) -> LossOptions:
         if key in REFUSED:
             raise UsageError(f"{key} of '{name.text}' changes the objective: {REFUSED[key]}")
     convention = find_convention(name)
-    alpha = _number(name, "alpha", convention.alpha)  # one weight for all classes
+    if _number(name, "alpha", convention.alpha) != 1.0:
+        raise UsageError(f"'{name.text}' weighs its loss by alpha, for which cestab has no truth: add alpha=1.0")
     return LossOptions(
         label_smoothing=_number(name, "label_smoothing", 0.0),
-        class_weights=_weights(name) or ((alpha,) if alpha != 1.0 else ()),
+        class_weights=_weights(name),
         ignore_index=_ignored(name),
         gamma=_number(name, "gamma", convention.gamma),
         z_weight=_number(name, "z_weight", 0.0),

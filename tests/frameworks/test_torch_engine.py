@@ -1,0 +1,101 @@
+"""The adapter of PyTorch: its losses against cestab's truth, its modes and layouts, its facts."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from engines import (
+    DTYPES,
+    benign_logits,
+    check_against_truth,
+    check_batch,
+    check_binary,
+    check_rows,
+    check_softmax,
+    check_upstream,
+    describe,
+    evaluate,
+    index_target,
+    soft_target,
+    zeroing_margin,
+)
+
+from cestab.formulations.adapters.client import end_targets
+from cestab.formulations.adapters.engine import UnsupportedError
+from cestab.numerics.target import DenseTarget
+from cestab.results import LossOptions
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+
+FUNCTIONAL = "torch:torch.nn.functional."
+CROSS_ENTROPY = f"{FUNCTIONAL}cross_entropy"
+
+
+@pytest.fixture(autouse=True)
+def _end() -> Iterator[None]:
+    yield
+    end_targets()
+
+
+@pytest.mark.parametrize("mode", ["eager", "vmap"])
+@pytest.mark.parametrize("name", ["torch:torch.nn.CrossEntropyLoss", f"{FUNCTIONAL}log_softmax", "torch:torch.log"])
+def test_softmax_losses_are_the_true_ones(name: str, mode: str) -> None:
+    for dtype in DTYPES:
+        check_softmax(f"{name}:mode={mode}", dtype)
+
+
+@pytest.mark.parametrize("name", [CROSS_ENTROPY, f"{FUNCTIONAL}log_softmax"])
+def test_the_layout_of_segmentation_has_the_true_losses(name: str) -> None:
+    for dtype in DTYPES:
+        check_softmax(f"{name}:layout=NCL", dtype)
+
+
+def test_losses_of_integers_and_of_one_logit_are_the_true_ones() -> None:
+    for dtype in DTYPES:
+        check_softmax(f"{FUNCTIONAL}nll_loss", dtype, takes_dense=False)
+        check_binary(f"{FUNCTIONAL}binary_cross_entropy_with_logits", dtype)
+        check_binary("torch:torch.nn.BCELoss", dtype)
+
+
+def test_options_have_their_own_truth() -> None:
+    name = f"{CROSS_ENTROPY}:label_smoothing=0.1,weight=0.25:0.75"
+    for dtype in ("float64", "float32"):
+        check_against_truth(name, dtype, index_target(), soft_target())
+
+
+def test_compiled_losses_are_the_true_ones() -> None:
+    check_softmax(f"{CROSS_ENTROPY}:mode=compile", "float32")
+
+
+def test_a_mean_squared_error_is_mapped_over_rows_too() -> None:
+    for mode in ("eager", "vmap"):
+        check_against_truth(f"{FUNCTIONAL}mse_loss:input=softmax,mode={mode}", "float64", index_target())
+
+
+def test_upstream_rows_and_batch() -> None:
+    check_upstream(CROSS_ENTROPY)
+    check_rows(CROSS_ENTROPY, atol=0.0)
+    check_batch(CROSS_ENTROPY)
+
+
+def test_what_it_does_not_compute_is_unsupported() -> None:
+    with pytest.raises(UnsupportedError, match="PyTorch computes no loss in float8_e5m2"):
+        evaluate(CROSS_ENTROPY, benign_logits("float8_e5m2"), index_target(), "float8_e5m2")
+    with pytest.raises(UnsupportedError, match="mode=vmap maps a function of one row; it has no batch"):
+        evaluate(f"{CROSS_ENTROPY}:mode=vmap", benign_logits(), index_target(), options=LossOptions(batch=2))
+
+
+def test_facts() -> None:
+    facts = describe(CROSS_ENTROPY)
+    assert [package for package, _ in facts.versions] == ["torch"]
+    assert facts.flushes_subnormals is False
+    assert facts.threads is not None
+
+
+def test_a_confident_gradient_is_zero_from_53_log_2_on() -> None:
+    assert zeroing_margin(CROSS_ENTROPY) == (False, True)
+
+
+def test_the_clamped_backward_of_a_binary_loss() -> None:
+    _, gradient = evaluate("torch:torch.nn.BCELoss", np.array([[-50.0]]), DenseTarget(np.ones((1, 1))))
+    assert gradient[0, 0] == pytest.approx(-1.93e-10, rel=1e-2)  # truly −1

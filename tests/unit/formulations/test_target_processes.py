@@ -1,0 +1,104 @@
+"""Processes of targets: what they import, what they say where a framework is missing, how their messages pass."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import Pipe
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cestab.errors import UsageError
+from cestab.formulations.adapters.channel import BYTES, Channel, map_memory, open_memory
+from cestab.formulations.adapters.client import describe_target, end_targets, evaluate_target
+from cestab.formulations.adapters.evaluation import Work
+from cestab.formulations.adapters.names import parse_target_name
+from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.formats import find_format
+from cestab.numerics.target import IndexTarget
+from cestab.results import DEFAULT_GUARD, NO_OPTIONS
+
+FRAMEWORKS = ("jax", "keras", "optax", "tensorflow", "torch")
+IMPORTED = f"""
+import sys
+import numpy as np
+
+def loss(z, y):
+    return np.full(len(z), float(bool(set({FRAMEWORKS!r}) & set(sys.modules)))), np.zeros_like(z)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _end() -> Iterator[None]:
+    end_targets()
+    yield
+    end_targets()
+
+
+def hide(module: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have processes find a module that is not installed."""
+    (folder / module).mkdir()
+    (folder / module / "__init__.py").write_text(f"raise ModuleNotFoundError('No module', name={module!r})")
+    source = str(Path(__file__).parents[3] / "src")
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{source}")
+
+
+@pytest.mark.parametrize(
+    ("missing", "name"),
+    [
+        ("jax", "jax:jax.nn.log_softmax"),
+        ("torch", "torch:torch.nn.functional.cross_entropy"),
+        ("tensorflow", "tensorflow:tf.nn.log_softmax"),
+        ("keras", "keras:keras.losses.BinaryCrossentropy:backend=jax"),
+    ],
+)
+def test_a_missing_framework_is_a_sentence(missing: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(missing, tmp_path, monkeypatch)
+    with pytest.raises(UsageError) as told:
+        describe_target(parse_target_name(name), DEFAULT_GUARD)
+    assert str(told.value) == f"{missing} is not installed, which '{name}' needs: pip install 'cestab[{missing}]'"
+
+
+def test_nothing_is_imported_that_is_not_named(tmp_path: Path) -> None:
+    (tmp_path / "users.py").write_text(IMPORTED)
+    work = Work(
+        Arithmetic(find_format("float32")), np.zeros((2, 3), np.float32), IndexTarget(np.zeros(3, np.intp)), 1.0, NO_OPTIONS
+    )
+    loss, _ = evaluate_target(parse_target_name(f"{tmp_path / 'users.py'}:loss"), work, DEFAULT_GUARD)
+    assert not loss.any()
+    assert not set(FRAMEWORKS) & set(sys.modules)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["sweep", "jax:nosuch.loss", "--dtype", "float32"]])
+def test_the_command_imports_no_framework(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom cestab.__main__ import main\n"
+        f"sys.argv = ['cestab', *{arguments!r}]\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        f"print(sorted(set({FRAMEWORKS!r}) & set(sys.modules)), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("size", [0, 3, BYTES // 8 - 8, BYTES // 8])
+def test_arrays_pass_through_shared_memory_or_with_the_message(size: int) -> None:
+    receiving, sending = Pipe(duplex=False)
+    channel = Channel(sending, receiving, map_memory(open_memory()))
+    sent = {
+        "small": np.arange(3.0),
+        "large": np.arange(size, dtype=np.float64),
+        "text": "x",
+        "odd": np.eye(3)[:, 1],
+    }
+    with ThreadPoolExecutor() as other_end:  # a pipe does not hold a large message
+        other_end.submit(channel.send, sent)
+        received = channel.receive()
+    channel.send({"small": np.zeros(3)})
+    assert received["text"] == "x"
+    for name in ("small", "large", "odd"):
+        np.testing.assert_array_equal(received[name], sent[name])
+    channel.receive()["small"][0] = 1.0  # it is the receiver's own
+    channel.close()
