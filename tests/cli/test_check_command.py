@@ -70,7 +70,7 @@ CRASHING = SOUND.replace("naive", "log-softmax")
         ((SOUND, MASKED), 2),
         ((BAD, MASKED), 1),
         ((MASKED,), 2),
-        ((CRASHING,), 2),
+        ((CRASHING,), 3),
         ((SOUND, CRASHING), 3),
         ((BAD, CRASHING), 1),
         ((SOUND, "x = 1\n"), 2),

@@ -292,3 +292,23 @@ def test_the_choice_for_formats_without_infinity_is_printed(cestab: Command) -> 
     assert "overflow without infinity: saturate" in words("float8_e4m3fn", "--fp8-overflow", "saturate")
     assert "overflow without infinity: nan" in words("float8_e4m3fn")
     assert "overflow without infinity" not in words("float8_e5m2")
+
+
+def test_a_batch_and_the_options_of_the_objective_are_in_the_report_and_read_back(cestab: Command, tmp_path: Path) -> None:
+    arguments = ("-f", "focal-naive:gamma=1", "-f", "focal-naive", "--dtype", "float16", "--logits", "-9:9", "--classes", "2")
+    file = str(tmp_path / "report.json")
+    assert cestab("sweep", *arguments, "--batch", "8", "--reduction", "sum", "--json", "-o", file).status == 0
+    report = parse_strictly(Path(file).read_text(encoding="utf-8"))
+    assert (report["request"]["batch"], report["request"]["reduction"]) == (8, "sum")
+    shown = [(own["formulation"], own["batch"], own["reduction"], own["options"]) for own in report["settings"]]
+    gammas = {"focal-naive:gamma=1": {"gamma": 1.0}, "focal-naive": {"gamma": 2.0}}
+    assert shown == [(name, 8, "sum", options) for name, options in gammas.items() for _ in range(4)]
+    assert cestab("diff", file, file).status == 0
+    assert "sum of 8 rows" in cestab("sweep", *arguments, "--batch", "8", "--reduction", "sum", "--detail").out.replace(
+        "\n", " "
+    )
+
+
+def test_an_unknown_batch_or_reduction_is_one_sentence(cestab: Command) -> None:
+    assert cestab(*SMALL, "--batch", "0").err.splitlines() == ["cestab: a batch of 0 rows is not one of 1 to 16777216"]
+    assert "did you mean sum?" in cestab(*SMALL, "--reduction", "sume").err

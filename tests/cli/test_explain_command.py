@@ -15,7 +15,6 @@ import pytest
 from cestab.audit import single
 from cestab.formulations import FORMULATIONS
 from cestab.reports.text import NARROWEST
-from cestab.results import Objective
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
@@ -48,7 +47,7 @@ def test_the_schema_is_one_and_shipped() -> None:
 @pytest.mark.parametrize("name", FORMULATIONS)
 @pytest.mark.parametrize("at", ["0", "-104", "1000"])
 def test_json_is_as_its_schema_says(name: str, at: str, cestab: Command) -> None:
-    dense = "soft:0.25" if FORMULATIONS[name].objective is Objective.BINARY_CROSS_ENTROPY else "smooth:0.1"
+    dense = "soft:0.25" if FORMULATIONS[name].objective.is_binary else "smooth:0.1"
     for target in ("wrong", dense):
         outcome = cestab("explain", "-f", name, "--dtype", "float16", f"--at={at}", "--target", target, "--json")
         assert outcome.status == 0

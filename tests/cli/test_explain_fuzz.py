@@ -12,7 +12,7 @@ from cestab.cases.patterns import PATTERNS
 from cestab.cli.app import run
 from cestab.formulations import FORMULATIONS
 from cestab.numerics.formats import FORMATS
-from cestab.results import Objective, Summation
+from cestab.results import Summation
 
 EXAMPLES = 600
 TARGETS = ("correct", "wrong", "one-hot-correct", "one-hot-wrong", "smooth:0.1", "soft:0.9", "soft:0.25", "uniform")
@@ -37,7 +37,7 @@ def arguments(draw: st.DrawFn) -> list[str]:
     name, dtype = draw(st.sampled_from([*FORMULATIONS, *PARAMETERS])), draw(st.sampled_from(sorted(FORMATS)))
     words = ["explain", "-f", name, "--dtype", dtype]
     magnitudes = st.sampled_from(extremes(dtype)) | st.floats(-200, 200, width=32)
-    is_binary = FORMULATIONS[name.partition(":")[0]].objective is Objective.BINARY_CROSS_ENTROPY
+    is_binary = FORMULATIONS[name.partition(":")[0]].objective.is_binary
     if draw(st.booleans()):
         classes = 1 if is_binary else draw(st.integers(2, 9))
         logits = [repr(draw(magnitudes | st.just(-math.inf))) for _ in range(classes)]

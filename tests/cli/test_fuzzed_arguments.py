@@ -19,15 +19,36 @@ DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
 ALLOWED = {ExitStatus.DONE, ExitStatus.GATE_FAILED, ExitStatus.USAGE}
 
 # option: values that mean something, and values that do not
-NAMES = ["naive", "clipped:eps=1e-8", "online:chunk=2", "compensated", "sigmoid-naive", "clipped:bounds=closed,eps=0.4"]
-WRONG_NAMES = ["nave", "", ":", "naive:x=1", "clipped:eps=", "online:chunk=0", "log-eps:eps=nan", "naive,clipped", "ünï→"]
+NAMES = [
+    "naive",
+    "clipped:eps=1e-8",
+    "online:chunk=2",
+    "compensated",
+    "sigmoid-naive",
+    "clipped:bounds=closed,eps=0.4",
+    "focal-naive:gamma=1",
+]
+WRONG_NAMES = [
+    "nave",
+    "",
+    ":",
+    "naive:x=1",
+    "clipped:eps=",
+    "online:chunk=0",
+    "log-eps:eps=nan",
+    "focal-naive:gamma=9",
+    "naive,clipped",
+    "ünï→",
+]
 NUMBERS, WRONG_NUMBERS = ["1", "2", "0.5", "1e-3", "8"], ["0", "-1", "nan", "inf", "-inf", "1e400", "1e-400", "", "x", "٣"]
 FORMATS = ["float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "float32", "float64", "float8_e3m4"]
 WRONG_FORMATS = ["float4_e2m1fn", "half", "", "float"]
 VALUES = {
     "-f": (NAMES, WRONG_NAMES),
     "--against": (NAMES, WRONG_NAMES),
-    "--objective": (["softmax-cross-entropy"], ["binary-cross-entropy", "mse", ""]),
+    "--objective": (["softmax-cross-entropy"], ["binary-cross-entropy", "focal-loss", "mse", ""]),
+    "--batch": (["1", "3", "1000"], ["0", "-1", "1e3", "16777217", "x", ""]),
+    "--reduction": (["mean", "sum"], ["none", ""]),
     "--dtype": (FORMATS, WRONG_FORMATS),
     "--compute": (["float32", "float64"], [*FORMATS, *WRONG_FORMATS]),
     "--summation": (["wide", "pairwise", "sequential"], ["sideways"]),
@@ -56,7 +77,7 @@ VALUES = {
     "-o": (["out.json"], ["missing/out.json", ".", ""]),
 }
 JUDGEMENT = ["--dtype", "--compute", "--summation", "--loss-scale", "--fp8-overflow", "--rtol", "--atol"]
-CASES = ["--pattern", "--target", "--seed"]
+CASES = ["--pattern", "--target", "--seed", "--batch", "--reduction"]
 FORMS = ["--output-format", "-o"]
 # command: its options, and words with which it does something
 COMMANDS = {
@@ -66,7 +87,7 @@ COMMANDS = {
         ["digits.npz", "-f", "naive", "--dtype", "float16"],
     ),
     "compare": ([*JUDGEMENT, *CASES, *FORMS], ["naive", "compensated", "--dtype", "float16"]),
-    "explain": (["--against", "--pattern", *JUDGEMENT, *FORMS], ["-f", "log-sum-exp", "--at", "3"]),
+    "explain": (["--against", "--pattern", "--batch", "--reduction", *JUDGEMENT, *FORMS], ["-f", "log-sum-exp", "--at", "3"]),
     "capture": ([], ["jax"]),
     "list": ([], ["findings"]),
     "diff": (["--max-growth", *FORMS], ["old.json", "new.json"]),
@@ -140,7 +161,7 @@ def _stay_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-@seed(20261124)
+@seed(20261126)
 @settings(max_examples=1200, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(argument_lists())
 def test_every_argument_list_ends_in_a_status_of_the_contract(arguments: list[str]) -> None:

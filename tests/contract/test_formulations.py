@@ -14,7 +14,6 @@ from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
 
-SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
 CASES = 64
 WIDE_FORMATS = ["float32", "float64"]
 OP_BY_OP = 64  # a gradient entry of any recipe is at most about 30 rounded operations away from p − y, each below 1
@@ -25,15 +24,19 @@ def without_bias(name: str) -> str:
     return f"{name}:eps=1e-12" if "eps" in FORMULATIONS[name].defaults() else name
 
 
-SOFTMAX_NAMES = [without_bias(name) for name, f in FORMULATIONS.items() if f.objective is SOFTMAX]
-BINARY_NAMES = [without_bias(name) for name, f in FORMULATIONS.items() if f.objective is BINARY]
+CLASS_NAMES = [without_bias(name) for name, f in FORMULATIONS.items() if not f.objective.is_binary]
+BINARY_NAMES = [without_bias(name) for name, f in FORMULATIONS.items() if f.objective.is_binary]
+SHIFTABLE_NAMES = [name for name in CLASS_NAMES if find_formulation(name).objective is not Objective.Z_LOSS]
+# 1/K of the mean counts masked classes, too
+MASKABLE_NAMES = [name for name in CLASS_NAMES if find_formulation(name).objective is not Objective.SOFTMAX_MEAN_SQUARED_ERROR]
 # in DESIGN's words, log takes the whole vector: 0·(1/0) of a masked class is NaN
-LOG_OF_EVERY_CLASS = {"naive", "softmax-log"}
+LOG_OF_EVERY_CLASS = {"naive", "softmax-log", "focal-naive"}
 
 
-def conditions_for(objective: Objective, fmt: Format, classes: int, loss_scale: float = 1.0) -> Conditions:
+def conditions_for(name: str, fmt: Format, classes: int, loss_scale: float = 1.0) -> Conditions:
+    formulation = find_formulation(name)
     return Conditions(
-        objective,
+        formulation.objective,
         fmt,
         fmt,
         Summation.WIDE,
@@ -43,6 +46,7 @@ def conditions_for(objective: Objective, fmt: Format, classes: int, loss_scale: 
         atol=fmt.atol,
         fp8_overflow=Fp8Overflow.NAN,
         flush=False,
+        options=formulation.options,
     )
 
 
@@ -61,13 +65,12 @@ def targets_of(fmt: Format, classes: int) -> Iterator[Target]:
 
 
 def run(name: str, logits: FloatArray, target: Target, fmt: Format, loss_scale: float = 1.0) -> tuple[FloatArray, FloatArray]:
-    objective = find_formulation(name).objective
     cases = Cases(np.arange(logits.shape[1]), logits, target)
-    return compute_own(conditions_for(objective, fmt, len(logits), loss_scale), find_formulation(name), cases)
+    return compute_own(conditions_for(name, fmt, len(logits), loss_scale), find_formulation(name), cases)
 
 
 def kinds_seen(name: str, logits: FloatArray, target: Target, fmt: Format, loss_scale: float) -> set[FindingKind]:
-    conditions = conditions_for(find_formulation(name).objective, fmt, len(logits), loss_scale)
+    conditions = conditions_for(name, fmt, len(logits), loss_scale)
     cases = Cases(np.arange(logits.shape[1]), logits, target)
     loss, gradient = compute_own(conditions, find_formulation(name), cases)
     judgement = judge_block(loss, gradient, find_truth(conditions, cases, precise=True), conditions.limits)
@@ -76,7 +79,7 @@ def kinds_seen(name: str, logits: FloatArray, target: Target, fmt: Format, loss_
     return {KINDS[code - 1] for code in {*judgement.loss_codes.tolist(), *judgement.gradient_codes.tolist()} - {0}}
 
 
-@pytest.mark.parametrize("name", SOFTMAX_NAMES)
+@pytest.mark.parametrize("name", CLASS_NAMES)
 @pytest.mark.parametrize("dtype", WIDE_FORMATS)
 @pytest.mark.parametrize("classes", [2, 5])
 @pytest.mark.parametrize("loss_scale", [1.0, 128.0])
@@ -99,11 +102,11 @@ def test_binary_formulations_are_right_on_benign_logits(name: str, dtype: str, l
 @pytest.mark.parametrize("dtype", FORMATS)
 def test_results_are_numbers_of_the_format_one_loss_a_case(formulation: Formulation, dtype: str) -> None:
     fmt = FORMATS[dtype]
-    classes = 1 if formulation.objective is BINARY else 5
+    classes = 1 if formulation.objective.is_binary else 5
     logits = logits_of(fmt, classes)
     kept = logits.copy()
     labels = DenseTarget(np.full((1, CASES), 0.25, dtype=fmt.storage))
-    for target in [labels] if formulation.objective is BINARY else targets_of(fmt, classes):
+    for target in [labels] if formulation.objective.is_binary else targets_of(fmt, classes):
         loss, gradient = run(formulation.name, logits, target, fmt)
         assert (loss.shape, gradient.shape) == ((CASES,), (classes, CASES))
         for values in (loss, gradient):
@@ -112,7 +115,7 @@ def test_results_are_numbers_of_the_format_one_loss_a_case(formulation: Formulat
     np.testing.assert_array_equal(logits, kept, err_msg="the logits were written to")
 
 
-@pytest.mark.parametrize("name", SOFTMAX_NAMES)
+@pytest.mark.parametrize("name", SHIFTABLE_NAMES)
 @pytest.mark.parametrize("dtype", [*WIDE_FORMATS, "float16"])
 @pytest.mark.parametrize("classes", [2, 5])
 def test_gradient_entries_of_an_index_target_sum_to_0(name: str, dtype: str, classes: int) -> None:
@@ -121,10 +124,10 @@ def test_gradient_entries_of_an_index_target_sum_to_0(name: str, dtype: str, cla
         name.partition(":")[0] if fmt.is_narrow else name, logits_of(fmt, classes), next(targets_of(fmt, classes)), fmt
     )
     assert np.abs(gradient.astype(np.float64).sum(axis=0)).max() <= OP_BY_OP * fmt.unit_roundoff
-    assert np.abs(gradient).max(axis=0).min() > 0.01, "nothing is learnt from zeros"
+    assert np.median(np.abs(gradient).max(axis=0)) > 0.01, "nothing is learnt from zeros"
 
 
-@pytest.mark.parametrize("name", SOFTMAX_NAMES)
+@pytest.mark.parametrize("name", CLASS_NAMES)
 @pytest.mark.parametrize("dtype", WIDE_FORMATS)
 def test_a_permutation_of_classes_permutes_the_gradient(name: str, dtype: str) -> None:
     fmt, order = FORMATS[dtype], np.array([3, 0, 4, 1, 2])
@@ -141,7 +144,7 @@ def test_a_permutation_of_classes_permutes_the_gradient(name: str, dtype: str) -
         np.testing.assert_allclose(other_gradient, gradient[order], rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("name", SOFTMAX_NAMES)
+@pytest.mark.parametrize("name", SHIFTABLE_NAMES)
 @pytest.mark.parametrize("dtype", WIDE_FORMATS)
 @pytest.mark.parametrize("shift", [-8.0, 3.0])
 def test_a_shift_of_all_logits_changes_nothing(name: str, dtype: str, shift: float) -> None:
@@ -155,7 +158,7 @@ def test_a_shift_of_all_logits_changes_nothing(name: str, dtype: str, shift: flo
             np.testing.assert_allclose(moved, still, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("name", SOFTMAX_NAMES)
+@pytest.mark.parametrize("name", MASKABLE_NAMES)
 @pytest.mark.parametrize("dtype", WIDE_FORMATS)
 @pytest.mark.parametrize("place", [0, 4])
 def test_a_masked_class_gets_no_gradient(name: str, dtype: str, place: int) -> None:

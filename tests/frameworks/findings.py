@@ -38,6 +38,7 @@ BINARY = (
     f"{KERAS}binary_crossentropy:from_logits=False,input=sigmoid,backend=jax",
     "tensorflow:tf.nn.sigmoid_cross_entropy_with_logits",
 )
+RANKS = ("pass", "undefined", "unsupported", "warn", "error", "fail")
 PACKAGES = ("torch", "jax", "jaxlib", "optax", "keras", "tensorflow-cpu")
 
 
@@ -62,3 +63,27 @@ def sweep(name: str) -> list[dict[str, Any]]:
 def versions() -> dict[str, str]:
     """Return the releases that are installed."""
     return {package: metadata.version(package) for package in PACKAGES}
+
+
+def render_table(kept: dict[str, Any]) -> str:
+    """Return the findings as the Markdown table of docs/targets.md: a row per loss, a cell per dtype."""
+    settings = kept["settings"]
+    dtypes = list(dict.fromkeys(row["dtype"] for row in settings))
+    lines = [f"| loss | {' | '.join(dtypes)} |", f"| --- |{' --- |' * len(dtypes)}"]
+    for name in dict.fromkeys(row["formulation"] for row in settings):
+        own = [row for row in settings if row["formulation"] == name]
+        cells = [_render_cell([row for row in own if row["dtype"] == dtype]) for dtype in dtypes]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _render_cell(rows: list[dict[str, Any]]) -> str:
+    """Return the worst verdict, and the hard finding (no note) that begins at the smallest |t|, else another."""
+    verdict = max((row["verdict"] for row in rows), key=RANKS.index)
+    hard = [(abs(float.fromhex(at)), kind) for row in rows for kind, at in row["hard"].items() if kind != "overflowing-loss"]
+    if hard:
+        start, kind = min(hard)
+        return f"{verdict}: {kind} from {start:.5g}"
+    graded = [(abs(float(at)), kind) for row in rows for kind, at in row["graded"].items()]
+    graded = [found for found in graded if found[1].startswith("wrong")] or graded
+    return f"{verdict}: {min(graded)[1]} at {min(graded)[0]:.4g}" if graded else verdict

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,8 @@ from cestab.audit.rules import KINDS
 from cestab.cases.patterns import PATTERNS
 from cestab.cases.targets import TARGET_KINDS
 from cestab.numerics.formats import FORMATS, Format
-from cestab.numerics.rounding import FloatArray, IntArray, round_number, round_to_format, to_ordinal
-from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.numerics.rounding import FloatArray, IntArray, round_quotient, round_to_format, to_ordinal
+from cestab.results import NO_OPTIONS, FindingKind, Fp8Overflow, LossOptions, Objective, Reduction, Summation
 
 K = FindingKind
 ALLOWED = {K.OVERFLOWING_LOSS, K.OVERFLOWING_GRADIENT, K.UNDERFLOWING_GRADIENT}
@@ -38,19 +40,22 @@ def ordinals_of(fmt: Format, rng: np.random.Generator, count: int) -> IntArray:
     return np.unique(np.concatenate((near, anywhere, [-top, -1, 0, 1, top])))
 
 
-def conditions_of(fmt: Format, objective: Objective) -> Iterator[Conditions]:
-    scales = [s for s in LOSS_SCALES if 0 < round_number(s, fmt) <= fmt.max]
-    patterns = (
-        [p.name for p in PATTERNS.values() if fmt.has_infinity or not p.is_masking] if objective is SOFTMAX else ["margin"]
-    )
-    targets = TARGETS if objective is SOFTMAX else ["correct", "wrong", "soft:0.3", "soft:1.0"]
+def conditions_of(
+    fmt: Format, objective: Objective, options: LossOptions = NO_OPTIONS, scales: tuple[float, ...] = LOSS_SCALES
+) -> Iterator[Conditions]:
+    scales = tuple(s for s in scales if 0 < round_quotient(s, options.divisor, fmt) <= fmt.max)
+    unmasked = [p.name for p in PATTERNS.values() if fmt.has_infinity or not p.is_masking]
+    patterns = ["margin"] if objective.is_binary else unmasked
+    targets = ["correct", "wrong", "soft:0.3", "soft:1.0"] if objective.is_binary else TARGETS
+    if options.ignore_index is not None:
+        targets = ["correct", "wrong"]
     for pattern, target, loss_scale in product(patterns, targets, scales):
         yield Conditions(
             objective,
             fmt,
             fmt,
             Summation.WIDE,
-            classes=2 if objective is SOFTMAX else 1,
+            classes=1 if objective.is_binary else 2,
             loss_scale=loss_scale,
             rtol=fmt.rtol,
             atol=fmt.atol,
@@ -59,6 +64,7 @@ def conditions_of(fmt: Format, objective: Objective) -> Iterator[Conditions]:
             pattern=pattern,
             target=target,
             seed=1,
+            options=options,
         )
 
 
@@ -106,6 +112,39 @@ def test_correctly_rounded_results_only_under_and_overflow(
         judged[name] += 2 * cases.positions.size  # one result is a loss or a gradient
     if objective is SOFTMAX and fmt.max > 2**15:
         assert K.OVERFLOWING_LOSS in seen, "the largest logits must be among the cases"
+
+
+SUM = {"batch": 6, "reduction": Reduction.SUM}
+OPTIONS: list[tuple[Objective, dict[str, Any]]] = [
+    (SOFTMAX, {"label_smoothing": 0.1}),
+    (SOFTMAX, {"class_weights": (3.0, 0.25), **SUM}),
+    (SOFTMAX, {"class_weights": (8.0, 0.5), "label_smoothing": 0.25, "batch": 3}),
+    (SOFTMAX, {"ignore_index": 1, "batch": 5}),
+    (BINARY, {"label_smoothing": 0.1, "class_weights": (5.0,), **SUM}),
+    (Objective.FOCAL_LOSS, {"gamma": 2.0}),
+    (Objective.FOCAL_LOSS, {"gamma": 0.5, **SUM}),
+    (Objective.FOCAL_LOSS, {"gamma": 8.0}),
+    (Objective.Z_LOSS, {"z_weight": 1e-4}),
+    (Objective.Z_LOSS, {"z_weight": 1.0, "label_smoothing": 0.1, "batch": 4}),
+    (Objective.SOFTMAX_MEAN_SQUARED_ERROR, {}),
+    (Objective.SOFTMAX_MEAN_SQUARED_ERROR, SUM),
+    (Objective.SIGMOID_MEAN_SQUARED_ERROR, {}),
+]
+
+
+@pytest.mark.parametrize("name", ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])
+@pytest.mark.parametrize(("objective", "options"), OPTIONS, ids=str)
+@pytest.mark.parametrize("classes", [2, 5])
+def test_so_it_is_with_every_objective_and_its_options(
+    name: str, objective: Objective, options: dict[str, Any], classes: int, judged: Counter[str]
+) -> None:
+    fmt, rng = FORMATS[name], np.random.default_rng(33)
+    for conditions in conditions_of(fmt, objective, LossOptions(**options), (1.0, 2.0**-10, 64.0)):
+        own = replace(conditions, classes=1 if objective.is_binary else classes)
+        cases = make_cases(own, ordinals_of(fmt, rng, 60 if fmt.bits > 32 else 200))
+        kinds = kinds_of(own, cases, saturate=False)
+        assert not set(kinds) - ALLOWED, (kinds, own)
+        judged[name] += 2 * cases.positions.size
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16", "float8_e4m3fn"])

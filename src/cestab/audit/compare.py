@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cestab.audit.agreement import Pair, compare_block
+from cestab.audit.agreement import AgreementTally, Pair, compare_block
 from cestab.audit.environment import describe_environment, ignore_progress, version
 from cestab.audit.evaluate import Block, Outcome, merge_results
 from cestab.audit.plan import Plan, group_by_options, plan_sweep
 from cestab.audit.sweep import GroupResult, collect_groups, complete_group, evaluate_blocks, refuse_group
 from cestab.audit.targets import loaded_targets
-from cestab.audit.trade import describe_trade, find_harms
+from cestab.audit.trade import describe_trade, find_harms, keep_common
 from cestab.errors import UsageError
 from cestab.results import (
+    Agreement,
     BoundaryPair,
     Comparison,
     Finding,
@@ -80,18 +81,25 @@ def compare_group(plan: Plan) -> ComparedGroup:
 
 def _compare_setting(group: ComparedGroup, request: SweepRequest, name: str) -> SettingComparison:
     reference, other = group.group.results[request.formulations[0]], group.group.results[name]
-    pair = group.pairs.get(name) if group.pairs is not None and reference.cases else None
+    pair = (group.pairs or {}).get(name, Pair()) if reference.cases else Pair()
+    judged = keep_common((reference, other))
+    findings = [result.findings for result in judged]
     return SettingComparison(
         reference,
         other,
-        None if pair is None else pair.loss.place(group.plan.conditions),
-        None if pair is None else pair.gradient.place(group.plan.conditions),
-        _without(reference.findings, other.findings),
-        _without(other.findings, reference.findings),
-        _boundaries(reference, other),
-        tuple(find_harms(reference, other)),
-        tuple(find_harms(other, reference)),
+        _place(pair.loss, group.plan),
+        _place(pair.gradient, group.plan),
+        _without(findings[0], findings[1]),
+        _without(findings[1], findings[0]),
+        _boundaries(*judged),
+        tuple(find_harms(*judged)),
+        tuple(find_harms(*reversed(judged))),
     )
+
+
+def _place(tally: AgreementTally, plan: Plan) -> Agreement | None:
+    """Return an agreement; None where nothing was computed by both."""
+    return tally.place(plan.conditions) if tally.cases else None
 
 
 def _without(findings: Sequence[Finding], others: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -17,13 +17,13 @@ from cestab.formulations import AnyFormulation, ExternalFormulation, Formulation
 from cestab.formulations.adapters.client import evaluate_target
 from cestab.formulations.adapters.engine import TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import Work
-from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.arithmetic import Arithmetic, reduce_rows
 from cestab.numerics.ball import ExactCase
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal, round_number, round_quotient
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
-from cestab.results import DEFAULT_GUARD, NO_OPTIONS, Fp8Overflow, Guard, LossOptions, Objective, Summation, Verdict
+from cestab.results import DEFAULT_GUARD, NO_OPTIONS, Fp8Overflow, Guard, LossOptions, Objective, Reduction, Summation, Verdict
 
 # loss (cases,) and upstream·gradient (classes, cases); None where a target returns no gradient
 Results = tuple[FloatArray, FloatArray | None]
@@ -142,7 +142,20 @@ def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:
     logits = make_logits(pattern, t, conditions.classes, conditions.seed, conditions.fmt)
     is_kept = has_truth(logits, masks=pattern.is_masking)
     logits = logits if is_kept.all() else np.ascontiguousarray(logits[:, is_kept])
-    return Cases(ordinals[is_kept], logits, make_target(conditions.target, logits, conditions.fmt, conditions.objective))
+    cases = Cases(ordinals[is_kept], logits, make_target(conditions.target, logits, conditions.fmt, conditions.objective))
+    return cases.select(has_mean(conditions, cases))
+
+
+def has_mean(conditions: Conditions, cases: Cases) -> npt.NDArray[np.bool_]:
+    """Whether each case's batch has rows to be divided by: a mean of none, or of weights that are all 0, is no number."""
+    options, target = conditions.rounded_options, cases.target
+    known = np.ones(cases.positions.shape, dtype=np.bool_)
+    if options.batch == 1 or options.reduction is Reduction.SUM or not isinstance(target, IndexTarget):
+        return known
+    if options.ignore_index is not None:
+        known &= target.index != options.ignore_index
+    weights = np.array(options.class_weights or (1.0,))
+    return known & (weights[target.index % weights.size] > 0)
 
 
 def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
@@ -212,7 +225,9 @@ def compute_own(conditions: Conditions, formulation: Formulation, cases: Cases) 
     """Return loss and upstream·gradient of one of cestab's own formulations."""
     fmt, wide = conditions.fmt, conditions.compute
     with np.errstate(all="ignore"):
-        loss, gradient = formulation.evaluate(*widen(conditions, cases), conditions.arithmetic(wide), conditions.upstream)
+        arithmetic = conditions.arithmetic(wide)
+        loss, gradient = formulation.evaluate(*widen(conditions, cases), arithmetic, conditions.upstream)
+        loss = reduce_rows(conditions.options, loss, arithmetic)
         if wide == fmt:
             return loss, gradient
         back = conditions.arithmetic(fmt)
@@ -221,9 +236,11 @@ def compute_own(conditions: Conditions, formulation: Formulation, cases: Cases) 
 
 def compute_external(conditions: Conditions, formulation: ExternalFormulation, cases: Cases) -> Results:
     """Return loss and upstream·gradient, if it has one, as a target's process computes them; what is wider is rounded."""
+    if not cases.positions.size:  # no call for nothing
+        return cases.logits[0], cases.logits
     arithmetic, back = conditions.arithmetic(conditions.compute), conditions.arithmetic(conditions.fmt)
     scale = round_number(conditions.loss_scale, conditions.fmt)  # a mean divides it itself
-    work = Work(arithmetic, *widen(conditions, cases), scale, conditions.options)
+    work = Work(arithmetic, *widen(conditions, cases), scale, conditions.options, conditions.upstream)
     loss, gradient = evaluate_target(formulation.target, work, conditions.guard)
     with np.errstate(all="ignore"):
         return back.round(loss), None if gradient is None else back.round(gradient)

@@ -53,6 +53,7 @@ def explain_case(request: ExplainRequest, single: SingleCase, targets: tuple[Tar
     formulation = find_any_formulation(request.formulation)
     recipes = {facts.formulation for facts in targets if facts.gradient is GradientSource.CHAIN_RULE}
     if isinstance(formulation, ExternalFormulation) and formulation.name in recipes:
+        _compute_external(formulation, single, find_truth(single.conditions, single.cases, precise=True))  # it may hang or die
         formulation = load_recipe(formulation.target)  # its operations are to be seen, so it runs here
     with precision(find_precision(single.conditions, single.cases)):
         return _explain(formulation, request, single, environment)

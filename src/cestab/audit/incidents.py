@@ -9,7 +9,7 @@ from flint import arb
 from cestab.numerics.exact import Exact
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import round_number, shortest_decimal
-from cestab.numerics.tape import ADD, ADD_GUARD, CLIP, DIVIDE, LOG, LOG1P, STOPPED, SUBTRACT, SUBTRACT_TARGET, SUM
+from cestab.numerics.tape import ADD, ADD_GUARD, CLIP, DIVIDE, LOG, LOG1P, ROWS, STOPPED, SUBTRACT, SUBTRACT_TARGET, SUM
 from cestab.results import Cause
 
 _SUMS = (ADD, SUBTRACT, SUM, SUBTRACT_TARGET)
@@ -43,7 +43,7 @@ def is_guard(operation: str) -> bool:
 
 def find_incident(step: Step) -> tuple[Cause | None, str]:
     """Return the cause of the largest harm that the operation did, None if it did none, and words for it."""
-    for look in (_look_at_special, _look_at_guard, _look_at_zero, _look_at_sum, _look_at_rounding):
+    for look in (_look_at_special, _look_at_guard, _look_at_zero, _look_at_sum, _look_at_rows, _look_at_rounding):
         found = look(step)
         if found is not None:
             return found
@@ -94,7 +94,14 @@ def _spell(step: Step) -> str:
         return "log of 0"
     if step.operation == DIVIDE:
         return " / ".join(_decimal(operand, step.fmt) for operand in step.operands)
-    return {Cause.ZERO_TIMES_INFINITY: "0 × inf", Cause.INFINITY_MINUS_INFINITY: "inf − inf"}[Cause(step.local.cause or "")]
+    return _WORDS[Cause(step.local.cause or "")]
+
+
+_WORDS = {
+    Cause.ZERO_TIMES_INFINITY: "0 × inf",
+    Cause.INFINITY_MINUS_INFINITY: "inf − inf",
+    Cause.DIVISION_BY_ZERO: "division by 0",  # a power below 0 of it
+}
 
 
 def _look_at_guard(step: Step) -> tuple[Cause | None, str] | None:
@@ -141,6 +148,13 @@ def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
         lost = f"{digits} digit{'s' * (digits > 1)}" if digits else "every digit"
         return Cause.CANCELLATION, f"cancellation of {lost}"
     return None
+
+
+def _look_at_rows(step: Step) -> tuple[Cause | None, str] | None:
+    """Absorption of the rows of a batch by partial sums."""
+    if not step.operation.endswith(ROWS) or measure_ulps(step.computed, step.local, step.fmt) <= _ONE_ROUNDING_ULPS:
+        return None
+    return Cause.ABSORPTION, "absorption: rows are lost in partial sums"
 
 
 def _look_at_rounding(step: Step) -> tuple[Cause | None, str] | None:

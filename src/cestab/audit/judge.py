@@ -133,7 +133,8 @@ def _screen(
         lost = min(limits.lost, limits.atol * limits.upstream) * (1 - bound) - truth.absolute
         suspects = _either(suspects, is_zero & (np.abs(true) > lost))
     if not fmt.has_infinity:
-        suspects = _either(suspects, np.abs(true) >= limits.beyond * (1 - bound))
+        reach = np.abs(true) if scale is None else np.abs(true) + 2 * truth.relative * scale
+        suspects = _either(suspects, reach >= limits.beyond * (1 - bound))
     return binades, suspects
 
 

@@ -1,5 +1,6 @@
 """The plan: from a request to conditions, to blocks that stay in cache."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,10 +11,11 @@ import numpy as np
 from cestab.audit.evaluate import Block, Conditions
 from cestab.cases.patterns import find_pattern
 from cestab.cases.ranges import is_exhaustive, resolve_range, sample_ordinals
+from cestab.cases.targets import TARGET_KINDS
 from cestab.errors import UsageError
 from cestab.formulations import find_any_formulation
 from cestab.numerics.formats import find_format
-from cestab.numerics.rounding import IntArray, round_quotient
+from cestab.numerics.rounding import IntArray, round_number, round_quotient
 from cestab.results import (
     DEFAULT_GUARD,
     NO_OPTIONS,
@@ -83,6 +85,7 @@ def _plan_group(request: SweepRequest, options: LossOptions, names: tuple[str, .
         resolve_range(request.logits, conditions.fmt)
         for pattern, classes, target in product(request.patterns, request.classes, request.targets):
             check_cases(request.objective, pattern, classes)
+            check_options(options, is_dense=TARGET_KINDS[target.partition(":")[0]].is_dense)
             exhaustive = is_exhaustive(request.logits, conditions.fmt, classes)
             needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity
             yield Plan(
@@ -108,6 +111,9 @@ def plan_arithmetics(
             allowed = f"from {fmt.smallest_subnormal!r} to {fmt.max!r}"
             scale = f"loss scale {loss_scale!r}" + (f" divided by {options.divisor} rows" if options.divisor > 1 else "")
             raise UsageError(f"{scale} rounds to {upstream!r} in {fmt.name}; it must be {allowed}")
+        for weight in options.class_weights:
+            if not math.isfinite(round_number(weight, fmt)):
+                raise UsageError(f"class weight {weight!r} is beyond {fmt.name}, which ends at {fmt.max!r}")
         yield Conditions(
             objective,
             fmt,
@@ -122,6 +128,12 @@ def plan_arithmetics(
             guard=guard,
             options=options,
         )
+
+
+def check_options(options: LossOptions, *, is_dense: bool) -> None:
+    """Refuse an index to ignore beside a target that is no index."""
+    if options.ignore_index is not None and is_dense:
+        raise UsageError(f"ignore_index={options.ignore_index} goes with index targets only: a distribution has no index")
 
 
 def check_cases(objective: Objective, pattern: str, classes: int) -> None:

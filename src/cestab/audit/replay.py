@@ -15,11 +15,11 @@ from cestab.audit.evaluate import Cases, Conditions, Results, find_truth, settle
 from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.formulations import Formulation
-from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.arithmetic import Arithmetic, reduce_rows
 from cestab.numerics.exact import ExactArithmetic, MixedArithmetic, to_exact_array
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
-from cestab.numerics.tape import ALIAS, CONVERT, Array
+from cestab.numerics.tape import ALIAS, CONVERT, ROWS, Array
 from cestab.numerics.trace import TracingTape
 from cestab.numerics.truth import Truth
 from cestab.results import FindingKind, Severity
@@ -149,6 +149,9 @@ class Replay:
         with np.errstate(all="ignore"):
             tape = TracingTape(make(conditions.compute), replaced=replaced)
             loss, gradient = self.formulation.run(tape, *widen(conditions, self.cases), conditions.upstream)
+            if conditions.options.batch > 1:
+                reduced = reduce_rows(conditions.options, loss.value, tape.arithmetic)
+                loss = tape.record(f"{conditions.options.reduction} of {conditions.options.kept_rows}{ROWS}", reduced, (loss,))
             if conditions.compute != fmt:
                 back = make(fmt)
                 loss = tape.record(CONVERT + fmt.name, back.round(loss.value), (loss,))

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from cestab.audit.evaluate import Cases, Conditions, make_cases
+from cestab.audit.evaluate import Cases, Conditions, has_mean, make_cases
 from cestab.audit.explain import SingleCase, explain_case
-from cestab.audit.plan import check_cases, group_by_options, plan_arithmetics
+from cestab.audit.plan import check_cases, check_options, group_by_options, plan_arithmetics
 from cestab.audit.recorded import make_recorded_target, round_logits
 from cestab.audit.targets import loaded_targets
 from cestab.cases.patterns import find_pattern
@@ -33,6 +33,9 @@ def run_explain(request: ExplainRequest) -> Explanation:
             single = _generate(conditions, request.case)
         case RecordedCase():
             single = _read_row(conditions, request.case)
+    check_options(options, is_dense=isinstance(single.cases.target, DenseTarget))
+    if not has_mean(single.conditions, single.cases).all():
+        raise UsageError("no row of the batch counts, so that it has no mean")
     names = [request.formulation, *([] if request.against is None else [request.against])]
     with loaded_targets(names, request.guard) as targets:
         return explain_case(request, single, targets)
@@ -104,7 +107,8 @@ def _generate(conditions: Conditions, case: GeneratedCase) -> SingleCase:
     cases = make_cases(conditions, to_ordinal(np.array([t]), fmt))
     source = f"{case.pattern}, {case.classes} classes, {case.target}, t = {shortest_decimal(t, fmt)}"
     if not cases.positions.size:
-        raise UsageError(f"the case {source} has a logit beyond {fmt.name}")
+        or_rows = ", or a batch of no rows" if conditions.options.batch > 1 else ""
+        raise UsageError(f"the case {source} has a logit beyond {fmt.name}{or_rows}")
     return SingleCase(conditions, cases, source)
 
 

@@ -1,6 +1,7 @@
 """Better and worse: what one formulation's results in the same setting have that the other's have not, and in words."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from cestab.results import (
     JUDGED,
@@ -11,9 +12,24 @@ from cestab.results import (
     SettingComparison,
     SettingResult,
     Severity,
+    Verdict,
 )
 
 MOST_KINDS = 2
+
+
+def keep_common(results: Sequence[SettingResult]) -> Sequence[SettingResult]:
+    """Return results with what all of them were judged for: where one has no gradient, findings and verdict of the loss."""
+    if all(result.is_wholly_judged for result in results) or not all(result.verdict.is_judged for result in results):
+        return results
+    return [_keep_loss(result) for result in results]
+
+
+def _keep_loss(result: SettingResult) -> SettingResult:
+    findings = tuple(finding for finding in result.findings if finding.kind.is_loss)
+    severities = {finding.kind.severity for finding in findings}
+    verdict = Verdict.FAIL if Severity.FAIL in severities else Verdict.WARN if Severity.WARN in severities else Verdict.PASS
+    return replace(result, findings=findings, verdict=verdict)
 
 
 def find_harms(reference: SettingResult, other: SettingResult) -> Iterator[str]:

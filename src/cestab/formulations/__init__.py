@@ -1,6 +1,6 @@
 """Formulations: ways to compute an objective and its gradient in floating point."""
 
-from cestab.formulations import sigmoid, softmax  # the families register themselves
+from cestab.formulations import focal, sigmoid, softmax, squared, z_loss  # the families register themselves
 from cestab.formulations.external import AnyFormulation, ExternalFormulation, find_any_formulation
 from cestab.formulations.registry import FORMULATIONS, Formulation, families, find_formulation
 
@@ -12,6 +12,9 @@ __all__ = [
     "families",
     "find_any_formulation",
     "find_formulation",
+    "focal",
     "sigmoid",
     "softmax",
+    "squared",
+    "z_loss",
 ]

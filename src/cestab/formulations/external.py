@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cestab.formulations.adapters.conventions import find_convention
-from cestab.formulations.adapters.names import TargetName, is_target_name, parse_target_name
+from cestab.formulations.adapters.names import TargetName, is_target_name, parse_target_name, refuse_near_name
 from cestab.formulations.adapters.options import read_options
-from cestab.formulations.registry import Formulation, find_formulation
+from cestab.formulations.registry import ADDED, FORMULATIONS, Formulation, find_formulation
 from cestab.results import FindingKind, LossOptions, Objective
 
 
@@ -34,6 +34,7 @@ AnyFormulation = Formulation | ExternalFormulation
 def find_any_formulation(text: str) -> AnyFormulation:
     """Return the formulation that `NAME[:key=value,…]` or `ADAPTER:PATH[:key=value,…]` names."""
     if not is_target_name(text):
+        refuse_near_name(text, FORMULATIONS | ADDED)
         return find_formulation(text)
     target = parse_target_name(text)
     return ExternalFormulation(text, target, find_convention(target).objective, read_options(target))

@@ -71,6 +71,7 @@ class Formulation:
         """
         z = tape.variable(logits, "z")
         result = self.recipe(z, target, **self.parameters)
+        _refuse_no_loss(result.loss if isinstance(result, Fused) else result, logits.shape[1])
         if not isinstance(result, Fused):
             return result, tape.gradient(result, z, tape.constant(upstream))
         return result.loss, result.gradient if upstream == 1.0 else result.gradient * upstream
@@ -85,7 +86,16 @@ class Formulation:
         return loss.value.reshape(-1), gradient.value
 
 
+def _refuse_no_loss(loss: object, cases: int) -> None:
+    """Raise what tells the author of a recipe that it returns no loss."""
+    if not isinstance(loss, Array):
+        raise TypeError(f"a formulation returns an Array, or Fused, not {type(loss).__name__}")
+    if loss.value.size != cases:
+        raise ValueError(f"a formulation returns a loss of shape ({cases},), not {loss.value.shape}")
+
+
 FORMULATIONS: dict[str, Formulation] = {}
+HIGHEST_EPS = 0.5  # where 1 − eps meets it
 ADDED: dict[str, Formulation] = {}  # by users: found by name, but of no family
 
 
@@ -152,15 +162,17 @@ def with_parameters(found: Formulation, text: str, options: str) -> Formulation:
             raise UsageError(f"'{text}' gives {key} no value, e.g. {key}={declared[key].default}")
         if key in parameters:
             raise UsageError(f"'{text}' gives {key} twice")
-        parameters[key] = _parse_parameter(found.recipe, declared[key], value, is_option=key in found.option_names)
+        parameters[key] = _parse_parameter(found.recipe, declared[key], value)
+        if isinstance(parameters[key], float) and key not in found.option_names:  # LossOptions looks at those itself
+            _check_number(key, value, parameters[key], is_eps=found.name not in ADDED)
     given = replace(found, name=text, parameters=parameters)
     _ = given.options  # raises what LossOptions refuses
     return given
 
 
-def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str, *, is_option: bool) -> Any:
-    """Return the value of a parameter: a choice, a positive integer, or a small number; of an option any number."""
-    annotation = typing.get_type_hints(recipe)[declared.name]
+def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str) -> Any:
+    """Return the value of a parameter: a choice, a positive integer, or a number, NaN for a text that is none."""
+    annotation = _find_type(recipe, declared)
     choices = typing.get_args(annotation)
     if choices:
         if text not in choices:
@@ -172,9 +184,23 @@ def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str, *, 
         value = math.nan
     if annotation is int and not value >= 1:
         raise UsageError(f"{declared.name}={text} is not a whole number of at least 1")
-    if annotation is float and not is_option and not 0 <= value < 0.5:
-        raise UsageError(f"{declared.name}={text} is not a number from 0 up to 0.5")
     return value
+
+
+def _check_number(name: str, text: str, value: float, *, is_eps: bool) -> None:
+    """Refuse what is no number; of cestab's own, which are clips and guards, what is not from 0 up to 0.5."""
+    if is_eps and not 0 <= value < HIGHEST_EPS:
+        raise UsageError(f"{name}={text} is not a number from 0 up to {HIGHEST_EPS}")
+    if math.isnan(value):
+        raise UsageError(f"{name}={text} is not a number")
+
+
+def _find_type(recipe: Recipe, declared: inspect.Parameter) -> Any:
+    """Return a parameter's annotation; where there is none, or it names what only type checkers import, its default's type."""
+    try:
+        return typing.get_type_hints(recipe)[declared.name]
+    except (KeyError, NameError):
+        return type(declared.default)
 
 
 def find_recipe(function: object) -> Formulation | None:

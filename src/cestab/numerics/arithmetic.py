@@ -1,13 +1,15 @@
 """How a formulation computes: the compute format, its rounding, and the order of sums over classes."""
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, flush_subnormals, round_number, round_to_odd_float32
-from cestab.results import Fp8Overflow, Summation
+from cestab.results import Fp8Overflow, LossOptions, Reduction, Summation
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,33 @@ class Arithmetic:
 
         Never np.sum: its order over the leading axis is sequential, but pairwise when there is one case.
         """
+        return self.round(self._accumulate(x))
+
+    def mean(self, x: FloatArray) -> FloatArray:
+        """Return the mean over classes; `wide` rounds once, after the division."""
+        mean: FloatArray = self._accumulate(x) / len(x)
+        return self.round(mean)
+
+    def _accumulate(self, x: FloatArray) -> FloatArray:
+        """Return the sum over classes, not yet rounded where the order is `wide`."""
         match self.summation:
             case Summation.WIDE:
-                return self.round(sum_pairwise(x))
+                return sum_pairwise(x)
             case Summation.PAIRWISE:
                 return sum_pairwise(x, self.round)
             case Summation.SEQUENTIAL:
                 return sum_sequentially(x, self.round)
+
+    def reduce_rows(self, x: FloatArray, rows: int, *, is_mean: bool) -> FloatArray:
+        """Return the sum or the mean of a batch of `rows` rows that all have the loss x, in the order of `summation`."""
+        match self.summation:
+            case Summation.WIDE:
+                total = sum_equal_pairwise(x, rows)
+            case Summation.PAIRWISE:
+                total = sum_equal_pairwise(x, rows, self.round)
+            case Summation.SEQUENTIAL:
+                total = sum_equal_sequentially(x, rows, self.round)
+        return self.round(total / rows if is_mean else total)
 
 
 def _as_is(x: FloatArray) -> FloatArray:
@@ -78,3 +100,55 @@ def sum_sequentially(x: FloatArray, round_sum: Callable[[FloatArray], FloatArray
     for row in x[1:]:
         total = round_sum(total + row)
     return total
+
+
+Run = tuple[FloatArray, int]  # a value, and how many rows in sequence have it
+
+
+def sum_equal_pairwise(x: FloatArray, rows: int, round_sum: Callable[[FloatArray], FloatArray] = _as_is) -> FloatArray:
+    """Return what sum_pairwise makes of `rows` rows that all are x, in log² of the time."""
+    runs, count = [(x, rows)], rows
+    while count > 1:
+        half = count // 2
+        folded = _add_runs(_take_runs(runs, 0, half), _take_runs(runs, count - half, count), round_sum)
+        runs, count = [*folded, *_take_runs(runs, half, count - half)], count - half
+    return runs[0][0]
+
+
+def _take_runs(runs: list[Run], start: int, stop: int) -> list[Run]:
+    """Return the rows from start to before stop."""
+    taken, place = [], 0
+    for value, count in runs:
+        own = min(stop, place + count) - max(start, place)
+        taken += [(value, own)] if own > 0 else []
+        place += count
+    return taken
+
+
+def _add_runs(first: list[Run], second: list[Run], round_sum: Callable[[FloatArray], FloatArray]) -> list[Run]:
+    """Return the sums of two equally long sequences of rows, row by row."""
+    added, ends = [], [list(accumulate(count for _, count in runs)) for runs in (first, second)]
+    start = 0
+    for end in sorted({*ends[0], *ends[1]}):
+        (a, _), (b, _) = (runs[bisect_right(own, start)] for runs, own in zip((first, second), ends, strict=True))
+        added.append((round_sum(a + b), end - start))
+        start = end
+    return added
+
+
+def sum_equal_sequentially(x: FloatArray, rows: int, round_sum: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Return what sum_sequentially makes of `rows` rows that all are x; no further than to where none changes any more."""
+    total: FloatArray = x
+    for _ in range(rows - 1):
+        longer = round_sum(total + x)
+        if np.all((longer == total) | np.isnan(longer)):
+            return longer
+        total = longer
+    return total
+
+
+def reduce_rows(options: LossOptions, loss: FloatArray, arithmetic: Arithmetic) -> FloatArray:
+    """Return the loss of the batch from that of a row, as the arithmetic computes it."""
+    if options.batch == 1:
+        return loss
+    return arithmetic.reduce_rows(loss, options.kept_rows, is_mean=options.reduction is Reduction.MEAN)

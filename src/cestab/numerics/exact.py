@@ -133,6 +133,15 @@ class Exact:
         quotient = math.nan if math.isinf(self.sign()) and math.isinf(other.sign()) else self.sign() / other.sign()
         return _special(self, other, quotient, Special.ZERO_TIMES_INFINITY)  # inf/inf is inf·0
 
+    def __pow__(self, exponent: float) -> "Exact":
+        if exponent == 0:
+            return Exact(1.0)
+        if self.is_zero():
+            return Exact(0.0) if exponent > 0 else Exact(math.inf, Special.DIVISION_BY_ZERO)
+        if self.ball is None:
+            return Exact(self.special, self.cause) if exponent > 0 or self.is_nan else Exact(0.0)
+        return _checked(self.ball ** arb(exponent))
+
     def __sub__(self, other: Operand) -> "Exact":
         return self + -to_exact(other)
 
@@ -258,3 +267,6 @@ class ExactArithmetic(Arithmetic):
 
     def sum(self, x: FloatArray) -> FloatArray:
         return np.asarray(sum_pairwise(x), dtype=object)
+
+    def reduce_rows(self, x: FloatArray, rows: int, *, is_mean: bool) -> FloatArray:
+        return x if is_mean else x * float(rows)

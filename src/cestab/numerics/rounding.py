@@ -1,8 +1,6 @@
 """Rounding to a format, once, to nearest even; and the integer order of a format's floats."""
 
-import math
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_UP, Context, Decimal
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -46,12 +44,12 @@ def round_number(x: float, fmt: Format) -> float:
 
 
 def round_quotient(x: float, n: int, fmt: Format) -> float:
-    """Return RN(x/n) of a number and a whole one: through float64 to odd, so that it is rounded once."""
-    nearest = x / n
-    if fmt.bits < 64 and math.isfinite(x) and not np.float64(nearest).view(np.uint64) & 1:
-        rest = Fraction(x) / n - Fraction(nearest)
-        nearest = math.nextafter(nearest, math.copysign(math.inf, rest)) if rest else nearest
-    return round_number(nearest, fmt)
+    """Return RN(x/n) of a number and a whole one up to 2^24.
+
+    The quotient is rounded to float64 first, which never moves it onto a midpoint m of the format's numbers (25 digits at
+    most): n·m has 49, so x − n·m is 0 or at least an ulp of x, and x/n is further than half an ulp from m.
+    """
+    return round_number(x / n, fmt)
 
 
 def flush_subnormals(x: FloatArray, fmt: Format) -> FloatArray:

@@ -20,6 +20,7 @@ ALIAS, ADD, SUBTRACT, SUM = "{}", "{} + {}", "{} − {}", "Σ {}"
 MULTIPLY, DIVIDE, LOG, LOG1P = "{}·{}", "{} / {}", "log({})", "log1p({})"
 ADD_GUARD, STOPPED = "{} + eps({})", "{} where {} is not clipped"
 SUBTRACT_TARGET, CONVERT = "{} − 1 at the target", "{} in "
+ROWS = " rows of {}"
 CLIP, PICK, SOFTMAX_GRADIENT = "clip(", "{}[target]", "{1}·({0} − Σ {0}·{1})"
 
 

@@ -79,12 +79,14 @@ def _cells(setting: SettingComparison) -> tuple[str, ...]:
     own = setting.other.setting
     case = ", ".join([f"{own.pattern} {own.classes} {own.target}", *own.unusual()])
     before = (own.dtype, case, _verdict(setting.reference), _verdict(setting.other))
-    if setting.loss is None or setting.gradient is None:
+    if setting.loss is None:
         return (*before, "", "", "")
-    equal = f"{_percent(setting.loss.equal, setting.loss)} {_percent(setting.gradient.equal, setting.gradient)}"
-    nearer = f"{_percent(setting.gradient.nearer_reference, setting.gradient)}:"
-    nearer += _percent(setting.gradient.nearer_other, setting.gradient)
-    distances = [a.distance.ulps for a in (setting.loss, setting.gradient) if a.distance and a.distance.ulps is not None]
+    equal, nearer = _percent(setting.loss.equal, setting.loss), ""
+    if setting.gradient is not None:
+        equal += f" {_percent(setting.gradient.equal, setting.gradient)}"
+        nearer = f"{_percent(setting.gradient.nearer_reference, setting.gradient)}:"
+        nearer += _percent(setting.gradient.nearer_other, setting.gradient)
+    distances = [a.distance.ulps for a in (setting.loss, setting.gradient) if a and a.distance and a.distance.ulps is not None]
     return (*before, equal, nearer, f"{max(distances):.2g}" if distances else "")
 
 

@@ -245,7 +245,7 @@ def test_an_allowance_stands_before_the_baseline() -> None:
         ((V.PASS, V.ERROR), ExitStatus.NOT_AUDITED),
         ((V.PASS, V.UNDEFINED), ExitStatus.DONE),
         ((V.PASS, V.UNSUPPORTED), ExitStatus.DONE),
-        ((V.ERROR, V.UNDEFINED), ExitStatus.USAGE),
+        ((V.ERROR, V.UNDEFINED), ExitStatus.NOT_AUDITED),
         ((V.UNSUPPORTED, V.UNDEFINED), ExitStatus.USAGE),
     ],
 )

@@ -1,5 +1,6 @@
 import inspect
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.tape import Array, exp, max_over_classes, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results import Objective
+from cestab.results import LossOptions, Objective
 
 SOFTMAX = (
     "naive",
@@ -25,6 +26,7 @@ SOFTMAX = (
     "compensated",
 )
 BINARY = ("sigmoid-naive", "sigmoid-clipped", "sigmoid-clamped-log", "bce-with-logits", "sigmoid-compensated")
+FOCAL = ("focal-naive", "focal-log-softmax")
 
 
 def message_of(text: str) -> str:
@@ -34,11 +36,15 @@ def message_of(text: str) -> str:
 
 
 def test_families_list_every_formulation_in_the_order_of_registration() -> None:
-    assert {objective: names for objective, names in families().items() if names} == {
+    assert families() == {
         Objective.SOFTMAX_CROSS_ENTROPY: SOFTMAX,
         Objective.BINARY_CROSS_ENTROPY: BINARY,
+        Objective.FOCAL_LOSS: FOCAL,
+        Objective.Z_LOSS: ("z-loss-log-sum-exp",),
+        Objective.SOFTMAX_MEAN_SQUARED_ERROR: ("softmax-squared-error",),
+        Objective.SIGMOID_MEAN_SQUARED_ERROR: ("sigmoid-squared-error",),
     }
-    assert FORMULATIONS.keys() == {*SOFTMAX, *BINARY}
+    assert set(FORMULATIONS) == {name for names in families().values() for name in names}
 
 
 @pytest.mark.parametrize("name", FORMULATIONS)
@@ -83,6 +89,37 @@ def test_a_chunk_is_a_whole_number_of_at_least_1(value: str) -> None:
 def test_a_choice_is_one_of_those_declared() -> None:
     assert message_of("clipped:bounds=foo") == "unknown value of bounds 'foo' (known: open, closed)"
     assert "did you mean closed?" in message_of("clipped:bounds=close")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("focal-naive:gamma=9", "gamma=9.0 is not a number from 0 to 8"),
+        ("focal-naive:gamma=-1", "gamma=-1.0 is not a number from 0 to 8"),
+        ("focal-naive:gamma=nan", "gamma=nan is not a number from 0 to 8"),
+        ("focal-naive:gamma=x", "gamma=nan is not a number from 0 to 8"),
+        ("z-loss-log-sum-exp:z_weight=2", "z_weight=2.0 is not a number from 0 to 1"),
+    ],
+)
+def test_an_option_of_the_objective_has_its_range(text: str, sentence: str) -> None:
+    assert message_of(text) == sentence
+
+
+def test_options_are_those_given_or_by_default() -> None:
+    assert find_formulation("focal-naive").options == LossOptions(gamma=2.0)
+    assert find_formulation("focal-naive:gamma=0.5").options == LossOptions(gamma=0.5)
+    assert find_formulation("z-loss-log-sum-exp").options == LossOptions(z_weight=1e-4)
+    assert find_formulation("clipped:eps=1e-8").options == LossOptions()
+
+
+def test_a_formulation_takes_the_options_of_another() -> None:
+    focal = find_formulation("focal-log-softmax")
+    other = focal.with_options(LossOptions(gamma=0.5))
+    assert other is not None
+    assert (other.name, other.options) == ("focal-log-softmax:gamma=0.5", LossOptions(gamma=0.5))
+    assert find_formulation(other.name) == other
+    assert focal.with_options(focal.options) == replace(focal, parameters={"gamma": 2.0})
+    assert focal.with_options(LossOptions(label_smoothing=0.1)) is None
 
 
 def test_a_list_is_told_to_repeat_the_option() -> None:

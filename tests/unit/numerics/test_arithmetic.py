@@ -193,3 +193,24 @@ def test_sequential_float32_sum_of_many_equal_terms_drifts_beyond_the_pairwise_b
     sequential = relative_error(Arithmetic(fmt, Summation.SEQUENTIAL).sum(column), column)
     assert sequential > 10 * math.log2(classes) * fmt.unit_roundoff
     assert relative_error(Arithmetic(fmt).sum(column), column) == 0, "2^17 equal terms are doubled without rounding"
+
+
+@pytest.mark.parametrize("order", Summation)
+@pytest.mark.parametrize("fmt", SUMMED, ids=ids)
+def test_equal_rows_are_reduced_as_if_they_were_there(fmt: Format, order: Summation) -> None:
+    arithmetic = Arithmetic(fmt, order)
+    losses = arithmetic.round(np.random.default_rng(33).uniform(-4, 4, 40).astype(fmt.storage))
+    for rows in (1, 2, 3, 4, 5, 6, 7, 11, 13, 64, 100, 333, 1000):
+        repeated = np.repeat(losses[np.newaxis], rows, axis=0)
+        for is_mean, expected in ((False, arithmetic.sum(repeated)), (True, arithmetic.mean(repeated))):
+            np.testing.assert_array_equal(arithmetic.reduce_rows(losses, rows, is_mean=is_mean), expected)
+
+
+def test_a_mean_divides_before_it_rounds_only_where_sums_are_wide() -> None:
+    """16384 losses of 8 add up to twice what float16 holds, in sequence to 16384; 1000 ones to 256 in bfloat16."""
+    fmt, loss = FORMATS["float16"], np.full(1, 8, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        means = {order: Arithmetic(fmt, order).reduce_rows(loss, 16384, is_mean=True).tolist() for order in Summation}
+    assert means == {Summation.SEQUENTIAL: [1], Summation.PAIRWISE: [math.inf], Summation.WIDE: [8]}
+    ones = Arithmetic(FORMATS["bfloat16"], Summation.SEQUENTIAL).reduce_rows(np.ones(1, dtype=np.float32), 1000, is_mean=False)
+    assert ones.tolist() == [256]

@@ -14,6 +14,7 @@ from cestab.numerics.rounding import (
     from_ordinal,
     hexadecimal,
     round_number,
+    round_quotient,
     round_to_format,
     round_to_odd_float32,
     shortest_decimal,
@@ -133,6 +134,18 @@ def test_rounding_of_nasty_float64_is_that_of_fractions(fmt: Format) -> None:
                 continue
             expected = rounded_by_fractions(x, fmt)
             np.testing.assert_array_equal([round_number(x, fmt), round_number(-x, fmt)], [expected, -expected])
+
+
+@pytest.mark.parametrize("fmt", FORMATS.values(), ids=ids)
+def test_a_quotient_by_rows_is_rounded_once(fmt: Format) -> None:
+    rng = np.random.default_rng(23)
+    midpoints = rng.integers(2 ** (fmt.precision - 1), 2**fmt.precision, 300).astype(np.float64) + 0.5
+    rows = rng.integers(1, 2**24, 300, endpoint=True)
+    for midpoint, n in zip(midpoints.tolist(), rows.tolist(), strict=True):
+        product = midpoint * n * 2.0**-fmt.precision
+        for x in (product, math.nextafter(product, 0), math.nextafter(product, math.inf)):
+            scaled = Fraction(x) / n * 2**fmt.precision  # a whole number where it is one of the format
+            assert round_quotient(x, n, fmt) == math.ldexp(round(scaled), -fmt.precision)
 
 
 def test_a_number_just_above_a_tie_of_bfloat16_rounds_up() -> None:

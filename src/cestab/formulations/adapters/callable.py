@@ -6,7 +6,7 @@ import numpy as np
 
 from cestab.formulations.adapters.conventions import Input
 from cestab.formulations.adapters.engine import Engine, Loss, Numbers, Step, TargetError
-from cestab.numerics.formats import Format
+from cestab.numerics.formats import FORMATS, Format
 from cestab.results import GradientSource, Reduction
 
 
@@ -41,7 +41,7 @@ class NumpyEngine(Engine):
                 return _to_floats(result, "loss"), None
             if len(result) != 2:
                 raise TargetError(f"it returned {len(result)} values; a loss, or a loss and its gradient, are needed")
-            gradient = np.asarray(result[1])
+            gradient = _to_numbers(result[1], "gradient")
             if upstream != 1.0:
                 gradient = gradient * gradient.dtype.type(upstream)
             return _to_floats(result[0], "loss"), _to_floats(gradient, "gradient")
@@ -55,13 +55,20 @@ class NumpyEngine(Engine):
         return None
 
 
+def _to_numbers(values: Any, what: str) -> Numbers:
+    """Return what a function returned as an array of floats, in the format that it has; whole numbers as float64."""
+    array = np.asarray(values)
+    if array.dtype.kind in "iu":
+        return array.astype(np.float64)
+    if array.dtype.kind != "f" and array.dtype.name not in FORMATS:
+        raise TargetError(f"it returned a {what} of type {array.dtype}; real numbers are needed")
+    return array
+
+
 def _to_floats(values: Any, what: str) -> Numbers:
     """Return what a function returned as float64 or float32, which hold narrower ones exactly."""
-    array = np.asarray(values)
-    try:
-        return array.astype(np.float64 if array.dtype.itemsize > 4 or array.dtype.kind in "iu" else np.float32)
-    except (TypeError, ValueError):
-        raise TargetError(f"it returned a {what} of type {array.dtype}; numbers are needed") from None
+    array = _to_numbers(values, what)
+    return array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
 
 
 ENGINE = NumpyEngine

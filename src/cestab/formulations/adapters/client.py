@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -49,7 +50,7 @@ class _Worker:
             case Kind.UNSUPPORTED:
                 raise UnsupportedError(reply.payload)
             case Kind.ERROR:
-                raise TargetError(reply.payload)
+                raise TargetError(" ".join(reply.payload.split()))  # one line, whatever it raised
         return reply.payload
 
     def _wait(self) -> Reply:
@@ -60,13 +61,15 @@ class _Worker:
             left = guard.timeout_seconds - (time.monotonic() - started)
             if self.channel.incoming.poll(max(0.0, min(left, pause))):
                 reply: Reply = self.channel.receive()
+                self._look_at_memory()  # short calls are over before the next look
                 if reply.kind is not Kind.TICK:
                     return reply
                 started = time.monotonic()
             elif left <= 0:
                 self.end()
                 raise TargetError(f"it did not return within {guard.timeout_seconds:g} s")
-            self._look_at_memory()
+            else:
+                self._look_at_memory()
 
     def _look_at_memory(self) -> None:
         limit = self.guard.max_memory_bytes
@@ -81,8 +84,10 @@ class _Worker:
             raise TargetError(f"its process needed more than {limit / 2**30:.3g} GiB of memory")
 
     def end(self) -> None:
-        """End the process at once."""
-        self.process.kill()
+        """End the process at once, and with it those that it started."""
+        if self.process.returncode is None:  # not yet waited for, so the number is still its own
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.channel.close()
 
@@ -145,6 +150,7 @@ def _start(name: TargetName, guard: Guard) -> _Worker:
         stdout=subprocess.PIPE,
         pass_fds=[memory],
         env=KEEP_FREED_MEMORY | os.environ,
+        start_new_session=True,  # Ctrl-C is ours alone; and what it starts can be ended with it
     )
     assert process.stdin is not None
     assert process.stdout is not None

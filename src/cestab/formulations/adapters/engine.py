@@ -99,6 +99,10 @@ class Engine(ABC):
     def flushes_subnormals(self) -> bool | None:
         """Whether exp(−100) is 0 in float32, in this mode and on this device."""
 
+    def describe_device(self) -> str:
+        """Return the device's name in a report, with that of the card where it is one."""
+        return self.site.device
+
     def threads(self) -> int | None:
         """Return how many threads one call may use; None where that is not known."""
         return None
@@ -123,9 +127,12 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
             value = -engine.pick(function(x), target)
         else:
             value = function(target, x) if is_swapped else function(x, target)
-        if convention.output is Output.ELEMENTWISE and len(value.shape) > most_dimensions:
+        if isinstance(value, tuple):  # a loss with its own gradient, which nothing is reduced of
+            return value
+        rank = len(getattr(value, "shape", ()))  # a plain number has none
+        if convention.output is Output.ELEMENTWISE and rank > most_dimensions:
             value = engine.reduce(value, Reduction.MEAN, engine.class_axis)
-        return value if reduction is None or not len(value.shape) else engine.reduce(value, reduction, 0)
+        return value if reduction is None or not rank else engine.reduce(value, reduction, 0)
 
     return evaluate
 

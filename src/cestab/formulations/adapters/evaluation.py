@@ -24,7 +24,7 @@ from cestab.formulations.adapters.engine import (
 from cestab.formulations.adapters.names import TargetName
 from cestab.formulations.adapters.options import make_keywords
 from cestab.formulations.registry import Formulation
-from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.arithmetic import Arithmetic, reduce_rows
 from cestab.numerics.formats import Format
 from cestab.numerics.target import DenseTarget, Target
 from cestab.results import Fp8Overflow, GradientSource, LossOptions, Summation, TargetFacts
@@ -36,13 +36,17 @@ Tick = Callable[[], None]
 
 @dataclass(frozen=True)
 class Work:
-    """One block: logits (classes, cases) of the arithmetic's format in its storage type, target, upstream factor, batch."""
+    """One block: logits (classes, cases) of the arithmetic's format in its storage type, their target, and what is asked for.
+
+    `upstream` is the factor on the loss, of a batch the reduced one; `row_upstream` that on one row of it, for a recipe.
+    """
 
     arithmetic: Arithmetic
     logits: Numbers
     target: Target
     upstream: float
     options: LossOptions
+    row_upstream: float = 1.0
 
     @property
     def fmt(self) -> Format:
@@ -88,7 +92,7 @@ class LoadedTarget:
             self.name.text,
             self.name.adapter,
             versions,
-            engine.site.device,
+            engine.describe_device(),
             engine.site.mode,
             engine.gradient,
             engine.threads(),
@@ -195,8 +199,9 @@ class LoadedTarget:
         if "reduction" in parameters and "reduction" not in keywords:
             reduces_itself = is_batch and convention.output is Output.LOSS
             keywords["reduction"] = options.reduction.value if reduces_itself else "none"
-        convention = replace(convention, order=find_order(found, convention))
         function = found(**keywords) if isinstance(found, type) else functools.partial(found, **keywords)
+        order = find_order(getattr(function, "forward", function), convention)  # of a PyTorch module, whose call tells nothing
+        convention = replace(convention, order=order)
         return self.engine.prepare(make_loss(function, convention, self.engine, options.reduction if is_batch else None), fmt)
 
 
@@ -217,7 +222,11 @@ class RecipeTarget:
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]:  # noqa: ARG002  # one call is a block
         """Return loss (cases,) and upstream·gradient (classes, cases)."""
         with np.errstate(all="ignore"):
-            return self.formulation.evaluate(work.logits, work.target, work.arithmetic, work.upstream)
+            loss, gradient = self.formulation.evaluate(work.logits, work.target, work.arithmetic, work.row_upstream)
+            loss = reduce_rows(work.options, loss, work.arithmetic)
+        if gradient.shape != work.logits.shape:
+            raise TargetError(f"it returned a gradient of shape {gradient.shape}; {work.logits.shape} is needed")
+        return loss, gradient
 
     def facts(self) -> TargetFacts:
         """Return what its numbers depend on: NumPy, as all of cestab's own."""

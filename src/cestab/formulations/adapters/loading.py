@@ -36,7 +36,10 @@ def _import_file(file: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
     loader = spec.loader
-    _guarded(file, lambda: loader.exec_module(module))
+    try:
+        _guarded(file, lambda: loader.exec_module(module))
+    except ModuleNotFoundError as error:
+        raise UsageError(f"'{file}' cannot be imported: {error}") from None
     return module
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ ADAPTERS = {
     "python": "a function of NumPy arrays, or of cestab's own, e.g. python:mypkg.losses.stable_ce or losses.py:stable_ce",
 }
 KERAS_BACKENDS = ("jax", "tensorflow", "torch")
-PLAIN_FILE = re.compile(r"[^:=]+\.py:")  # path/to/file.py:function, without an adapter
+PLAIN_FILE = re.compile(r"[^:=]+\.py(:|$)")  # path/to/file.py:function, without an adapter
 PARAMETERS = re.compile(r":(?=[A-Za-z_]\w*=)")
 
 
@@ -48,10 +49,29 @@ def is_target_name(text: str) -> bool:
     return text.partition(":")[0] in ADAPTERS or PLAIN_FILE.match(text) is not None
 
 
+def refuse_near_name(text: str, formulations: Iterable[str]) -> None:
+    """Raise a UsageError for what is neither the name of a target nor of a formulation, but looks like the former."""
+    head, _, rest = text.partition(":")
+    if head in formulations:
+        return
+    if "." in head or "/" in head:
+        raise UsageError(
+            f"'{text}' is no formulation; code that is not cestab's is named python:{text} or path/to/file.py:function"
+        )
+    if "." in rest.partition("=")[0]:
+        raise unknown_name("adapter", head, ADAPTERS)
+
+
 def parse_target_name(text: str) -> TargetName:
     """Take a name apart; a UsageError says what is wrong with it."""
     head, *rest = PARAMETERS.split(text, maxsplit=1)
-    adapter, path = ("python", head) if PLAIN_FILE.match(text) else head.split(":", maxsplit=1)
+    adapter, _, path = ("python", "", head) if PLAIN_FILE.match(text) else head.partition(":")
+    file, _, function = path.rpartition(":")
+    if "," in function or ":" in file or ("," in file and not file.endswith(".py")):
+        parts = " ".join(f"-f {part}" for part in text.split(","))
+        raise UsageError(f"'{text}' looks like a list; repeat the option: {parts}")
+    if file and not file.endswith(".py") and function:
+        raise UsageError(f"'{function}' in '{text}' is not key=value")
     if not path or path.endswith((":", ".py")):
         raise UsageError(f"'{text}' names no function, e.g. {ADAPTERS[adapter].rsplit('e.g. ', maxsplit=1)[1].split(' ')[0]}")
     parameters: dict[str, str] = {}

@@ -1,12 +1,13 @@
 """What a target's parameters mean: which change the objective, which the function gets, which are the adapter's."""
 
+import inspect
 from typing import Any
 
 import numpy as np
 
-from cestab.errors import UsageError
+from cestab.errors import UsageError, unknown_name
 from cestab.formulations.adapters.conventions import CONVENTION_KEYS, Convention, find_convention
-from cestab.formulations.adapters.engine import SITE_KEYS, Engine
+from cestab.formulations.adapters.engine import SITE_KEYS, Engine, find_parameters
 from cestab.formulations.adapters.names import TargetName, parse_value
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import round_to_format
@@ -32,6 +33,21 @@ def read_options(name: TargetName) -> LossOptions:
         gamma=_number(name, "gamma", convention.gamma),
         z_weight=_number(name, "z_weight", 0.0),
     )
+
+
+def refuse_unknown_keywords(name: TargetName, found: Any) -> None:
+    """Raise a UsageError for a parameter that the function or class does not declare, where its signature is known."""
+    parameters = find_parameters(found)
+    kinds = [parameter.kind for parameter in parameters.values()]
+    if not parameters or inspect.Parameter.VAR_KEYWORD in kinds:
+        return
+    data = () if isinstance(found, type) else tuple(parameters)[:2]  # logits and target
+    known = [key for key in parameters if key not in data]
+    for key, _ in name.parameters:
+        if key not in known and key not in (*SITE_KEYS, *CONVENTION_KEYS):
+            if not known:
+                raise UsageError(f"{name.last} has no parameters but logits and target, so '{key}' means nothing")
+            raise unknown_name(f"parameter of {name.last}", key, known)
 
 
 def make_keywords(name: TargetName, convention: Convention, engine: Engine, fmt: Format, classes: int) -> dict[str, Any]:
@@ -73,7 +89,7 @@ def _ignored(name: TargetName) -> int | None:
         text = name.get(key)
         if text is not None:
             value = parse_value(text)
-            if not isinstance(value, int):
+            if type(value) is not int:  # True is an int, too
                 raise UsageError(f"{key}={text} in '{name.text}' is not a whole number")
             return value
     return None

@@ -100,6 +100,9 @@ class TorchEngine(Engine):
     def flushes_subnormals(self) -> bool:
         return flushes(lambda x: torch.exp(torch.tensor(x, device=self.site.device)).item())
 
+    def describe_device(self) -> str:
+        return f"cuda ({torch.cuda.get_device_name()})" if self.site.device == "cuda" else self.site.device
+
     def threads(self) -> int:
         return int(torch.get_num_threads())
 

@@ -14,18 +14,22 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+import numpy as np
+
 from cestab.errors import UsageError
 from cestab.formulations.adapters.channel import Channel, map_memory
 from cestab.formulations.adapters.engine import Engine, Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import LoadedTarget, RecipeTarget, Tick, Work
 from cestab.formulations.adapters.loading import load
 from cestab.formulations.adapters.names import ADAPTERS, KERAS_BACKENDS, TargetName, choose
+from cestab.formulations.adapters.options import refuse_unknown_keywords
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.formulations.adapters.recipes import as_recipe
 from cestab.results import TargetFacts
 
 MODULES = {"python": "callable"}  # of adapters that are not called as their file is
 SECONDS_BETWEEN_TICKS = 0.2
+LONGEST_SENTENCE = 300  # characters of what a target raises; compilers tell pages
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow tells of every compilation else
 
 
@@ -44,7 +48,10 @@ def load_target(name: TargetName) -> Target:
     if not callable(found):
         raise UsageError(f"'{name.path}' is no function but of type {type(found).__name__}")
     recipe = as_recipe(name, found)
-    return LoadedTarget(name, found, engine) if recipe is None else RecipeTarget(name, recipe)
+    if recipe is not None:
+        return RecipeTarget(name, recipe)
+    refuse_unknown_keywords(name, found)
+    return LoadedTarget(name, found, engine)
 
 
 def find_engine(name: TargetName) -> type[Engine]:
@@ -114,8 +121,8 @@ def _answer(work_on: Any, work: Work | None) -> Reply:
     except TargetError as error:
         return Reply(Kind.ERROR, str(error))
     except BaseException as error:  # noqa: BLE001  # whatever it raises, SystemExit too, is a finding about it
-        sentence = f"it raised {type(error).__name__}: {error}".splitlines()[0]  # compilers tell pages
-        return Reply(Kind.ERROR, sentence.strip().rstrip(":"))
+        words = " ".join(f"it raised {type(error).__name__}: {error}".split()).rstrip(":")
+        return Reply(Kind.ERROR, words if len(words) <= LONGEST_SENTENCE else f"{words[:LONGEST_SENTENCE]}…")
 
 
 def main() -> None:
@@ -123,6 +130,7 @@ def main() -> None:
     incoming, outgoing = Connection(os.dup(0), writable=False), Connection(os.dup(1), readable=False)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
+    np.seterr(all="ignore")  # overflow is what is looked for; a module of the target's may set it otherwise
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other end's; it ends this process
     serve(Channel(outgoing, incoming, map_memory(int(sys.argv[1]))))
 

@@ -1,0 +1,30 @@
+"""The family of the z-loss: softmax cross-entropy + λ·lse², lse = log Σ exp z, which keeps the logits near 0."""
+
+from cestab.formulations.registry import Fused, formulation
+from cestab.numerics.tape import Array, exp, log, max_over_classes, pick, subtract_target, sum_over_classes
+from cestab.numerics.target import Target
+from cestab.results import FindingKind, Objective
+
+K = FindingKind
+
+OFFSET_CANCELS = "lse is rounded at the size of the logits before z_y is taken from it"
+
+
+@formulation(
+    Objective.Z_LOSS,
+    source="T5X cross_entropy_with_logits: z_loss·log_z² beside log_z − z_y, backward (1 + 2·z_loss·log_z)·softmax − y",
+    causes={
+        K.INF_LOSS: "lse² overflows before λ makes it small",
+        K.WRONG_LOSS: OFFSET_CANCELS,
+        K.WRONG_GRADIENT: OFFSET_CANCELS,
+        K.INACCURATE_GRADIENT: OFFSET_CANCELS,
+        K.ZEROED_GRADIENT: "p·(1 + 2λ·lse) − 1 cancels",
+    },
+    options=("z_weight",),
+)
+def z_loss_log_sum_exp(z: Array, target: Target, *, z_weight: float = 1e-4) -> Fused:
+    """Lse − pick z + λ·lse², lse = m + log Σ exp(z − m); fused gradient exp(z − lse)·(1 + 2λ·lse) − y."""
+    peak = max_over_classes(z)
+    lse = peak + log(sum_over_classes(exp(z - peak)))
+    loss = (lse - pick(z, target)) + lse * lse * z_weight
+    return Fused(loss, subtract_target(exp(z - lse) * (lse * (2.0 * z_weight) + 1.0), target))

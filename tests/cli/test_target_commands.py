@@ -1,0 +1,196 @@
+"""Commands on code that is not ours: exit statuses, what is on which stream, and what the reports say."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+Command = Callable[..., Any]
+
+DATA = Path(__file__).parents[1] / "data" / "targets.py"
+QUICK = ("--dtype", "float16", "--pattern", "margin", "--classes", "2", "--target", "wrong", "--logits=-200:200:33")
+PYTHON = (sys.executable, "-m", "cestab")
+
+
+def path_to(function: str) -> str:
+    return f"{DATA}:{function}"
+
+
+def sweep(*functions: str) -> list[str]:
+    """Sweep functions of the data module; names with a dash are cestab's own."""
+    return ["sweep", *(word for name in functions for word in ("-f", name if "-" in name else path_to(name))), *QUICK]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["table", "json"])
+@pytest.mark.parametrize(
+    ("functions", "options", "status"),
+    [
+        (("stable",), (), 0),
+        (("stable",), ("--fail-on", "fail"), 0),
+        (("loss_only",), ("--fail-on", "fail"), 0),
+        (("no_shift",), (), 0),
+        (("no_shift",), ("--fail-on", "inf-loss"), 1),
+        (("sign_flip",), ("--fail-on", "fail"), 1),
+        (("raises", "log-softmax"), (), 3),
+        (("raises", "log-softmax"), ("--fail-on", "fail"), 3),
+        (("raises", "no_shift"), ("--fail-on", "fail"), 1),
+    ],
+)
+def test_the_gate_comes_before_a_crash(
+    functions: tuple[str, ...], options: tuple[str, ...], status: int, form: tuple[str, ...], cestab: Command
+) -> None:
+    outcome = cestab(*sweep(*functions), *options, *form)
+    assert outcome.status == status
+    assert outcome.out.startswith("{" if "--json" in form else "cestab ")
+    assert ("gate failed" in outcome.err) is (status == 1)
+
+
+CRASHES = [
+    ("raises", (), "it raised RuntimeError: [nan-loss] planted"),
+    ("exits", (), "it raised SystemExit: 7"),
+    ("ends_process", (), "it ended its process: status 7"),
+    ("crashes", (), "it ended its process: signal SIGSEGV"),
+    ("hangs", ("--timeout", "1"), "it did not return within 1 s"),
+    ("leaks:rows=1", ("--max-memory", "256M"), "its process needed more than 0.25 GiB of memory"),
+    ("wrong_shape", (), "it returned a loss of shape (95, 3) for 95 cases of 2 classes; (95,) is needed"),
+    ("wrong_gradient_shape", (), "it returned a gradient of shape (2, 95); (95, 2) is needed"),
+    ("raising_recipe", (), "it raised ValueError: planted"),
+    ("plain_number", (), "it raised TypeError: a formulation returns an Array, or Fused, not float"),
+    ("loss_of_every_class", (), "it raised ValueError: a formulation returns a loss of shape (95,), not (2, 95)"),
+    ("gradient_of_one_class", (), "it returned a gradient of shape (95,); (2, 95) is needed"),
+]
+
+
+@pytest.mark.parametrize(("function", "options", "reason"), CRASHES, ids=[function for function, _, _ in CRASHES])
+def test_what_cannot_be_evaluated_is_status_3_and_the_others_are_judged(
+    function: str, options: tuple[str, ...], reason: str, cestab: Command
+) -> None:
+    outcome = cestab(*sweep(function, "log-softmax"), *options, "--json")
+    assert outcome.status == 3
+    failed, sound = json.loads(outcome.out)["settings"]
+    assert (failed["formulation"], failed["verdict"], failed["reason"]) == (path_to(function), "error", reason)
+    assert (failed["cases"], failed["findings"], failed["intervals"]) == (0, [], [])
+    assert (sound["formulation"], sound["verdict"]) == ("log-softmax", "pass")
+    assert "reason" not in sound
+    assert psutil.Process().children() == []
+
+
+@pytest.mark.parametrize(
+    "form", [("--output-format", form) for form in ("table", "csv", "markdown", "junit", "sarif", "github")]
+)
+def test_every_form_tells_why(form: tuple[str, ...], cestab: Command) -> None:
+    outcome = cestab(*sweep("raises", "log-softmax"), *form)
+    assert outcome.status == 3
+    assert "RuntimeError" in outcome.out.replace("\n", " ")
+
+
+WRONG = [
+    (f"sweep -f {DATA}:stabl", ["there is no 'stabl'", "did you mean stable?"]),
+    (f"sweep -f {DATA}:NUMBER", ["is no function but of type int"]),
+    (f"sweep -f {DATA}:stable:gama=1", ["stable has no parameters", "'gama'"]),
+    (f"sweep -f {DATA}:stable:device=cuda", ["unknown device of python 'cuda'", "cpu"]),
+    (f"sweep -f {DATA}:stable:input=softmx", ["unknown input", "did you mean softmax?"]),
+    (f"sweep -f {DATA}:stable:rows=0", ["rows=0", "at least 1"]),
+    (f"sweep -f {DATA}:stable,naive", ["looks like a list", "-f naive"]),
+    (f"sweep -f {DATA}:Scaled:facto=1", ["unknown parameter of Scaled 'facto'", "did you mean factor?"]),
+    (f"sweep -f {DATA}:stable -f bce-with-logits -f naive", ["naive", "binary-cross-entropy"]),
+    (f"sweep -f {DATA}:stable --timeout 0", ["--timeout", "above 0"]),
+    (f"sweep -f {DATA}:stable --timeout soon", ["--timeout", "number"]),
+    (f"sweep -f {DATA}:stable --max-memory much", ["--max-memory", "512M"]),
+    (f"sweep -f {DATA}:stable --summation pairwise", ["nothing could be judged", "the order of its sums is its own"]),
+    ("sweep -f nowhere.py:f", ["there is no file 'nowhere.py'"]),
+    ("sweep -f losses.py", ["'losses.py' names no function", "e.g. python:"]),
+    ("sweep -f python", ["'python' names no function", "e.g. python:"]),
+    ("sweep -f pyhton:m.f", ["unknown adapter 'pyhton'", "did you mean python?"]),
+    ("sweep -f mypkg.losses.ce", ["python:mypkg.losses.ce"]),
+    ("sweep -f python:no_such_module.f", ["there is no module 'no_such_module'"]),
+    ("sweep -f python:math.expp", ["there is no 'expp' in math", "did you mean exp?"]),
+    ("sweep -f python:math", ["'math' is a module"]),
+    ("compare naive python:no_such_module.f", ["there is no module 'no_such_module'"]),
+    ("compare naive python:m.f:label_smoothing=0.1", ["different options"]),
+    (f"explain -f {DATA}:stabl --at 1", ["there is no 'stabl'"]),
+    (f"explain -f {DATA}:raises --at 1", ["has no result here", "it raised RuntimeError: [nan-loss] planted"]),
+    (f"explain -f {DATA}:raising_recipe --at 1", ["has no result here", "it raised ValueError: planted"]),
+    (f"explain -f {DATA}:floats_alone --at 1", ["cannot be followed step by step", "TypeError: floats are needed"]),
+    (f"explain -f {DATA}:hangs --at 1 --timeout 1", ["has no result here", "it did not return within 1 s"]),
+    (f"explain -f naive --at 1 --against {DATA}:crashes", ["has no result here", "signal SIGSEGV"]),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), WRONG, ids=[line.replace(str(DATA), "targets.py") for line, _ in WRONG])
+def test_a_mistake_is_status_2_in_one_sentence(line: str, words: list[str], cestab: Command) -> None:
+    command, *rest = shlex.split(line)
+    bounds = () if command == "explain" else ("--classes", "2", "--dtype", "float16", "--logits=-1:1:9")
+    status, out, err = cestab(command, *rest, *bounds, "--json")
+    assert status == 2
+    assert err.startswith("cestab: ")
+    assert err.count("\n") == 1, "one sentence"
+    assert [word for word in words if word not in err] == []
+    sentence = err.removeprefix("cestab: ").rstrip("\n")
+    assert json.loads(out) == {"schema": "cestab.error/1", "status": 2, "message": sentence}
+
+
+@pytest.mark.parametrize("name", ["nowhere.py:f", f"{DATA}:stabl", "python"])
+def test_without_json_a_mistake_leaves_standard_output_empty(name: str, cestab: Command) -> None:
+    assert cestab("sweep", "-f", name)[:2] == (2, "")
+
+
+def shell(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PYTHON, *arguments], capture_output=True, text=True, check=False, cwd=folder, timeout=60)
+
+
+def test_what_a_target_prints_leaves_standard_output_to_the_report() -> None:
+    done = shell(*sweep("prints"), "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["schema"] == "cestab.sweep/1"
+    assert "{not JSON" in done.stderr
+    explained = shell("explain", "-f", path_to("loud_recipe"), "--logits", "200,0", "--target", "1", "--json")
+    assert explained.returncode == 0
+    assert json.loads(explained.stdout)["schema"] == "cestab.explain/1"
+    assert "{not JSON" in explained.stderr
+
+
+def test_the_same_request_gives_the_same_bytes(cestab: Command) -> None:
+    arguments = (*sweep("no_shift", "raises", "loss_only", "chained"), "--json")
+    assert cestab(*arguments).out == cestab(*arguments).out
+
+
+SLOW = """
+import time
+from pathlib import Path
+def f(z, target):
+    if z.shape[1] == {classes}:
+        Path(__file__).with_name("called").touch()
+        while True:
+            time.sleep(1)
+    return z[:, 0]
+"""
+
+
+@pytest.mark.parametrize(("classes", "is_partial"), [(2, False), (3, True)])
+def test_an_interrupt_while_a_target_hangs_is_status_130_and_leaves_no_process(
+    classes: int, tmp_path: Path, *, is_partial: bool
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW.format(classes=classes), encoding="utf-8")
+    words = ("sweep", "-f", f"{tmp_path}/slow.py:f", "--classes", "2,3", "--dtype", "float32", "--logits=-1:1:9", "--json")
+    with subprocess.Popen([*PYTHON, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 60
+        while not (tmp_path / "called").exists():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        (worker,) = psutil.Process(process.pid).children()
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert not worker.is_running()
+    assert json.loads(out)["interrupted"] if is_partial else out == ""

@@ -1,0 +1,94 @@
+"""docs/targets.md: its table is that of the kept findings, its commands parse, and its NumPy examples give what it shows."""
+
+import importlib.util
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cestab.formulations import find_any_formulation
+from cestab.formulations.adapters import ADAPTERS
+
+TESTS = Path(__file__).parents[1]
+PAGE = (TESTS.parent / "docs" / "targets.md").read_text(encoding="utf-8")
+SCRIPTS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+COMMANDS = [
+    line for block in re.findall(r"^```bash\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE) for line in block.splitlines()
+]
+SHOWN = re.findall(r"^```bash\n(cestab [^\n]*)\n```\n\n```text\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the page's own files."""
+    (tmp_path / "losses.py").write_text(SCRIPTS[0], encoding="utf-8")
+    (tmp_path / "recipe.py").write_text(next(s for s in SCRIPTS if "@cestab.formulation" in s), encoding="utf-8")
+    configuration = re.search(r"^```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    assert configuration is not None
+    (tmp_path / "cestab.toml").write_text(configuration.group(1), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path
+
+
+def run(command: str) -> "subprocess.CompletedProcess[str]":
+    arguments = shlex.split(command)[1:]
+    return subprocess.run(
+        [sys.executable, "-m", "cestab", *arguments], capture_output=True, text=True, env=os.environ, check=False
+    )
+
+
+def without_versions(text: str) -> str:
+    return re.sub(r"numpy [0-9.]+", "numpy X", text)
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_the_page_shows_is_what_its_commands_print() -> None:
+    assert len(SHOWN) >= 2
+    for command, shown in SHOWN:
+        assert without_versions(run(command).stdout) == without_versions(shown), command
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_repaired_gate_passes_and_a_wider_one_fails(folder: Path) -> None:
+    assert run("cestab check").returncode == 0
+    configuration = folder / "cestab.toml"
+    configuration.write_text(configuration.read_text(encoding="utf-8").replace("-80:80", "-100:100"), encoding="utf-8")
+    assert run("cestab check").returncode == 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_recipe_runs_in_every_format_and_shows_its_operations() -> None:
+    commands = [line for line in COMMANDS if "recipe.py" in line]
+    assert len(commands) == 2
+    assert all(run(command).returncode == 0 for command in commands)
+    assert "Root cause" in run(commands[1]).stdout
+
+
+def test_every_adapter_has_an_example_that_parses() -> None:
+    names = [
+        word
+        for line in COMMANDS
+        for before, word in zip(shlex.split(line), shlex.split(line)[1:], strict=False)
+        if before == "-f"
+    ]
+    adapters = {name.partition(":")[0] for name in names if find_any_formulation(name).name == name}
+    assert {*ADAPTERS} - {"python"} <= adapters
+
+
+def test_the_table_is_that_of_the_kept_findings() -> None:
+    spec = importlib.util.spec_from_file_location("findings", TESTS / "frameworks" / "findings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    findings: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(findings)
+    kept = json.loads((TESTS / "frameworks" / "findings.json").read_text(encoding="utf-8"))
+    assert findings.render_table(kept) in PAGE
+    for version in kept["versions"].values():
+        assert version in PAGE

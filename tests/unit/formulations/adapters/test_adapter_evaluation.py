@@ -1,0 +1,296 @@
+"""Evaluating a NumPy target on a block: what the function is given, what becomes of what it returns."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cestab.errors import UsageError
+from cestab.formulations.adapters.callable import NumpyEngine
+from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
+from cestab.formulations.adapters.evaluation import MOST_NUMBERS, LoadedTarget, Work
+from cestab.formulations.adapters.loading import load
+from cestab.formulations.adapters.names import parse_target_name
+from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.formats import FORMATS
+from cestab.numerics.rounding import round_to_format
+from cestab.numerics.target import DenseTarget, IndexTarget, Target
+from cestab.results import NO_OPTIONS, GradientSource, LossOptions, Summation
+
+FORMAT_NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+DATA = Path(__file__).parents[3] / "data" / "targets.py"
+LOGITS = np.array([[1.0, -2.0, 0.5, 4.0, 3.0], [0.0, 3.0, 0.5, -4.0, 3.0], [2.0, 1.0, 0.25, 0.0, -8.0]])
+INDEX = np.array([0, 1, 2, 1, 0])
+Calls = list[tuple[Numbers, Numbers]]
+Function = Callable[..., Any]
+
+
+def target_of(function: Any, parameters: str = "") -> LoadedTarget:
+    name = parse_target_name(f"python:m.f{':' if parameters else ''}{parameters}")
+    return LoadedTarget(name, function, NumpyEngine(NumpyEngine.read_site(name)))
+
+
+def work_of(
+    target: Target | None = None,
+    *,
+    logits: Numbers = LOGITS,
+    dtype: str = "float32",
+    upstream: float = 1.0,
+    options: LossOptions = NO_OPTIONS,
+    **arithmetic: Any,
+) -> Work:
+    fmt = FORMATS[dtype]
+    rounded = round_to_format(logits, fmt).astype(fmt.storage)
+    return Work(Arithmetic(fmt, **arithmetic), rounded, target or IndexTarget(INDEX), upstream, options)
+
+
+def evaluate(function: Any, work: Work | None = None, parameters: str = "") -> tuple[Numbers, Numbers | None]:
+    return target_of(function, parameters).evaluate(work or work_of(), lambda: None)
+
+
+def exact_loss(logits: Numbers = LOGITS, index: Numbers = INDEX) -> tuple[Numbers, Numbers]:
+    """Loss and gradient, classes first, by the textbook in float64, which these small logits do no harm to."""
+    p = np.exp(logits) / np.exp(logits).sum(axis=0)
+    rows = np.arange(logits.shape[1])
+    y = np.zeros_like(p)
+    y[index, rows] = 1.0
+    return -np.log(p[index, rows]), p - y
+
+
+def recorded(calls: Calls, result: Function | None = None) -> Function:
+    """A function that records what it is given; the loss is the row's first logit, without a gradient, unless told."""
+
+    def function(z: Numbers, target: Numbers) -> Any:
+        calls.append((z, target))
+        return z[:, 0] if result is None else result(z, target)
+
+    return function
+
+
+@pytest.mark.parametrize("name", FORMAT_NAMES)
+def test_a_function_gets_rows_in_the_format_and_its_results_come_back_exactly(name: str) -> None:
+    calls: Calls = []
+    fmt = FORMATS[name]
+    loss, gradient = evaluate(recorded(calls, lambda z, _: (z[:, 1], z)), work_of(dtype=name))
+    ((z, y),) = calls
+    assert (z.dtype, y.dtype) == (np.dtype(fmt.dtype), np.dtype(np.int64))
+    assert (z.shape, y.shape) == ((5, 3), (5,))
+    assert z.astype(np.float64).T.tolist() == round_to_format(LOGITS, fmt).tolist()
+    assert y.tolist() == INDEX.tolist()
+    assert loss.tolist() == round_to_format(LOGITS, fmt)[1].tolist()
+    assert gradient is not None
+    assert gradient.tolist() == round_to_format(LOGITS, fmt).tolist()
+    assert loss.dtype == gradient.dtype == fmt.storage
+
+
+@pytest.mark.parametrize("name", FORMAT_NAMES)
+def test_a_sound_loss_is_near_the_textbook(name: str) -> None:
+    fmt = FORMATS[name]
+    loss, gradient = evaluate(load(f"{DATA}:stable"), work_of(dtype=name))
+    exact = exact_loss(round_to_format(LOGITS, fmt))
+    slack = 16 * fmt.unit_roundoff  # a sum of 3, logits up to 8
+    assert np.abs(loss - exact[0]).max() <= slack * 8
+    assert gradient is not None
+    assert np.abs(gradient - exact[1]).max() <= slack
+
+
+def test_weights_are_given_in_the_format_and_indices_as_one_hot_where_asked_for() -> None:
+    calls: Calls = []
+    weights = np.array([[0.25, 1.0, 0.0, 0.5, 0.5]] * 3)
+    evaluate(recorded(calls), work_of(DenseTarget(weights), dtype="float16"))
+    evaluate(recorded(calls), work_of(dtype="bfloat16"), "target=one-hot")
+    (_, dense), (_, one_hot) = calls
+    assert (dense.dtype.name, dense.tolist()) == ("float16", weights.T.tolist())
+    assert one_hot.dtype == FORMATS["bfloat16"].dtype
+    assert one_hot.astype(np.float64).tolist() == np.eye(3)[INDEX].tolist()
+
+
+def test_a_dense_target_is_unsupported_where_indices_are_taken() -> None:
+    with pytest.raises(UnsupportedError, match="f takes class indices, no dense target"):
+        evaluate(recorded([]), work_of(DenseTarget(np.full((3, 5), 1 / 3))), "target=index")
+
+
+def test_a_binary_target_is_a_vector_of_logits_and_one_of_labels() -> None:
+    x, y = np.array([[-3.0, 0.0, 2.0, 30.0]]), np.array([[0.0, 0.5, 1.0, 1.0]])
+    calls: Calls = []
+    evaluate(recorded(calls, lambda z, _: z), work_of(DenseTarget(y), logits=x))
+    assert [array.tolist() for array in calls[0]] == [x[0].tolist(), y[0].tolist()]
+    loss, gradient = evaluate(load(f"{DATA}:binary"), work_of(DenseTarget(y), logits=x, dtype="float64"))
+    p = 1 / (1 + np.exp(-x))
+    assert gradient is not None
+    assert gradient.shape == (1, 4)
+    assert np.allclose(gradient, p - y, rtol=0, atol=1e-15)
+    assert np.allclose(loss, -(y * np.log(p) + (1 - y) * np.log1p(-p))[0], rtol=1e-14, atol=1e-14)
+
+
+def test_rows_says_how_many_rows_a_call_gets_and_the_last_row_fills_it_up() -> None:
+    calls: Calls = []
+    ticks: list[None] = []
+    loss, _ = target_of(recorded(calls), "rows=2").evaluate(work_of(), lambda: ticks.append(None))
+    assert [z.shape for z, _ in calls] == [(2, 3)] * 3
+    assert calls[2][0][:, 0].tolist() == [3.0, 3.0], "the fifth row twice"
+    assert calls[2][1].tolist() == [0, 0]
+    assert loss.tolist() == LOGITS[0].tolist()
+    assert len(ticks) == 3
+
+
+@pytest.mark.parametrize("rows", ["0", "-1", "1.5", "many", ""])
+def test_rows_is_a_whole_number_of_at_least_1(rows: str) -> None:
+    with pytest.raises(UsageError, match="is not a whole number of at least 1"):
+        evaluate(recorded([]), None, f"rows={rows}")
+
+
+def test_a_call_gets_no_more_numbers_than_stay_in_cache() -> None:
+    calls: Calls = []
+    cases = 3 * MOST_NUMBERS // 1000
+    logits = np.arange(1000.0 * cases).reshape(1000, cases) / 1e6
+    loss, _ = evaluate(recorded(calls), work_of(IndexTarget(np.zeros(cases, dtype=np.intp)), logits=logits))
+    assert len(calls) == 4
+    assert max(z.size for z, _ in calls) <= MOST_NUMBERS
+    assert loss.tolist() == logits[0].astype(np.float32).tolist()
+
+
+@pytest.mark.parametrize("rows", ["", "rows=2"])
+def test_a_function_that_reduces_gets_one_row_a_call(rows: str) -> None:
+    """The mean of all rows and the gradient of it: of one row, these are its own."""
+    calls: Calls = []
+
+    def reduce(z: Numbers, target: Numbers) -> Any:
+        loss, gradient = exact_loss(z.T, target)
+        return loss.mean(), gradient.T / len(z)
+
+    found = target_of(recorded(calls, reduce), rows)
+    loss, gradient = found.evaluate(work_of(dtype="float64"), lambda: None)
+    assert [len(z) for z, _ in calls][1:] == [1] * 5
+    exact = exact_loss()
+    assert np.allclose(loss, exact[0], rtol=1e-15)
+    assert gradient is not None
+    assert np.allclose(gradient, exact[1], rtol=0, atol=1e-15)
+    found.evaluate(work_of(dtype="float64"), lambda: None)
+    assert [len(z) for z, _ in calls][6:] == [1] * 5, "it is not tried with many rows again"
+
+
+def test_a_plain_number_is_a_loss_of_one_row() -> None:
+    loss, gradient = evaluate(lambda z, _: float(z[0, 0]))
+    assert (loss.tolist(), gradient) == (LOGITS[0].tolist(), None)
+
+
+def test_the_order_follows_the_names_of_the_parameters_and_can_be_declared() -> None:
+    def swapped(y_true: Numbers, y_pred: Numbers) -> Any:
+        return exact_loss(y_pred.T, y_true)[0]
+
+    def plain(a: Numbers, b: Numbers) -> Any:
+        return exact_loss(b.T, a)[0]
+
+    exact = exact_loss()[0].tolist()
+    assert evaluate(swapped, work_of(dtype="float64"))[0].tolist() == exact
+    assert evaluate(plain, work_of(dtype="float64"), "order=target-first")[0].tolist() == exact
+
+
+def test_a_class_is_made_an_instance_with_its_parameters_and_called_by_the_names_of_its_call() -> None:
+    exact = exact_loss()
+    loss, gradient = evaluate(load(f"{DATA}:Scaled"), work_of(dtype="float64"), "factor=2")
+    assert np.allclose(loss, 2 * exact[0], rtol=1e-14)
+    assert gradient is not None
+    assert np.allclose(gradient, 2 * exact[1], rtol=0, atol=1e-14)
+    loss, _ = evaluate(load(f"{DATA}:SCALED"), work_of(dtype="float64"))
+    assert np.allclose(loss, exact[0], rtol=1e-14), "an instance is a function"
+
+
+def test_entries_are_averaged_over_the_classes_and_log_probabilities_picked_from() -> None:
+    loss, _ = evaluate(lambda z, _: z * z, work_of(dtype="float64"), "output=elementwise")
+    assert loss.tolist() == (LOGITS**2).mean(axis=0).tolist()
+    log_p = np.log(np.exp(LOGITS) / np.exp(LOGITS).sum(axis=0))
+
+    def log_softmax(z: Numbers) -> Any:
+        return np.log(np.exp(z) / np.exp(z).sum(axis=1, keepdims=True))
+
+    loss, gradient = evaluate(log_softmax, work_of(dtype="float64"), "output=log-probabilities")
+    assert np.allclose(loss, -log_p[INDEX, np.arange(5)], rtol=1e-14)
+    assert gradient is None
+    weights = np.array([[0.5, 1.0, 0.0, 0.25, 0.0], [0.5, 0.0, 1.0, 0.25, 0.0], [0.0, 0.0, 0.0, 0.5, 1.0]])
+    loss, _ = evaluate(log_softmax, work_of(DenseTarget(weights), dtype="float64"), "output=log-probabilities")
+    assert np.allclose(loss, -(weights * log_p).sum(axis=0), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", FORMAT_NAMES)
+def test_the_upstream_factor_multiplies_the_gradient_in_its_format_and_not_the_loss(name: str) -> None:
+    fmt = FORMATS[name]
+    loss, gradient = evaluate(lambda z, _: (z[:, 0], z), work_of(dtype=name, upstream=4.0))
+    rounded = round_to_format(LOGITS, fmt)
+    assert loss.tolist() == rounded[0].tolist()
+    assert gradient is not None
+    assert gradient.tolist() == (4.0 * rounded).tolist()
+    _, gradient = evaluate(lambda z, _: (z[:, 0], z), work_of(logits=LOGITS / 3, dtype=name, upstream=1.5))
+    assert gradient is not None
+    expected = round_to_format(1.5 * round_to_format(LOGITS / 3, fmt).astype(np.float64), fmt)
+    assert gradient.tolist() == expected.tolist(), "1.5·g is exact in float64"
+
+
+def test_whole_numbers_are_numbers_too_and_wider_ones_stay_as_wide() -> None:
+    loss, gradient = evaluate(lambda z, _: (np.arange(len(z)), np.ones(z.shape, dtype=np.int32)), work_of(upstream=0.5))
+    assert loss.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert gradient is not None
+    assert gradient.tolist() == np.full((3, 5), 0.5).tolist()
+    third = np.full(5, 1 / 3)
+    loss, _ = evaluate(lambda _z, _t: third, work_of(dtype="float16"))
+    assert loss.tolist() == third.tolist(), "rounded where it is compared"
+    loss, _ = evaluate(lambda _z, _t: [0.25] * 5)
+    assert loss.tolist() == [0.25] * 5
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (None, "it returned a loss of type object; real numbers are needed"),
+        ("0.5", "it returned a loss of type <U3; real numbers are needed"),
+        (np.ones(5, dtype=np.complex128), "it returned a loss of type complex128; real numbers are needed"),
+        (np.ones(5, dtype=np.bool_), "it returned a loss of type bool; real numbers are needed"),
+        ((np.ones(5), None), "it returned a gradient of type object; real numbers are needed"),
+        ((np.ones(5),), "it returned 1 values; a loss, or a loss and its gradient, are needed"),
+        ((np.ones(5), np.ones((5, 3)), 0), "it returned 3 values; a loss, or a loss and its gradient, are needed"),
+        (np.ones((5, 3)), "it returned a loss of shape (5, 3) for 5 cases of 3 classes; (5,) is needed"),
+        (np.ones(3), "it returned a loss of shape (3,) for 5 cases of 3 classes; (5,) is needed"),
+        (np.ones(0), "it returned a loss of shape (0,) for 5 cases of 3 classes; (5,) is needed"),
+        ((np.ones(5), np.ones((3, 5))), "it returned a gradient of shape (3, 5); (5, 3) is needed"),
+        ((np.ones(5), np.ones(5)), "it returned a gradient of shape (5,); (5, 3) is needed"),
+        ((np.ones(5), 0.0), "it returned a gradient of shape (); (5, 3) is needed"),
+    ],
+)
+def test_what_is_no_loss_or_gradient_is_told_in_words(result: Any, words: str) -> None:
+    with pytest.raises(TargetError) as caught:
+        evaluate(lambda _z, _t: result)
+    assert str(caught.value) == words
+
+
+def test_a_loss_may_be_a_column() -> None:
+    assert evaluate(lambda z, _: z[:, :1])[0].tolist() == LOGITS[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "words"),
+    [
+        ({"summation": Summation.PAIRWISE}, "the order of its sums is its own, not pairwise"),
+        ({"summation": Summation.SEQUENTIAL}, "the order of its sums is its own, not sequential"),
+        ({"flush": True}, "whether it flushes subnormals is its own"),
+    ],
+)
+def test_what_cannot_be_asked_of_a_target_is_unsupported(arithmetic: dict[str, Any], words: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        evaluate(recorded([]), work_of(**arithmetic))
+    assert str(caught.value) == words
+
+
+def test_facts_tell_what_the_numbers_depend_on() -> None:
+    facts = target_of(recorded([])).facts()
+    assert (facts.formulation, facts.adapter, facts.device, facts.mode) == ("python:m.f", "python", "cpu", "eager")
+    assert facts.versions == (("numpy", np.__version__),)
+    assert facts.gradient is GradientSource.OWN
+    assert (facts.threads, facts.flushes_subnormals) == (None, None)
+
+
+def test_an_input_that_the_adapter_cannot_make_is_told() -> None:
+    with pytest.raises(UsageError, match="this adapter has no input=softmax; it has logits alone"):
+        evaluate(recorded([]), None, "input=softmax")

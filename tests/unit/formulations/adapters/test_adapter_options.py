@@ -1,0 +1,132 @@
+"""What a target's parameters mean: for the objective, for the function, for the adapter."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cestab.errors import UsageError
+from cestab.formulations import find_any_formulation
+from cestab.formulations.adapters.callable import NumpyEngine
+from cestab.formulations.adapters.conventions import find_convention
+from cestab.formulations.adapters.names import parse_target_name
+from cestab.formulations.adapters.options import make_keywords, read_options, refuse_unknown_keywords
+from cestab.numerics.formats import FORMATS
+from cestab.results import NO_OPTIONS, LossOptions
+
+
+def options_of(parameters: str) -> LossOptions:
+    return find_any_formulation(f"torch:m.f:{parameters}").options
+
+
+@pytest.mark.parametrize(
+    ("parameters", "options"),
+    [
+        ("eps=1", NO_OPTIONS),
+        ("label_smoothing=0.1", LossOptions(label_smoothing=0.1)),
+        ("gamma=2", LossOptions(gamma=2.0)),
+        ("z_weight=1e-4", LossOptions(z_weight=1e-4)),
+        ("weight=0.2:0.8", LossOptions(class_weights=(0.2, 0.8))),
+        ("weight=3", LossOptions(class_weights=(3.0,))),
+        ("class_weight=0:1:2", LossOptions(class_weights=(0.0, 1.0, 2.0))),
+        ("ignore_index=-100", LossOptions(ignore_index=-100)),
+        ("ignore_class=3", LossOptions(ignore_index=3)),
+        ("ignore_index=0,label_smoothing=0.25", LossOptions(label_smoothing=0.25, ignore_index=0)),
+    ],
+)
+def test_parameters_that_change_the_objective(parameters: str, options: LossOptions) -> None:
+    assert options_of(parameters) == options
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ("pos_weight=2", ["pos_weight", "changes the objective", "no truth"]),
+        ("label_smoothing=much", ["label_smoothing=much", "not a number"]),
+        ("label_smoothing=1.5", ["label_smoothing=1.5", "0 to 1"]),
+        ("label_smoothing=nan", ["label_smoothing=nan"]),
+        ("gamma=-1", ["gamma=-1"]),
+        ("gamma=", ["gamma=", "not a number"]),
+        ("z_weight=inf", ["z_weight=inf"]),
+        ("weight=0.2:x", ["class weights", "0.2:0.8"]),
+        ("weight=-1:1", ["class weights", "from 0 on"]),
+        ("weight=nan", ["class weights"]),
+        ("weight=", ["class weights"]),
+        ("ignore_index=one", ["ignore_index=one", "whole number"]),
+        ("ignore_index=1.5", ["ignore_index=1.5", "whole number"]),
+        ("ignore_index=True", ["ignore_index=True", "whole number"]),
+        ("ignore_class=None", ["ignore_class=None", "whole number"]),
+    ],
+)
+def test_what_is_no_such_number_is_told_in_one_sentence(parameters: str, words: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        options_of(parameters)
+    assert [word for word in words if word not in str(caught.value)] == []
+    assert "\n" not in str(caught.value)
+
+
+def keywords_of(text: str, dtype: str = "float32", classes: int = 3) -> dict[str, Any]:
+    name = parse_target_name(text)
+    engine = NumpyEngine(NumpyEngine.read_site(name))
+    return make_keywords(name, find_convention(name), engine, FORMATS[dtype], classes)
+
+
+def test_the_function_gets_its_own_parameters_as_literals() -> None:
+    keywords = keywords_of("python:m.f:eps=1e-6,mode=eager,rows=8,order=logits-first,target=index,name=abc,flag=True,none=None")
+    assert keywords == {"eps": 1e-6, "name": "abc", "flag": True, "none": None}
+    assert keywords_of("python:m.f:label_smoothing=0.1") == {"label_smoothing": 0.1}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn"])
+def test_class_weights_are_repeated_over_the_classes_and_rounded_to_the_format(dtype: str) -> None:
+    (weights,) = keywords_of("python:m.f:weight=0.2:0.8", dtype, classes=5).values()
+    assert weights.dtype == FORMATS[dtype].dtype
+    expected = np.array([0.2, 0.8, 0.2, 0.8, 0.2], dtype=np.float64).astype(np.float32 if dtype != "float64" else np.float64)
+    assert weights.astype(np.float64).tolist() == expected.astype(FORMATS[dtype].dtype).astype(np.float64).tolist()
+
+
+def plain(z: object, target: object) -> None: ...
+def with_eps(z: object, target: object, eps: float = 0.0, *, gamma: float = 0.0) -> None: ...
+def with_any(z: object, target: object, **_: object) -> None: ...
+
+
+class Loss:
+    def __init__(self, factor: float = 1.0) -> None: ...
+
+
+def refusal(parameters: str, found: object) -> str:
+    with pytest.raises(UsageError) as caught:
+        refuse_unknown_keywords(parse_target_name(f"python:m.f:{parameters}"), found)
+    return str(caught.value)
+
+
+def test_parameters_that_a_function_does_not_have_are_refused() -> None:
+    assert refusal("eps=1", plain) == "f has no parameters but logits and target, so 'eps' means nothing"
+    assert refusal("esp=1", with_eps) == "unknown parameter of f 'esp'; did you mean eps? (known: eps, gamma)"
+    assert refusal("z=1", with_eps).startswith("unknown parameter of f 'z'"), "it gets the logits"
+    assert refusal("facto=1", Loss) == "unknown parameter of f 'facto'; did you mean factor? (known: factor)"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ("eps=1,gamma=2", with_eps),
+        ("a=1,b=2", with_any),
+        ("a=1", max),
+        ("factor=2", Loss),
+        ("rows=4,order=logits-first", plain),
+    ],
+)
+def test_parameters_that_it_may_have_are_not(parameters: str, found: object) -> None:
+    refuse_unknown_keywords(parse_target_name(f"python:m.f:{parameters}"), found)
+
+
+def test_options_need_no_import() -> None:
+    assert read_options(parse_target_name("python:no.such.module.f:gamma=1")) == LossOptions(gamma=1.0)
+
+
+@pytest.mark.parametrize("parameter", ["device=cuda", "mode=jit", "layout=NCL", "backend=jax"])
+def test_the_adapter_has_one_place_to_run(parameter: str) -> None:
+    key, _, value = parameter.partition("=")
+    with pytest.raises(UsageError, match=f"unknown {key} of python '{value}'"):
+        NumpyEngine.read_site(parse_target_name(f"python:m.f:{parameter}"))

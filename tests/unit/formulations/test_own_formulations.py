@@ -1,0 +1,226 @@
+"""Formulations of users' own, written with `cestab.formulation` on cestab's arrays."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+import cestab
+from cestab import primitives
+from cestab.errors import UsageError
+from cestab.formulations import FORMULATIONS, families, find_formulation
+from cestab.formulations.registry import ADDED, find_recipe
+from cestab.numerics import tape
+from cestab.numerics.formats import FORMATS
+from cestab.primitives import Array, Fused, Target, exp, log, max_over_classes, pick, softmax, subtract_target, sum_over_classes
+from cestab.results import Objective, Verdict
+
+DATA = Path(__file__).parents[2] / "data" / "targets.py"
+
+
+@pytest.fixture(autouse=True)
+def _added() -> Iterator[None]:
+    """Leave no formulation behind."""
+    before = dict(ADDED)
+    yield
+    ADDED.clear()
+    ADDED.update(before)
+
+
+def chained(z: Array, target: Target) -> Array:
+    """Softmax-log by another name."""
+    return -pick(log(softmax(z)), target)
+
+
+def fused_lse(z: Array, target: Target) -> Fused:
+    """Log-sum-exp by another name."""
+    peak = max_over_classes(z)
+    lse = peak + log(sum_over_classes(exp(z - peak)))
+    return Fused(lse - pick(z, target), subtract_target(exp(z - lse), target))
+
+
+def verdicts(name: str, **options: Any) -> list[tuple[Any, ...]]:
+    report = cestab.sweep([name], **options)
+    return [(r.setting.describe(), r.verdict, r.findings, r.largest_error, r.intervals) for r in report.settings]
+
+
+@pytest.mark.parametrize(("recipe", "own"), [(chained, "softmax-log"), (fused_lse, "log-sum-exp")])
+@pytest.mark.parametrize("summation", ["wide", "pairwise", "sequential"])
+def test_a_recipe_is_the_equal_of_cestabs_own_in_every_format_and_target(recipe: Any, own: str, summation: str) -> None:
+    """But for the command that shows a case, which has its name."""
+    assert cestab.formulation(recipe) is recipe
+    name = recipe.__name__.replace("_", "-")
+    options: dict[str, Any] = {
+        "dtypes": ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"],
+        "classes": [3],
+        "patterns": ["margin", "offset"],
+        "targets": ["correct", "wrong", "smooth:0.1"],
+        "logits": "-200:200:9",
+        "summations": summation,
+    }
+    theirs, ours = (str(verdicts(each, **options)).replace(f"-f {each} ", "-f NAME ") for each in (name, own))
+    assert theirs == ours
+    assert "fail" in theirs
+
+
+def test_it_is_found_by_its_name_and_in_no_family() -> None:
+    before = families()
+    default = cestab.sweep(dtypes="float16", classes=2, patterns="margin", targets="wrong", logits="-1:1:3")
+    cestab.formulation(fused_lse)
+    assert families() == before
+    assert "fused-lse" not in FORMULATIONS
+    found = find_formulation("fused-lse")
+    assert find_recipe(fused_lse) == found
+    assert (found.name, found.objective, found.recipe) == ("fused-lse", Objective.SOFTMAX_CROSS_ENTROPY, fused_lse)
+    assert found.source == __name__
+    again = cestab.sweep(dtypes="float16", classes=2, patterns="margin", targets="wrong", logits="-1:1:3")
+    assert again.to_json() == default.to_json(), "the default sweep is that of the family"
+
+
+def test_a_name_of_cestabs_own_is_refused_and_leaves_it_alone() -> None:
+    def log_sum_exp(z: Array, target: Target) -> Array:
+        return pick(z, target)
+
+    before = FORMULATIONS["log-sum-exp"]
+    with pytest.raises(UsageError, match="'log-sum-exp' is a formulation of cestab's own; give yours another name"):
+        cestab.formulation(log_sum_exp)
+    assert find_formulation("log-sum-exp").recipe is before.recipe
+    assert "log-sum-exp" not in ADDED
+
+
+def test_the_last_of_two_of_the_same_name_is_the_one() -> None:
+    """As in a notebook, in which a cell is run again."""
+
+    def make(factor: float) -> Callable[..., Array | Fused]:
+        def mine(z: Array, target: Target) -> Array:
+            return pick(z, target) * factor
+
+        return mine
+
+    first, second = cestab.formulation(make(1.0)), cestab.formulation(make(2.0))
+    assert find_formulation("mine").recipe is second is not first
+
+
+def with_parameters(
+    z: Array,
+    target: Target,
+    *,
+    scale: float = 1.0,
+    steps: int = 1,
+    form: Literal["plain", "twice"] = "plain",
+    untyped: Any = 0.5,
+) -> Array:
+    factor: float = scale * steps * (2.0 if form == "twice" else 1.0) * (untyped / 0.5)
+    return -pick(log(softmax(z)), target) * factor
+
+
+del with_parameters.__annotations__["untyped"]  # as users write
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("with-parameters:scale=4", {"scale": 4.0}),
+        ("with-parameters:scale=-1e-3,steps=3", {"scale": -1e-3, "steps": 3}),
+        ("with-parameters:form=twice", {"form": "twice"}),
+        ("with-parameters:untyped=1", {"untyped": 1.0}),
+    ],
+)
+def test_parameters_are_set_by_name(text: str, parameters: dict[str, object]) -> None:
+    cestab.formulation(with_parameters)
+    found = find_formulation(text)
+    assert (found.name, found.parameters) == (text, parameters)
+    assert find_formulation("with-parameters").parameters == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("with-parameters:scala=1", "unknown parameter of with-parameters 'scala'; did you mean scale?"),
+        ("with-parameters:scale=much", "scale=much is not a number"),
+        ("with-parameters:scale=nan", "scale=nan is not a number"),
+        ("with-parameters:steps=1.5", "steps=1.5 is not a whole number of at least 1"),
+        ("with-parameters:form=thrice", "unknown value of form 'thrice'"),
+        ("with-parameters:untyped=x", "untyped=x is not a number"),
+    ],
+)
+def test_wrong_parameters_are_told(text: str, sentence: str) -> None:
+    cestab.formulation(with_parameters)
+    with pytest.raises(UsageError) as caught:
+        find_formulation(text)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_parameters_change_what_is_computed() -> None:
+    """2·3·2 times the loss of two equal logits, log 2."""
+    cestab.formulation(with_parameters)
+    explanation = cestab.explain("with-parameters:scale=2,steps=3,form=twice", logits=[0.0, 0.0], target=0, dtype="float64")
+    assert explanation.outcome.loss.value == pytest.approx(12 * np.log(2), rel=1e-15)
+
+
+def test_an_annotation_that_only_type_checkers_import_is_no_obstacle() -> None:
+    def mine(z: "NoSuchType", target: Target, *, scale: float = 1.0) -> Array:  # type: ignore[name-defined]  # noqa: F821
+        return -pick(log(softmax(z)), target) * scale
+
+    cestab.formulation(mine)
+    assert find_formulation("mine:scale=2").parameters == {"scale": 2.0}
+
+
+def test_what_is_no_loss_is_told_to_its_author() -> None:
+    def number(_z: Array, _target: Target) -> Any:
+        return 3.0
+
+    def every_class(z: Array, _target: Target) -> Array:
+        return softmax(z)
+
+    cestab.formulation(number)
+    cestab.formulation(every_class)
+    options: dict[str, Any] = {
+        "dtypes": "float32",
+        "classes": 2,
+        "patterns": "margin",
+        "targets": "wrong",
+        "logits": "-1:1:3:linear",
+    }
+    with pytest.raises(TypeError, match="a formulation returns an Array, or Fused, not float"):
+        cestab.sweep("number", **options)
+    with pytest.raises(ValueError, match=r"a formulation returns a loss of shape \((\d+),\), not \(2, \1\)"):
+        cestab.sweep("every-class", **options)
+
+
+def test_the_primitives_are_those_of_the_tape() -> None:
+    for name in set(primitives.__all__) - {"Fused", "DenseTarget", "IndexTarget", "Target"}:
+        assert getattr(primitives, name) is getattr(tape, name)
+    assert all(hasattr(primitives, name) for name in primitives.__all__)
+
+
+def test_its_operations_and_its_root_cause_are_explained() -> None:
+    cestab.formulation(chained)
+    theirs, ours = (cestab.explain(name, logits=[200.0, 0.0], target=1, dtype="float16") for name in ("chained", "softmax-log"))
+    assert str(theirs.operations) == str(ours.operations) != "()"  # NaN is not equal to itself
+    assert theirs.root_cause == ours.root_cause is not None
+
+
+def test_loaded_from_a_file_it_is_the_same_and_computes_in_every_format() -> None:
+    """In a process of its own, in any summation order and flushed, unlike other code that is not cestab's."""
+    cestab.formulation(chained)
+    options: dict[str, Any] = {
+        "dtypes": list(FORMATS)[:8],
+        "classes": 3,
+        "patterns": "margin",
+        "targets": ["wrong", "smooth:0.1"],
+        "logits": "-50:50:9",
+        "summations": "sequential",
+        "flush_subnormals": True,
+        "loss_scales": 2.0,
+    }
+    file = f"{DATA}:chained"
+    theirs, ours = (str(verdicts(each, **options)).replace(f"-f {each} ", "-f NAME ") for each in (file, "chained"))
+    assert theirs == ours
+    report = cestab.sweep([f"{DATA}:shifted_lse:shift=0.25"], dtypes="float32", classes=2, patterns="margin", logits="-5:5:9")
+    assert [r.verdict for r in report.settings] == [Verdict.FAIL] * 2
+    kinds = {f.kind.label for r in report.settings for f in r.findings}
+    assert "wrong-loss" in kinds
+    assert "wrong-gradient" not in kinds
