@@ -1,6 +1,7 @@
 """The adapter of PyTorch: its losses against cestab's truth, its modes and layouts, its facts."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +21,9 @@ from engines import (
     zeroing_margin,
 )
 
+from cestab.errors import UsageError
 from cestab.formulations.adapters.client import end_targets
-from cestab.formulations.adapters.engine import UnsupportedError
+from cestab.formulations.adapters.engine import TargetError, UnsupportedError
 from cestab.numerics.target import DenseTarget
 from cestab.results import LossOptions
 
@@ -76,6 +78,35 @@ def test_upstream_rows_and_batch() -> None:
     check_upstream(CROSS_ENTROPY)
     check_rows(CROSS_ENTROPY, atol=0.0)
     check_batch(CROSS_ENTROPY)
+
+
+@pytest.mark.parametrize("loss", [f"{FUNCTIONAL}log_softmax", f"{FUNCTIONAL}mse_loss:input=softmax", f"{FUNCTIONAL}nll_loss"])
+def test_so_is_a_batch_in_the_layout_of_segmentation(loss: str) -> None:
+    check_batch(f"{loss}{',' if '=' in loss else ':'}layout=NCL")
+
+
+USERS_OWN = """
+import torch
+class Loss(torch.nn.Module):
+    def forward(self, target, logits):
+        return torch.nn.functional.cross_entropy(logits, target, reduction="none")
+loss = Loss()
+smoothed = torch.nn.CrossEntropyLoss(label_smoothing=0.1, weight=torch.tensor([0.25, 0.75]), reduction="none")
+def raises(logits, target):
+    raise RuntimeError("my kernel is not supported for training yet")
+"""
+
+
+def test_modules_of_a_users_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(USERS_OWN, encoding="utf-8")
+    for name in ("Loss", "loss"):
+        check_against_truth(f"torch:{path}:{name}", "float32", index_target())
+    check_against_truth(f"torch:{path}:smoothed:label_smoothing=0.1,weight=0.25:0.75", "float32", index_target(2), classes=2)
+    with pytest.raises(UsageError, match=r"smoothed has label_smoothing=0[.]1, which changes the objective"):
+        describe(f"torch:{path}:smoothed")
+    with pytest.raises(TargetError, match="it raised RuntimeError: my kernel is not supported for training yet"):
+        evaluate(f"torch:{path}:raises", benign_logits(), index_target())
 
 
 def test_what_it_does_not_compute_is_unsupported() -> None:

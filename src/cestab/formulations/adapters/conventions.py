@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from cestab.errors import unknown_name
+from cestab.errors import UsageError, unknown_name
 from cestab.formulations.adapters.names import TargetName
 from cestab.results import Objective
 
@@ -47,7 +47,7 @@ class Convention:
 
     `takes_axis`: it needs `dim`, the axis of the classes. `takes_probabilities`: unless the name says from_logits=True.
     `takes_columns`: of binary logits (rows, 1), because it averages over the last axis. `order` None: by the names of its
-    parameters, else logits first. `gamma`, `alpha`: what the focal loss has unless the name gives them.
+    parameters, else logits first. `gamma`, `alpha`: what a focal loss of the table has unless the name gives them.
     """
 
     objective: Objective | None = None
@@ -112,7 +112,10 @@ _SQUARED_ERROR = {Input.SIGMOID: Objective.SIGMOID_MEAN_SQUARED_ERROR, Input.SOF
 def find_convention(name: TargetName) -> Convention:
     """Return how a target is called: by its table, changed by the parameters of its name."""
     convention = KNOWN.get(name.adapter, {}).get(name.last, _UNKNOWN.get(name.adapter, Convention()))
-    if convention.takes_probabilities and name.get("from_logits") != "True":
+    from_logits = name.get("from_logits")
+    if from_logits not in {None, "True", "False"}:
+        raise UsageError(f"from_logits={from_logits} in '{name.text}' is neither True nor False")
+    if convention.takes_probabilities and from_logits != "True":
         convention = replace(convention, input=Input.SIGMOID if convention.objective is BINARY else Input.SOFTMAX)
     convention = replace(
         convention,

@@ -74,6 +74,9 @@ class JaxEngine(Engine):
 
         return step
 
+    def describe_device(self) -> str:
+        return f"cuda ({self.device.device_kind})" if self.site.device == "cuda" else self.site.device
+
     def flushes_subnormals(self) -> bool:
         return flushes(lambda x: jnp.exp(jax.device_put(x, self.device)))  # compiled by XLA in every mode
 

@@ -1,6 +1,7 @@
 """PyTorch: a loss of tensors, differentiated by its autograd in its own dtype."""
 
 import functools
+import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from cestab.numerics.formats import Format
 from cestab.results import Reduction
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-NOT_COMPUTED = ("not implemented for", "not supported for", "Unsupported dtype")
+NOT_COMPUTED = re.compile(r"\"\w+\" not implemented for '\w+'")  # PyTorch's words for a kernel that lacks a dtype
 
 
 class TorchEngine(Engine):
@@ -29,6 +30,7 @@ class TorchEngine(Engine):
             raise UnsupportedError("device=cuda: PyTorch finds no CUDA device here")
         self.compiles_shapes = site.mode == "compile"
         self.class_axis = -1 if self.maps_rows else 1
+        self.row_axis = 1 if site.layout == "NCL" else 0
         self.inputs = {
             Input.SOFTMAX: functools.partial(torch.softmax, dim=self.class_axis),
             Input.LOG_SOFTMAX: functools.partial(torch.log_softmax, dim=self.class_axis),
@@ -62,7 +64,7 @@ class TorchEngine(Engine):
             try:
                 value, gradient = compute(logits, y, upstream)
             except RuntimeError as error:  # NotImplementedError is one
-                if any(words in str(error) for words in NOT_COMPUTED):
+                if NOT_COMPUTED.search(str(error)):
                     raise UnsupportedError(str(error).splitlines()[0]) from None
                 raise
             if self.site.layout == "NCL":

@@ -70,6 +70,12 @@ def test_losses_of_keras_take_probabilities_unless_told_that_they_take_logits(ad
         assert convention_of(name).order is Order.TARGET_FIRST
 
 
+@pytest.mark.parametrize("word", ["true", "false", "1", "yes", ""])
+def test_from_logits_is_true_or_false(word: str) -> None:
+    with pytest.raises(UsageError, match=f"from_logits={word} in '.*' is neither True nor False"):
+        convention_of(f"keras:keras.losses.categorical_crossentropy:from_logits={word}")
+
+
 def test_a_table_is_of_its_own_adapter() -> None:
     assert convention_of("python:m.binary_cross_entropy") == Convention()
     assert convention_of("jax:m.binary_cross_entropy") == Convention()
