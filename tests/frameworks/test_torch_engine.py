@@ -24,7 +24,7 @@ from engines import (
 from cestab.errors import UsageError
 from cestab.formulations.adapters.client import end_targets
 from cestab.formulations.adapters.engine import TargetError, UnsupportedError
-from cestab.numerics.target import DenseTarget
+from cestab.numerics.target import DenseTarget, IndexTarget
 from cestab.results import LossOptions
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -130,3 +130,10 @@ def test_a_confident_gradient_is_zero_from_53_log_2_on() -> None:
 def test_the_clamped_backward_of_a_binary_loss() -> None:
     _, gradient = evaluate("torch:torch.nn.BCELoss", np.array([[-50.0]]), DenseTarget(np.ones((1, 1))))
     assert gradient[0, 0] == pytest.approx(-1.93e-10, rel=1e-2)  # truly −1
+
+
+def test_a_mean_in_float16_is_infinite_where_its_sum_is() -> None:
+    """4096 rows with a loss of 16 sum to 65536; float16 ends at 65504."""
+    logits, target = np.array([[16.0], [0.0]]), IndexTarget(np.ones(1, dtype=np.intp))
+    for rows, mean in ((4096, np.inf), (1024, 16.0)):
+        assert evaluate(CROSS_ENTROPY, logits, target, "float16", options=LossOptions(batch=rows))[0].tolist() == [mean]
