@@ -70,7 +70,7 @@ def _to_numbers(values: Any, what: str) -> Numbers:
 def _to_floats(values: Any, what: str) -> Numbers:
     """Return what a function returned as float64 or float32, which hold narrower ones exactly."""
     array = _to_numbers(values, what)
-    return array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
+    return array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32, copy=False)
 
 
 ENGINE = NumpyEngine

@@ -164,7 +164,7 @@ def find_parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parame
 def to_numpy(values: Any) -> Numbers:
     """Return a framework's array as float64 or float32, which hold narrower ones exactly."""
     array = np.asarray(values)
-    return array if array.dtype == np.float64 else array.astype(np.float32)
+    return array if array.dtype == np.float64 else array.astype(np.float32, copy=False)
 
 
 def flushes(exponential: Callable[[np.float32], Any]) -> bool:

@@ -237,6 +237,19 @@ def test_what_is_no_loss_or_gradient_is_told_in_words(result: Any, words: str) -
     assert str(caught.value) == words
 
 
+def test_a_function_may_write_into_the_same_arrays_every_time() -> None:
+    loss, gradient = np.empty(1, dtype=np.float32), np.empty((1, 3), dtype=np.float32)
+
+    def reuse(z: Numbers, _: Numbers) -> Any:
+        loss[:], gradient[:] = z[:, 0], 2 * z
+        return loss, gradient
+
+    own_loss, own_gradient = evaluate(reuse, parameters="rows=1")
+    assert own_loss.tolist() == LOGITS[0].tolist()
+    assert own_gradient is not None
+    assert own_gradient.tolist() == (2 * LOGITS).tolist()
+
+
 def test_a_loss_may_be_a_column() -> None:
     assert evaluate(lambda z, _: z[:, :1])[0].tolist() == LOGITS[0].tolist()
 
