@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cestab.audit.agreement import AgreementTally, Pair, compare_block
+from cestab.audit.conditions import Block, Outcome, merge_results
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import Block, Outcome, merge_results
 from cestab.audit.plan import Plan, group_by_options, plan_sweep
 from cestab.audit.sweep import GroupResult, collect_groups, complete_group, evaluate_blocks, refuse_group
 from cestab.audit.targets import loaded_targets

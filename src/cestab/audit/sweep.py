@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from cestab.audit.advise import explain_failures, recommend
 from cestab.audit.assemble import assemble_failure, assemble_sweep
 from cestab.audit.boundaries import Search, find_boundaries
+from cestab.audit.conditions import Block, Failure, Outcome, attempt, merge_results
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import Block, Failure, Outcome, attempt, evaluate_block, merge_results
+from cestab.audit.evaluate import evaluate_block
 from cestab.audit.plan import Plan, plan_sweep
 from cestab.audit.summary import Summary, join_runs
 from cestab.audit.targets import loaded_targets
