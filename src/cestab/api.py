@@ -11,15 +11,8 @@ import numpy as np
 from cestab import results
 from cestab.audit.compare import run_comparison
 from cestab.audit.recorded import run_audit
-from cestab.audit.request import (
-    make_arithmetics,
-    make_audit_request,
-    make_case,
-    make_explain_request,
-    make_guard,
-    make_pair,
-    make_sweep_request,
-)
+from cestab.audit.request import make_arithmetics, make_audit_request, make_guard, make_pair, make_sweep_request
+from cestab.audit.request_case import make_case, make_explain_request
 from cestab.audit.single import run_explain
 from cestab.audit.sweep import run_sweep
 from cestab.errors import ExitStatus, UsageError

@@ -78,6 +78,7 @@ from cestab.results.report import (
     find_worst,
 )
 from cestab.results.requests import (
+    DEFAULT_DTYPES,
     DEFAULT_IGNORE_INDEX,
     Arithmetics,
     AuditRequest,
@@ -100,6 +101,7 @@ from cestab.results.walkthrough import (
 )
 
 __all__ = [
+    "DEFAULT_DTYPES",
     "DEFAULT_GUARD",
     "DEFAULT_IGNORE_INDEX",
     "DEFAULT_OBJECTIVE",
