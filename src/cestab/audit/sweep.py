@@ -27,14 +27,11 @@ class GroupResult:
     escalated: int
 
 
-Map = Callable[[Callable[[Plan], GroupResult], Iterable[Plan]], Iterable[GroupResult]]
-
-
-def run_sweep(request: SweepRequest, *, execute: Map = map, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
-    """Return the report of a request; `execute` maps the work over its groups, `progress` hears of each finished one."""
+def run_sweep(request: SweepRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
+    """Return the report of a request; `progress` hears of each group of settings that is finished."""
     plans = plan_sweep(request)
     with loaded_targets(request.formulations, request.guard) as targets:
-        groups, is_interrupted = collect_groups(execute(run_group, plans), len(plans), progress)
+        groups, is_interrupted = collect_groups(map(run_group, plans), len(plans), progress)
     results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
     return Report(
         version(),
