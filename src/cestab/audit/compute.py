@@ -1,10 +1,13 @@
 """Compute cases by a formulation: cestab's own in this process, a target in its own; results are rounded to the format."""
 
+import math
+
 import numpy as np
 
 from cestab.audit.conditions import Cases, Conditions
 from cestab.formulations import AnyFormulation, ExternalFormulation, Formulation
 from cestab.formulations.adapters.client import evaluate_target
+from cestab.formulations.adapters.engine import UnsupportedError
 from cestab.formulations.adapters.evaluation import Work
 from cestab.numerics.arithmetic import reduce_rows
 from cestab.numerics.rounding import FloatArray, round_number
@@ -40,7 +43,11 @@ def compute_external(conditions: Conditions, formulation: ExternalFormulation, c
         return cases.logits[0], cases.logits
     arithmetic, back = conditions.arithmetic(conditions.compute), conditions.arithmetic(conditions.fmt)
     scale = round_number(conditions.loss_scale, conditions.fmt)  # a mean divides it itself
-    work = Work(arithmetic, *widen(conditions, cases), scale, conditions.options, conditions.upstream)
+    if not math.isfinite(scale):
+        raise UnsupportedError(
+            f"it divides the loss scale itself, and {conditions.loss_scale!r} is beyond {conditions.fmt.name}"
+        )
+    work = Work(arithmetic, *widen(conditions, cases), scale, conditions.rounded_options, conditions.upstream)
     loss, gradient = evaluate_target(formulation.target, work, conditions.guard)
     with np.errstate(all="ignore"):
         return back.round(loss), None if gradient is None else back.round(gradient)
