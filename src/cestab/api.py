@@ -208,7 +208,8 @@ def explain(
 def assert_stable(formulations: Names, *, fail_on: Names = ("fail",), **options: Unpack[SweepOptions]) -> None:
     """Raise an AssertionError with a short table if a sweep finds what `fail_on` names: for use in any test suite.
 
-    A setting that crashed fails, too; where nothing could be judged, a UsageError is raised. Options as of sweep.
+    A setting that crashed fails, too, and so does a loss without a gradient; where nothing could be judged, a UsageError is
+    raised. Options as of sweep.
 
     >>> assert_stable("compensated", dtypes="float32", logits="-100:100")
     """
@@ -219,10 +220,19 @@ def assert_stable(formulations: Names, *, fail_on: Names = ("fail",), **options:
     status = report.exit_status()
     if status is ExitStatus.USAGE:
         raise UsageError(f"nothing could be judged: {results.explain_unjudged(report.settings)}")
+    problem = _tell_problem(report, status)
+    if problem is not None:
+        shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
+        raise AssertionError(f"{problem}\n{shown}")
+
+
+def _tell_problem(report: results.Report, status: ExitStatus) -> str | None:
+    """Return why a report is no proof of stability: what is gated, what crashed, gradients that were not judged."""
     if status is not ExitStatus.DONE:
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in report.gated()))
-        shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
-        raise AssertionError(f"{kinds or results.explain_unjudged(report.settings)}\n{shown}")
+        return kinds or results.explain_unjudged(report.settings)
+    partly = dict.fromkeys(r.setting.formulation for r in report.settings if r.verdict.is_judged and not r.is_wholly_judged)
+    return f"the gradient of {' and of '.join(partly)} was not judged" if partly else None
 
 
 def formulation(recipe: Recipe) -> Recipe:
