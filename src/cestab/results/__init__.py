@@ -60,6 +60,7 @@ from cestab.results.kinds import (
 )
 from cestab.results.objectives import (
     NO_OPTIONS,
+    OPTION_NAMES,
     LossOptions,
     Reduction,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "DEFAULT_TIMEOUT_SECONDS",
     "JUDGED",
     "NO_OPTIONS",
+    "OPTION_NAMES",
     "Agreement",
     "Allowance",
     "Arithmetics",

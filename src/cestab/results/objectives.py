@@ -84,4 +84,5 @@ class LossOptions:
 
 ROWS = ("batch", "reduction")  # the options that every objective has
 _DEFAULTS = {field.name: field.default for field in fields(LossOptions)}
+OPTION_NAMES = tuple(name for name in _DEFAULTS if name not in ROWS)
 NO_OPTIONS = LossOptions()
