@@ -18,6 +18,16 @@ def shorten(name: str) -> str:
     return (file if ".py:" in file else re.sub(r"[^:]*\.", "…", head)) + colon + options
 
 
+def fold_name(name: str, width: int) -> str:
+    """Return a name on lines of at most `width` characters where it has places to be broken at."""
+    lines = [""]
+    for part in re.findall(r"[^_:,./=]*[_:,./=]?", name):
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
 def list_unjudged(results: Sequence[SettingResult]) -> list[Line]:
     """Return why settings, or a part of them, could not be judged: each formulation and reason once."""
     found: dict[Line, list[SettingResult]] = {}
