@@ -18,7 +18,13 @@ def shorten(name: str) -> str:
     return (file if ".py:" in file else re.sub(r"[^:]*\.", "…", head)) + colon + options
 
 
-def fold_name(name: str, width: int) -> str:
+def head_columns(names: Sequence[str], width: int) -> list[str]:
+    """Return names as the heads of columns: short ones where they stay apart, on lines of at most `width` characters."""
+    short = [shorten(name) for name in names]
+    return [_fold(name, width) for name in (short if len(set(short)) == len(set(names)) else names)]
+
+
+def _fold(name: str, width: int) -> str:
     """Return a name on lines of at most `width` characters where it has places to be broken at."""
     lines = [""]
     for part in re.findall(r"[^_:,./=]*[_:,./=]?", name):
