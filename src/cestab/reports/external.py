@@ -19,9 +19,10 @@ def shorten(name: str) -> str:
 
 
 def head_columns(names: Sequence[str], width: int) -> list[str]:
-    """Return names as the heads of columns: short ones where they stay apart, on lines of at most `width` characters."""
+    """Return names as the heads of columns: short where they stay apart, folded if longer than `width` on average."""
     short = [shorten(name) for name in names]
-    return [_fold(name, width) for name in (short if len(set(short)) == len(set(names)) else names)]
+    heads = short if len(set(short)) == len(set(names)) else list(names)
+    return heads if sum(map(len, heads)) <= width * len(heads) else [_fold(name, width) for name in heads]
 
 
 def _fold(name: str, width: int) -> str:
