@@ -60,7 +60,7 @@ CRASHES = [
     ("ends_process", (), "it ended its process: status 7"),
     ("crashes", (), "it ended its process: signal SIGSEGV"),
     ("hangs", ("--timeout", "1"), "it did not return within 1 s"),
-    ("leaks:rows=1", ("--max-memory", "256M"), "its process needed more than 0.25 GiB of memory"),
+    ("leaks:rows=1", ("--max-memory", "256M"), "its process needed more than 256 MiB of memory"),
     ("wrong_shape", (), "it returned a loss of shape (95, 3) for 95 cases of 2 classes; (95,) is needed"),
     ("wrong_gradient_shape", (), "it returned a gradient of shape (2, 95); (95, 2) is needed"),
     ("raising_recipe", (), "it raised ValueError: planted"),

@@ -144,3 +144,14 @@ def test_two_equal_logits_of_1e8_have_a_loss_of_0_with_integer_labels() -> None:
 
 def test_a_confident_gradient_is_zero_from_53_log_2_on() -> None:
     assert zeroing_margin(SOFTMAX[0]) == (False, True)
+
+
+def test_compiled_code_for_many_rows_rounds_otherwise() -> None:
+    """In bfloat16 at a margin of 13, 8 bits of log-softmax are 0 or exp(−13)."""
+    losses = {}
+    for rows in (64, 2**15):
+        logits = np.array([[13.0], [0.0]]).repeat(rows, axis=1)
+        target = IndexTarget(np.zeros(rows, dtype=np.intp))
+        losses[rows] = evaluate("jax:jax.nn.log_softmax:mode=jit", logits, target, "bfloat16")[0]
+    assert set(losses[64].tolist()) == {0.0}
+    np.testing.assert_allclose(losses[2**15], np.log1p(np.exp(-13.0)), rtol=2.0**-8)

@@ -21,7 +21,7 @@ for module in ("torch", "jax", "optax", "keras", "tensorflow"):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_page_runs(command: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cestab", *shlex.split(command)[1:]], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "cestab", *shlex.split(command)[1:]], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     assert "Run by" in done.stdout

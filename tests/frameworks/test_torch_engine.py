@@ -1,6 +1,7 @@
 """The adapter of PyTorch: its losses against cestab's truth, its modes and layouts, its facts."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +21,10 @@ from engines import (
     zeroing_margin,
 )
 
+from cestab.errors import UsageError
 from cestab.formulations.adapters.client import end_targets
-from cestab.formulations.adapters.engine import UnsupportedError
-from cestab.numerics.target import DenseTarget
+from cestab.formulations.adapters.engine import TargetError, UnsupportedError
+from cestab.numerics.target import DenseTarget, IndexTarget
 from cestab.results import LossOptions
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -78,6 +80,47 @@ def test_upstream_rows_and_batch() -> None:
     check_batch(CROSS_ENTROPY)
 
 
+@pytest.mark.parametrize("loss", [f"{FUNCTIONAL}log_softmax", f"{FUNCTIONAL}mse_loss:input=softmax", f"{FUNCTIONAL}nll_loss"])
+def test_so_is_a_batch_in_the_layout_of_segmentation(loss: str) -> None:
+    check_batch(f"{loss}{',' if '=' in loss else ':'}layout=NCL")
+
+
+USERS_OWN = """
+import torch
+class Loss(torch.nn.Module):
+    def forward(self, target, logits):
+        return torch.nn.functional.cross_entropy(logits, target, reduction="none")
+loss = Loss()
+smoothed = torch.nn.CrossEntropyLoss(label_smoothing=0.1, weight=torch.tensor([0.25, 0.75]), reduction="none")
+def raises(logits, target):
+    raise RuntimeError("my kernel is not supported for training yet")
+def nothing(logits, target):
+    return None
+def number(logits, target):
+    return 0.5
+def detached(logits, target):
+    return logits.detach().sum(1)
+"""
+
+
+def test_modules_of_a_users_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(USERS_OWN, encoding="utf-8")
+    for name in ("Loss", "loss"):
+        check_against_truth(f"torch:{path}:{name}", "float32", index_target())
+    check_against_truth(f"torch:{path}:smoothed:label_smoothing=0.1,weight=0.25:0.75", "float32", index_target(2), classes=2)
+    with pytest.raises(UsageError, match=r"smoothed has label_smoothing=0[.]1, which changes the objective"):
+        describe(f"torch:{path}:smoothed")
+    for name, words in (
+        ("raises", "it raised RuntimeError: my kernel is not supported for training yet"),
+        ("nothing", "it returned a NoneType; a Tensor is needed"),
+        ("number", "it returned a float; a Tensor is needed"),
+        ("detached", "its loss does not depend on the logits"),
+    ):
+        with pytest.raises(TargetError, match=words):
+            evaluate(f"torch:{path}:{name}", benign_logits(), index_target())
+
+
 def test_what_it_does_not_compute_is_unsupported() -> None:
     with pytest.raises(UnsupportedError, match="PyTorch computes no loss in float8_e5m2"):
         evaluate(CROSS_ENTROPY, benign_logits("float8_e5m2"), index_target(), "float8_e5m2")
@@ -99,3 +142,10 @@ def test_a_confident_gradient_is_zero_from_53_log_2_on() -> None:
 def test_the_clamped_backward_of_a_binary_loss() -> None:
     _, gradient = evaluate("torch:torch.nn.BCELoss", np.array([[-50.0]]), DenseTarget(np.ones((1, 1))))
     assert gradient[0, 0] == pytest.approx(-1.93e-10, rel=1e-2)  # truly −1
+
+
+def test_a_mean_in_float16_is_infinite_where_its_sum_is() -> None:
+    """4096 rows with a loss of 16 sum to 65536; float16 ends at 65504."""
+    logits, target = np.array([[16.0], [0.0]]), IndexTarget(np.ones(1, dtype=np.intp))
+    for rows, mean in ((4096, np.inf), (1024, 16.0)):
+        assert evaluate(CROSS_ENTROPY, logits, target, "float16", options=LossOptions(batch=rows))[0].tolist() == [mean]

@@ -216,7 +216,9 @@ FailOn = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="SECONDS", help="Longest call of a loss. Default: 120.", rich_help_panel=TARGETS),
+    typer.Option(
+        "--timeout", metavar="SECONDS", help="Longest call of a loss, or loading of it. Default: 120.", rich_help_panel=TARGETS
+    ),
 ]
 MaxMemory = Annotated[
     str | None,

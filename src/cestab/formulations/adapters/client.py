@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class _Worker:
         """Send a message and return the answer's payload; raises what the answer, or its absence, means."""
         try:
             self.channel.send(message)
-            reply = self._wait()
+            reply = self._wait("load" if message is None else "return")
         except (EOFError, OSError):
             self.end()
             raise TargetError(f"it ended its process: {_describe_end(self.process.wait())}") from None
@@ -50,10 +51,10 @@ class _Worker:
             case Kind.UNSUPPORTED:
                 raise UnsupportedError(reply.payload)
             case Kind.ERROR:
-                raise TargetError(" ".join(reply.payload.split()))  # one line, whatever it raised
+                raise TargetError(reply.payload)
         return reply.payload
 
-    def _wait(self) -> Reply:
+    def _wait(self, what: str) -> Reply:
         """Wait for an answer; every sign of life starts the clock anew."""
         guard, started = self.guard, time.monotonic()
         pause = math.inf if guard.max_memory_bytes is None else SECONDS_BETWEEN_LOOKS
@@ -67,7 +68,7 @@ class _Worker:
                 started = time.monotonic()
             elif left <= 0:
                 self.end()
-                raise TargetError(f"it did not return within {guard.timeout_seconds:g} s")
+                raise TargetError(f"it did not {what} within {guard.timeout_seconds:g} s")
             else:
                 self._look_at_memory()
 
@@ -81,7 +82,8 @@ class _Worker:
             return
         if used > limit:
             self.end()
-            raise TargetError(f"its process needed more than {limit / 2**30:.3g} GiB of memory")
+            size = f"{limit / 2**30:.3g} GiB" if limit >= 2**30 else f"{limit / 2**20:.3g} MiB"
+            raise TargetError(f"its process needed more than {size} of memory")
 
     def end(self) -> None:
         """End the process at once, and with it those that it started."""
@@ -93,8 +95,25 @@ class _Worker:
 
 
 Key = tuple[TargetName, Guard]
-_WORKERS: dict[Key, _Worker] = {}
-_BROKEN: dict[Key, str] = {}  # why targets could not be loaded, which is not tried again
+
+
+class _Pool(threading.local):
+    """A thread's own processes, and why targets could not be loaded, which is not tried again."""
+
+    def __init__(self) -> None:
+        self.workers: dict[Key, _Worker] = {}
+        self.broken: dict[Key, str] = {}
+
+
+_POOL = _Pool()
+
+
+def _forget() -> None:
+    """Leave the processes to be asked and ended by the parent of a fork."""
+    _POOL.workers.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def describe_target(name: TargetName, guard: Guard) -> TargetFacts:
@@ -102,7 +121,7 @@ def describe_target(name: TargetName, guard: Guard) -> TargetFacts:
     try:
         return cast("TargetFacts", _ask(name, guard, None))
     except TargetError as error:
-        _BROKEN[name, guard] = str(error)
+        _POOL.broken[name, guard] = str(error)
         raise
 
 
@@ -112,33 +131,33 @@ def evaluate_target(name: TargetName, work: Work, guard: Guard) -> tuple[Numbers
 
 
 def start_target(name: TargetName, guard: Guard) -> None:
-    """Start a target's process without waiting for it, so that several load at the same time."""
-    if (name, guard) not in _WORKERS:
-        _WORKERS[name, guard] = _start(name, guard)
+    """Start a target's process, which loads it at once, without waiting: several load at the same time."""
+    if (name, guard) not in _POOL.workers:
+        _POOL.workers[name, guard] = _start(name, guard)
 
 
 def end_targets() -> None:
-    """End every process."""
-    _BROKEN.clear()
-    while _WORKERS:
-        _WORKERS.popitem()[1].end()
+    """End every process of this thread."""
+    _POOL.broken.clear()
+    while _POOL.workers:
+        _POOL.workers.popitem()[1].end()
 
 
 atexit.register(end_targets)
 
 
 def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
-    if (name, guard) in _BROKEN:
-        raise TargetError(_BROKEN[name, guard])
+    if (name, guard) in _POOL.broken:
+        raise TargetError(_POOL.broken[name, guard])
     start_target(name, guard)
-    worker = _WORKERS[name, guard]
+    worker = _POOL.workers[name, guard]
     try:
         return worker.ask(message)
     except BaseException as error:
         if not isinstance(error, UsageError | UnsupportedError | TargetError):
             worker.end()  # Ctrl-C between a question and its answer
         if worker.process.poll() is not None:
-            _WORKERS.pop((name, guard), None)  # the next setting gets a new one
+            _POOL.workers.pop((name, guard), None)  # the next setting gets a new one
         raise
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from cestab.errors import unknown_name
+from cestab.errors import UsageError, unknown_name
 from cestab.formulations.adapters.names import TargetName
 from cestab.results import Objective
 
@@ -47,7 +47,7 @@ class Convention:
 
     `takes_axis`: it needs `dim`, the axis of the classes. `takes_probabilities`: unless the name says from_logits=True.
     `takes_columns`: of binary logits (rows, 1), because it averages over the last axis. `order` None: by the names of its
-    parameters, else logits first. `gamma`, `alpha`: what the focal loss has unless the name gives them.
+    parameters, else logits first. `gamma`, `alpha`: what a focal loss of the table has unless the name gives them.
     """
 
     objective: Objective | None = None
@@ -106,13 +106,17 @@ KNOWN: dict[str, dict[str, Convention]] = {
 _UNKNOWN = {"keras": Convention(takes_columns=True)}  # of an adapter's functions that are in no table
 CONVENTION_KEYS = ("input", "output", "target", "order")
 _OBJECTIVE_OF_INPUT = {Input.SIGMOID: BINARY, Input.SOFTMAX: SOFTMAX, Input.LOG_SOFTMAX: SOFTMAX}
+_OBJECTIVE_OF_OPTION = {"gamma": Objective.FOCAL_LOSS, "z_weight": Objective.Z_LOSS}
 _SQUARED_ERROR = {Input.SIGMOID: Objective.SIGMOID_MEAN_SQUARED_ERROR, Input.SOFTMAX: Objective.SOFTMAX_MEAN_SQUARED_ERROR}
 
 
 def find_convention(name: TargetName) -> Convention:
     """Return how a target is called: by its table, changed by the parameters of its name."""
     convention = KNOWN.get(name.adapter, {}).get(name.last, _UNKNOWN.get(name.adapter, Convention()))
-    if convention.takes_probabilities and name.get("from_logits") != "True":
+    from_logits = name.get("from_logits")
+    if from_logits not in {None, "True", "False"}:
+        raise UsageError(f"from_logits={from_logits} in '{name.text}' is neither True nor False")
+    if convention.takes_probabilities and from_logits != "True":
         convention = replace(convention, input=Input.SIGMOID if convention.objective is BINARY else Input.SOFTMAX)
     convention = replace(
         convention,
@@ -126,11 +130,19 @@ def find_convention(name: TargetName) -> Convention:
     return replace(convention, objective=_guess_objective(name, convention))
 
 
+def is_known(name: TargetName) -> bool:
+    """Whether a table tells how the function is called."""
+    return name.last in KNOWN.get(name.adapter, {})
+
+
 def _guess_objective(name: TargetName, convention: Convention) -> Objective | None:
     if name.last in ("mse_loss", "MSELoss"):
-        return _SQUARED_ERROR.get(convention.input)
-    if name.get("gamma") is not None:
-        return Objective.FOCAL_LOSS
+        if convention.input not in _SQUARED_ERROR:
+            raise UsageError(f"'{name.text}' needs input=softmax or input=sigmoid")
+        return _SQUARED_ERROR[convention.input]
+    for key, objective in _OBJECTIVE_OF_OPTION.items():
+        if name.get(key) is not None:
+            return objective
     return _OBJECTIVE_OF_INPUT.get(convention.input)
 
 
@@ -143,5 +155,5 @@ def _word(words: type[Word], name: TargetName, key: str, default: Default) -> Wo
     if text is None:
         return default
     if text not in [word.value for word in words]:
-        raise unknown_name(f"{key} of '{name.text}'", text, [word.value for word in words])
+        raise unknown_name(key, text, [word.value for word in words])
     return words(text)

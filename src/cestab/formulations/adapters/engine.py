@@ -13,7 +13,7 @@ from cestab.errors import UsageError
 from cestab.formulations.adapters.conventions import Convention, Input, Order, Output
 from cestab.formulations.adapters.names import TargetName, choose
 from cestab.numerics.formats import Format
-from cestab.results import GradientSource, Reduction
+from cestab.results import GradientSource, LossOptions, Reduction
 
 Numbers = npt.NDArray[Any]
 # logits (rows, classes) or (rows,), target, upstream factor → loss and upstream·gradient; None without a gradient
@@ -51,6 +51,8 @@ class Engine(ABC):
     gradient: ClassVar[GradientSource] = GradientSource.AUTOGRAD
     compiles_shapes: bool = False  # whether every new number of rows costs a compilation
     class_axis: int = 1  # of logits as the function gets them
+    row_axis: int = 0  # of its losses
+    arrays: tuple[type, ...] = ()  # what a loss may be; () where the adapter looks at it itself
     inputs: Mapping[Input, Callable[[Any], Any]]
 
     def __init__(self, site: Site) -> None:
@@ -111,8 +113,8 @@ class Engine(ABC):
 SITE_KEYS = ("device", "mode", "layout", "backend", "rows")  # parameters of a name that no function gets
 
 
-def make_loss(function: Callable[..., Any], convention: Convention, engine: Engine, reduction: Reduction | None) -> Loss:
-    """Return the loss of the framework's own logits and target; with a `reduction`, of a batch in one number."""
+def make_loss(function: Callable[..., Any], convention: Convention, engine: Engine, options: LossOptions) -> Loss:
+    """Return the loss of the framework's own logits and target; of a batch, in one number."""
     transform = engine.inputs.get(convention.input)
     if transform is None and convention.input is not Input.LOGITS:
         raise UsageError(f"this adapter has no input={convention.input}; it has {', '.join(engine.inputs) or 'logits alone'}")
@@ -127,12 +129,18 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
             value = -engine.pick(function(x), target)
         else:
             value = function(target, x) if is_swapped else function(x, target)
+        if engine.arrays and not isinstance(value, engine.arrays):
+            raise TargetError(f"it returned a {type(value).__name__}; a {engine.arrays[0].__name__} is needed")
         if isinstance(value, tuple):  # a loss with its own gradient, which nothing is reduced of
             return value
         rank = len(getattr(value, "shape", ()))  # a plain number has none
         if convention.output is Output.ELEMENTWISE and rank > most_dimensions:
             value = engine.reduce(value, Reduction.MEAN, engine.class_axis)
-        return value if reduction is None or not rank else engine.reduce(value, reduction, 0)
+        if options.batch == 1 or not rank:
+            return value
+        if options.reduction is Reduction.MEAN and (options.class_weights or options.ignore_index is not None):
+            raise UnsupportedError("a mean counts weighted or ignored rows in ways that are not told: use --reduction sum")
+        return engine.reduce(value, options.reduction, engine.row_axis)
 
     return evaluate
 

@@ -86,12 +86,12 @@ class LoadedTarget:
     def facts(self) -> TargetFacts:
         """Return what its numbers depend on."""
         engine = self.engine
-        packages = dict.fromkeys((*engine.packages, self.name.path.split(".", maxsplit=1)[0]))  # optax, of optax.losses.…
-        versions = tuple((package, metadata.version(package)) for package in packages if _is_installed(package))
+        own = () if ":" in self.name.path else (self.name.path.split(".", maxsplit=1)[0],)  # optax, of optax.losses.…
+        versions = [(package, _find_version(package)) for package in dict.fromkeys((*engine.packages, *own))]
         return TargetFacts(
             self.name.text,
             self.name.adapter,
-            versions,
+            tuple((package, version) for package, version in versions if version is not None),
             engine.describe_device(),
             engine.site.mode,
             engine.gradient,
@@ -117,7 +117,11 @@ class LoadedTarget:
             if form is TargetForm.INDEX:
                 raise UnsupportedError(f"{self.name.last} takes class indices, no dense target")
             return np.ascontiguousarray(target.weights.T)
-        return np.eye(classes)[target.index] if form is TargetForm.ONE_HOT else target.index.astype(np.int64)
+        if form is not TargetForm.ONE_HOT:
+            return target.index.astype(np.int64)
+        weights = np.zeros((target.index.size, classes))
+        weights[np.arange(target.index.size), target.index] = 1.0
+        return weights
 
     def _rows(self, work: Work, z: Numbers, target: Numbers) -> Iterator[tuple[Numbers, Numbers | None]]:
         """Evaluate all rows, some at a time; short calls are padded with copies of their last row."""
@@ -164,12 +168,16 @@ class LoadedTarget:
             if ignored is not None and labels.ndim == 1:
                 labels[1::2] = ignored
             loss, gradient = self._step(work)(batch, labels, work.upstream)
+            if loss.shape == (count,) and self.engine.gradient is GradientSource.OWN and gradient is not None:
+                raise UnsupportedError(
+                    "its gradients are of single rows: with --batch it has to reduce them, and the loss, itself"
+                )
             if loss.size != 1:
                 raise TargetError(f"it returned a loss of shape {loss.shape} for a batch; one number is needed")
-            yield loss.reshape(1), None if gradient is None else gradient[:1]
+            yield loss.reshape(1), None if gradient is None else gradient[:1].copy()  # and not the whole batch's
 
     def _check(self, loss: Numbers, gradient: Numbers | None, shape: tuple[int, ...]) -> Numbers:
-        """Return a loss of shape (rows,); elementwise losses are averaged over the classes."""
+        """Return a loss of shape (rows,); a TargetError where it, or its gradient, has another."""
         rows = shape[0]
         if gradient is not None and gradient.shape != shape:
             raise TargetError(f"it returned a gradient of shape {gradient.shape}; {shape} is needed")
@@ -180,7 +188,7 @@ class LoadedTarget:
 
     def _step(self, work: Work) -> Step:
         classes = len(work.logits)
-        key = (work.fmt.name, classes, work.options.batch, work.options.reduction)
+        key = (work.fmt.name, classes, work.options)
         if key not in self.steps:
             self.steps[key] = self._bind(work.fmt, classes, work.options)
         return self.steps[key]
@@ -188,28 +196,32 @@ class LoadedTarget:
     def _bind(self, fmt: Format, classes: int, options: LossOptions) -> Step:
         """Return the function's evaluation with everything that it is given besides logits and target."""
         convention, found = find_convention(self.name), self.found
-        keywords = make_keywords(self.name, convention, self.engine, fmt, classes)
+        keywords = make_keywords(self.name, found, self.engine, options, fmt, classes)
         is_batch = options.batch > 1
         if is_batch and self.engine.maps_rows:
             raise UnsupportedError("mode=vmap maps a function of one row; it has no batch")
+        if is_batch and self.name.get("reduction") not in (None, "none", options.reduction.value):
+            raise UsageError(f"'{self.name.text}' asks for another reduction of a batch than --reduction {options.reduction}")
         parameters = find_parameters(found)
         if isinstance(found, type):
             known = {key: value for key, value in self.engine.class_keywords(fmt).items() if key in parameters}
             keywords = {**known, **keywords}
+        reduces = is_batch and convention.output is Output.LOSS
         if "reduction" in parameters and "reduction" not in keywords:
-            reduces_itself = is_batch and convention.output is Output.LOSS
-            keywords["reduction"] = options.reduction.value if reduces_itself else "none"
+            keywords["reduction"] = options.reduction.value if reduces else "none"
         function = found(**keywords) if isinstance(found, type) else functools.partial(found, **keywords)
-        order = find_order(getattr(function, "forward", function), convention)  # of a PyTorch module, whose call tells nothing
+        called = function if isinstance(found, type) else found
+        order = find_order(getattr(called, "forward", called), convention)  # of a PyTorch module, whose call tells nothing
         convention = replace(convention, order=order)
-        return self.engine.prepare(make_loss(function, convention, self.engine, options.reduction if is_batch else None), fmt)
+        return self.engine.prepare(make_loss(function, convention, self.engine, options), fmt)
 
 
-def _is_installed(package: str) -> bool:
+def _find_version(package: str) -> str | None:
+    """Return an installed package's version; None of what is none, such as a user's own module."""
     try:
-        return bool(metadata.version(package))
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return False
+        return None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ class JaxEngine(Engine):
     packages = ("jax", "jaxlib")
     modes = ("eager", "jit", "vmap")
     devices = ("cpu", "cuda")
+    arrays = (jax.Array,)
     inputs = {  # noqa: RUF012
         Input.SOFTMAX: jax.nn.softmax,
         Input.LOG_SOFTMAX: jax.nn.log_softmax,
@@ -73,6 +74,9 @@ class JaxEngine(Engine):
             return to_numpy(value), to_numpy(gradient)
 
         return step
+
+    def describe_device(self) -> str:
+        return f"cuda ({self.device.device_kind})" if self.site.device == "cuda" else self.site.device
 
     def flushes_subnormals(self) -> bool:
         return flushes(lambda x: jnp.exp(jax.device_put(x, self.device)))  # compiled by XLA in every mode

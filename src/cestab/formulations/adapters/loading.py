@@ -12,6 +12,7 @@ from typing import Any
 from cestab.errors import UsageError
 
 ALIASES = {"tf": "tensorflow"}
+EXTRAS = {"optax": "jax"}  # that bring a module besides their framework
 
 
 def load(path: str) -> Any:
@@ -60,6 +61,8 @@ def _import_longest(parts: Sequence[str]) -> tuple[ModuleType, Sequence[str]]:
 
 
 def _hint(name: str) -> str:
+    if name in EXTRAS:
+        return f": pip install 'cestab[{EXTRAS[name]}]'"
     return f"; a file is named {name}.py:function" if Path(f"{name}.py").is_file() else ""
 
 

@@ -1,18 +1,19 @@
 """PyTorch: a loss of tensors, differentiated by its autograd in its own dtype."""
 
 import functools
+import re
 from typing import Any
 
 import numpy as np
 import torch
 
 from cestab.formulations.adapters.conventions import Input
-from cestab.formulations.adapters.engine import Engine, Loss, Numbers, Site, Step, UnsupportedError, flushes
+from cestab.formulations.adapters.engine import Engine, Loss, Numbers, Site, Step, TargetError, UnsupportedError, flushes
 from cestab.numerics.formats import Format
 from cestab.results import Reduction
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-NOT_COMPUTED = ("not implemented for", "not supported for", "Unsupported dtype")
+NOT_COMPUTED = re.compile(r"\"\w+\" not implemented for '\w+'")  # PyTorch's words for a kernel that lacks a dtype
 
 
 class TorchEngine(Engine):
@@ -22,6 +23,7 @@ class TorchEngine(Engine):
     modes = ("eager", "compile", "vmap")
     devices = ("cpu", "cuda")
     layouts = ("NC", "NCL")
+    arrays = (torch.Tensor,)
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
@@ -29,6 +31,7 @@ class TorchEngine(Engine):
             raise UnsupportedError("device=cuda: PyTorch finds no CUDA device here")
         self.compiles_shapes = site.mode == "compile"
         self.class_axis = -1 if self.maps_rows else 1
+        self.row_axis = 1 if site.layout == "NCL" else 0
         self.inputs = {
             Input.SOFTMAX: functools.partial(torch.softmax, dim=self.class_axis),
             Input.LOG_SOFTMAX: functools.partial(torch.log_softmax, dim=self.class_axis),
@@ -62,7 +65,7 @@ class TorchEngine(Engine):
             try:
                 value, gradient = compute(logits, y, upstream)
             except RuntimeError as error:  # NotImplementedError is one
-                if any(words in str(error) for words in NOT_COMPUTED):
+                if NOT_COMPUTED.search(str(error)):
                     raise UnsupportedError(str(error).splitlines()[0]) from None
                 raise
             if self.site.layout == "NCL":
@@ -77,6 +80,8 @@ class TorchEngine(Engine):
         def compute(z: torch.Tensor, y: torch.Tensor, upstream: float) -> tuple[torch.Tensor, torch.Tensor]:
             z = z.detach().requires_grad_()
             value = function(z, y)
+            if not value.requires_grad:
+                raise TargetError("its loss does not depend on the logits for autograd: it was detached, or made anew")
             (gradient,) = torch.autograd.grad(value, z, torch.full_like(value, upstream))
             return value.detach(), gradient
 

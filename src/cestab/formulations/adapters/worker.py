@@ -9,8 +9,9 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -22,13 +23,14 @@ from cestab.formulations.adapters.engine import Engine, Numbers, TargetError, Un
 from cestab.formulations.adapters.evaluation import LoadedTarget, RecipeTarget, Tick, Work
 from cestab.formulations.adapters.loading import load
 from cestab.formulations.adapters.names import ADAPTERS, KERAS_BACKENDS, TargetName, choose
-from cestab.formulations.adapters.options import refuse_unknown_keywords
+from cestab.formulations.adapters.options import refuse_hidden_options, refuse_unknown_keywords
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.formulations.adapters.recipes import as_recipe
 from cestab.results import TargetFacts
 
 MODULES = {"python": "callable"}  # of adapters that are not called as their file is
 SECONDS_BETWEEN_TICKS = 0.2
+SECONDS_BETWEEN_LOOKS = 1.0  # at whether the caller is there
 LONGEST_SENTENCE = 300  # characters of what a target raises; compilers tell pages
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow tells of every compilation else
 
@@ -51,6 +53,7 @@ def load_target(name: TargetName) -> Target:
     if recipe is not None:
         return RecipeTarget(name, recipe)
     refuse_unknown_keywords(name, found)
+    refuse_hidden_options(name, found)
     return LoadedTarget(name, found, engine)
 
 
@@ -84,7 +87,7 @@ def _silence() -> Iterator[None]:
 
 
 def serve(channel: Channel) -> None:
-    """Load the target, then answer each block of work until the other end is closed."""
+    """Load the target, then answer each question until the other end is closed: None for facts, or a block of work."""
     assignment: Assignment = channel.receive()
     sys.path.extend(path for path in assignment.paths if path not in sys.path)
     last = time.monotonic()
@@ -95,34 +98,45 @@ def serve(channel: Channel) -> None:
             last = time.monotonic()
             channel.send(Reply(Kind.TICK))
 
-    target: Target | None = None
+    loaded = _attempt(lambda: load_target(assignment.name))
 
-    def work_on(work: Work | None) -> Any:
-        nonlocal target
-        if target is None:
-            target = load_target(assignment.name)
-        return target.facts() if work is None else target.evaluate(work, tick)
+    def answer(work: Work | None) -> Reply:
+        if loaded.kind is not Kind.RESULT:
+            return loaded
+        target: Target = loaded.payload
+        return _attempt(target.facts if work is None else lambda: target.evaluate(work, tick))
 
     while True:
         try:
             work = channel.receive()
         except EOFError:
             return
-        channel.send(_answer(work_on, work))
+        channel.send(answer(work))
 
 
-def _answer(work_on: Any, work: Work | None) -> Reply:
+def _attempt(action: Callable[[], Any]) -> Reply:
     try:
-        return Reply(Kind.RESULT, work_on(work))
+        return Reply(Kind.RESULT, action())
     except UsageError as error:
-        return Reply(Kind.USAGE, str(error))
+        return Reply(Kind.USAGE, _in_one_line(str(error)))
     except UnsupportedError as error:
-        return Reply(Kind.UNSUPPORTED, str(error))
+        return Reply(Kind.UNSUPPORTED, _in_one_line(str(error)))
     except TargetError as error:
-        return Reply(Kind.ERROR, str(error))
+        return Reply(Kind.ERROR, _in_one_line(str(error)))
     except BaseException as error:  # noqa: BLE001  # whatever it raises, SystemExit too, is a finding about it
-        words = " ".join(f"it raised {type(error).__name__}: {error}".split()).rstrip(":")
-        return Reply(Kind.ERROR, words if len(words) <= LONGEST_SENTENCE else f"{words[:LONGEST_SENTENCE]}…")
+        return Reply(Kind.ERROR, _in_one_line(f"it raised {type(error).__name__}: {error}").rstrip(":"))
+
+
+def _in_one_line(words: str) -> str:
+    line = " ".join("".join(character if character.isprintable() else " " for character in words).split())
+    return line if len(line) <= LONGEST_SENTENCE else f"{line[:LONGEST_SENTENCE]}…"
+
+
+def _end_with(parent: int) -> None:
+    """End this process and those that it started once its caller is gone: a call that hangs reads no end of file."""
+    while os.getppid() == parent:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os.killpg(0, signal.SIGKILL)
 
 
 def main() -> None:
@@ -132,6 +146,7 @@ def main() -> None:
     os.dup2(2, 1)
     np.seterr(all="ignore")  # overflow is what is looked for; a module of the target's may set it otherwise
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other end's; it ends this process
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     serve(Channel(outgoing, incoming, map_memory(int(sys.argv[1]))))
 
 

@@ -1,71 +1,15 @@
 """Evaluating a NumPy target on batches: every case is a batch of equal rows."""
 
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy_targets import INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, target_of, work_of
 
-from cestab.formulations.adapters.callable import NumpyEngine
-from cestab.formulations.adapters.engine import Numbers, TargetError
-from cestab.formulations.adapters.evaluation import LoadedTarget, Work
-from cestab.formulations.adapters.names import parse_target_name
-from cestab.numerics.arithmetic import Arithmetic
-from cestab.numerics.formats import FORMATS
-from cestab.numerics.rounding import round_to_format
-from cestab.numerics.target import IndexTarget, Target
-from cestab.results import NO_OPTIONS, LossOptions, Reduction
-
-FORMAT_NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
-DATA = Path(__file__).parents[3] / "data" / "targets.py"
-LOGITS = np.array([[1.0, -2.0, 0.5, 4.0, 3.0], [0.0, 3.0, 0.5, -4.0, 3.0], [2.0, 1.0, 0.25, 0.0, -8.0]])
-INDEX = np.array([0, 1, 2, 1, 0])
-Calls = list[tuple[Numbers, Numbers]]
-Function = Callable[..., Any]
-
-
-def target_of(function: Any, parameters: str = "") -> LoadedTarget:
-    name = parse_target_name(f"python:m.f{':' if parameters else ''}{parameters}")
-    return LoadedTarget(name, function, NumpyEngine(NumpyEngine.read_site(name)))
-
-
-def work_of(
-    target: Target | None = None,
-    *,
-    logits: Numbers = LOGITS,
-    dtype: str = "float32",
-    upstream: float = 1.0,
-    options: LossOptions = NO_OPTIONS,
-    **arithmetic: Any,
-) -> Work:
-    fmt = FORMATS[dtype]
-    rounded = round_to_format(logits, fmt).astype(fmt.storage)
-    return Work(Arithmetic(fmt, **arithmetic), rounded, target or IndexTarget(INDEX), upstream, options)
-
-
-def evaluate(function: Any, work: Work | None = None, parameters: str = "") -> tuple[Numbers, Numbers | None]:
-    return target_of(function, parameters).evaluate(work or work_of(), lambda: None)
-
-
-def exact_loss(logits: Numbers = LOGITS, index: Numbers = INDEX) -> tuple[Numbers, Numbers]:
-    """Loss and gradient, classes first, by the textbook in float64, which these small logits do no harm to."""
-    p = np.exp(logits) / np.exp(logits).sum(axis=0)
-    rows = np.arange(logits.shape[1])
-    y = np.zeros_like(p)
-    y[index, rows] = 1.0
-    return -np.log(p[index, rows]), p - y
-
-
-def recorded(calls: Calls, result: Function | None = None) -> Function:
-    """A function that records what it is given; the loss is the row's first logit, without a gradient, unless told."""
-
-    def function(z: Numbers, target: Numbers) -> Any:
-        calls.append((z, target))
-        return z[:, 0] if result is None else result(z, target)
-
-    return function
-
+from cestab.errors import UsageError
+from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
+from cestab.results import LossOptions, Reduction
 
 BATCH = LossOptions(batch=4)
 
@@ -112,5 +56,34 @@ def test_every_second_row_of_a_batch_carries_the_ignore_index() -> None:
 
 
 def test_a_batch_has_one_loss() -> None:
-    with pytest.raises(TargetError, match=r"it returned a loss of shape \(4,\) for a batch; one number is needed"):
+    with pytest.raises(TargetError, match=r"it returned a loss of shape \(2,\) for a batch; one number is needed"):
+        evaluate(lambda z, _: (z[:2, 0], z), work_of(options=BATCH))
+    with pytest.raises(UnsupportedError, match="its gradients are of single rows"):
         evaluate(lambda z, _: (z[:, 0], z), work_of(options=BATCH))
+
+
+@pytest.mark.parametrize("option", [{"class_weights": (0.25, 0.75)}, {"ignore_index": 1}])
+def test_a_mean_of_rows_that_count_differently_is_not_guessed(option: dict[str, Any]) -> None:
+    options = LossOptions(batch=4, **option)
+    with pytest.raises(UnsupportedError, match="use --reduction sum"):
+        evaluate(lambda z, _: z[:, 0], work_of(options=options))
+    summed = replace(options, reduction=Reduction.SUM)
+    assert evaluate(lambda z, _: z[:, 0], work_of(options=summed))[0].tolist() == (4 * LOGITS[0]).tolist()
+
+
+def test_a_name_does_not_ask_for_another_reduction() -> None:
+    def own(z: Numbers, _: Numbers, *, reduction: str = "none") -> Any:
+        return z[:, 0] if reduction == "none" else z[:, 0].sum()
+
+    with pytest.raises(UsageError, match="asks for another reduction of a batch than --reduction mean"):
+        evaluate(own, work_of(options=BATCH), "reduction=sum")
+    for parameters, reduction, factor in (("reduction=sum", Reduction.SUM, 4), ("reduction=none", Reduction.MEAN, 1)):
+        loss, _ = evaluate(own, work_of(options=replace(BATCH, reduction=reduction)), parameters)
+        assert loss.tolist() == (factor * LOGITS[0]).tolist()
+
+
+def test_of_a_batch_no_more_than_one_row_of_the_gradient_is_kept() -> None:
+    """Else a sweep holds all batches in memory: 65,536 of 4,096 rows of float16 are 2 GB."""
+    target = target_of(lambda z, _: (z[:, 0].mean(), np.zeros_like(z)))
+    pieces = list(target._batches(work_of(options=BATCH), LOGITS.T, INDEX))  # noqa: SLF001
+    assert [None if gradient is None else (gradient.shape, gradient.base) for _, gradient in pieces] == [((1, 3), None)] * 5

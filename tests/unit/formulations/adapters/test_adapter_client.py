@@ -2,57 +2,33 @@
 
 import os
 import signal
+import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from target_processes import (
+    DATA,
+    LOGITS,
+    PATIENT,
+    QUARTER_GIBIBYTE,
+    ask,
+    find_children,
+    name_of,
+    no_process_is_left,  # noqa: F401  # a fixture
+    work_of,
+)
 
 from cestab.errors import UsageError
 from cestab.formulations.adapters import client
 from cestab.formulations.adapters.client import describe_target, end_targets, evaluate_target, start_target
-from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
-from cestab.formulations.adapters.evaluation import Work
-from cestab.formulations.adapters.names import TargetName, parse_target_name
-from cestab.numerics.arithmetic import Arithmetic
-from cestab.numerics.formats import FORMATS
-from cestab.numerics.target import IndexTarget
-from cestab.results import NO_OPTIONS, GradientSource, Guard, Summation
-
-DATA = Path(__file__).parents[3] / "data" / "targets.py"
-LOGITS = np.array([[0.0, 2.0], [0.0, -1.0]], dtype=np.float32)
-PATIENT = Guard(30.0)
-QUARTER_GIBIBYTE = Guard(30.0, 2**28)
-
-
-def find_children() -> list[psutil.Process]:
-    """Every process that this one, or one of its processes, has started and that runs."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
-
-
-@pytest.fixture(autouse=True)
-def _no_process_is_left() -> Iterator[None]:
-    assert find_children() == []
-    yield
-    end_targets()
-    assert find_children() == []
-
-
-def name_of(function: str) -> TargetName:
-    return parse_target_name(f"{DATA}:{function}")
-
-
-def work_of(logits: Numbers = LOGITS, summation: Summation = Summation.WIDE) -> Work:
-    cases = logits.shape[1]
-    return Work(Arithmetic(FORMATS["float32"], summation), logits, IndexTarget(np.zeros(cases, dtype=np.intp)), 1.0, NO_OPTIONS)
-
-
-def ask(function: str, guard: Guard = PATIENT) -> tuple[Numbers, Numbers | None]:
-    return evaluate_target(name_of(function), work_of(), guard)
+from cestab.formulations.adapters.engine import TargetError, UnsupportedError
+from cestab.formulations.adapters.names import parse_target_name
+from cestab.results import GradientSource, Guard, Summation
 
 
 def failure_of(function: str, guard: Guard = PATIENT) -> str:
@@ -168,7 +144,7 @@ def test_the_clock_starts_anew_at_every_sign_of_life(tmp_path: Path) -> None:
 
 
 def test_memory_beyond_the_limit_ends_the_process_within_a_call_and_between_short_ones() -> None:
-    words = "its process needed more than 0.25 GiB of memory"
+    words = "its process needed more than 256 MiB of memory"
     assert failure_of("leaks_slowly", QUARTER_GIBIBYTE) == words
     assert find_children() == []
     assert failure_of_many("leaks", 40, QUARTER_GIBIBYTE) == words, "8 MiB each: 320 in all"
@@ -239,6 +215,63 @@ def test_a_process_is_in_a_session_of_its_own_so_that_ctrl_c_does_not_reach_it()
     ask("stable")
     (child,) = find_children()
     assert os.getsid(child.pid) == child.pid != os.getsid(0)
+
+
+def test_threads_have_processes_of_their_own() -> None:
+    """Each judges its own answers, and ends nothing of another's."""
+    wrong: list[str] = []
+
+    def judge(function: str, slope: float) -> None:
+        for _ in range(30):
+            loss, _ = ask(function)
+            if not np.allclose(loss, slope * np.log1p(np.exp(np.array([0.0, -3.0]))), rtol=1e-6):
+                wrong.append(f"{function}: {loss}")
+        end_targets()
+
+    threads = [threading.Thread(target=judge, args=("stable", 1.0)) for _ in range(3)]
+    threads.append(threading.Thread(target=judge, args=("loss_only", 1.0)))
+    ask("stable")
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert len(find_children()) == 1, "that of this thread"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_neither_asks_nor_ends_those_of_its_parent() -> None:
+    ask("stable")
+    (child,) = find_children()
+    forked = os.fork()
+    if forked == 0:
+        end_targets()
+        os._exit(0)
+    os.waitpid(forked, 0)
+    assert find_children() == [child]
+    assert ask("stable")[0].size == 2
+
+
+CALLER = """
+import sys
+from target_processes import PATIENT, ask, find_children, name_of
+from cestab.formulations.adapters.client import start_target
+start_target(name_of("hangs"), PATIENT)
+print(find_children()[0].pid, flush=True)
+ask("hangs")
+"""
+
+
+def test_a_call_that_hangs_does_not_outlive_its_caller() -> None:
+    path = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    with subprocess.Popen([sys.executable, "-c", CALLER], stdout=subprocess.PIPE, text=True, env=os.environ | path) as caller:
+        assert caller.stdout is not None
+        worker = psutil.Process(int(caller.stdout.readline()))
+        time.sleep(1)  # the call has begun
+        caller.kill()
+    until = time.monotonic() + 20
+    while is_alive(worker.pid):
+        assert time.monotonic() < until
 
 
 def test_the_folder_and_the_modules_of_the_caller_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,72 +1,20 @@
 """Evaluating a NumPy target on a block: what the function is given, what becomes of what it returns."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
+from numpy_targets import DATA, FORMAT_NAMES, INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, target_of, work_of
 
 from cestab.errors import UsageError
-from cestab.formulations.adapters.callable import NumpyEngine
 from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
-from cestab.formulations.adapters.evaluation import MOST_NUMBERS, LoadedTarget, Work
+from cestab.formulations.adapters.evaluation import MOST_NUMBERS
 from cestab.formulations.adapters.loading import load
-from cestab.formulations.adapters.names import parse_target_name
-from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format
-from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results import NO_OPTIONS, GradientSource, LossOptions, Summation
-
-FORMAT_NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
-DATA = Path(__file__).parents[3] / "data" / "targets.py"
-LOGITS = np.array([[1.0, -2.0, 0.5, 4.0, 3.0], [0.0, 3.0, 0.5, -4.0, 3.0], [2.0, 1.0, 0.25, 0.0, -8.0]])
-INDEX = np.array([0, 1, 2, 1, 0])
-Calls = list[tuple[Numbers, Numbers]]
-Function = Callable[..., Any]
-
-
-def target_of(function: Any, parameters: str = "") -> LoadedTarget:
-    name = parse_target_name(f"python:m.f{':' if parameters else ''}{parameters}")
-    return LoadedTarget(name, function, NumpyEngine(NumpyEngine.read_site(name)))
-
-
-def work_of(
-    target: Target | None = None,
-    *,
-    logits: Numbers = LOGITS,
-    dtype: str = "float32",
-    upstream: float = 1.0,
-    options: LossOptions = NO_OPTIONS,
-    **arithmetic: Any,
-) -> Work:
-    fmt = FORMATS[dtype]
-    rounded = round_to_format(logits, fmt).astype(fmt.storage)
-    return Work(Arithmetic(fmt, **arithmetic), rounded, target or IndexTarget(INDEX), upstream, options)
-
-
-def evaluate(function: Any, work: Work | None = None, parameters: str = "") -> tuple[Numbers, Numbers | None]:
-    return target_of(function, parameters).evaluate(work or work_of(), lambda: None)
-
-
-def exact_loss(logits: Numbers = LOGITS, index: Numbers = INDEX) -> tuple[Numbers, Numbers]:
-    """Loss and gradient, classes first, by the textbook in float64, which these small logits do no harm to."""
-    p = np.exp(logits) / np.exp(logits).sum(axis=0)
-    rows = np.arange(logits.shape[1])
-    y = np.zeros_like(p)
-    y[index, rows] = 1.0
-    return -np.log(p[index, rows]), p - y
-
-
-def recorded(calls: Calls, result: Function | None = None) -> Function:
-    """A function that records what it is given; the loss is the row's first logit, without a gradient, unless told."""
-
-    def function(z: Numbers, target: Numbers) -> Any:
-        calls.append((z, target))
-        return z[:, 0] if result is None else result(z, target)
-
-    return function
+from cestab.numerics.target import DenseTarget, IndexTarget
+from cestab.results import GradientSource, Summation
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)
@@ -105,6 +53,16 @@ def test_weights_are_given_in_the_format_and_indices_as_one_hot_where_asked_for(
     assert (dense.dtype.name, dense.tolist()) == ("float16", weights.T.tolist())
     assert one_hot.dtype == FORMATS["bfloat16"].dtype
     assert one_hot.astype(np.float64).tolist() == np.eye(3)[INDEX].tolist()
+
+
+def test_one_hot_targets_of_very_many_classes_need_no_more_than_their_rows() -> None:
+    """A square of 300,000 classes would be 720 GB."""
+    calls: Calls = []
+    logits, index = np.zeros((300_000, 2)), np.array([299_999, 7])
+    evaluate(recorded(calls), work_of(IndexTarget(index), logits=logits), "target=one-hot,rows=2")
+    ((_, weights),) = calls
+    assert [np.flatnonzero(row).tolist() for row in weights] == [[299_999], [7]]
+    assert weights.sum() == 2
 
 
 def test_a_dense_target_is_unsupported_where_indices_are_taken() -> None:
@@ -199,6 +157,19 @@ def test_a_class_is_made_an_instance_with_its_parameters_and_called_by_the_names
     assert np.allclose(loss, exact[0], rtol=1e-14), "an instance is a function"
 
 
+def test_an_instance_is_called_by_the_names_of_its_forward() -> None:
+    class Module:
+        def __call__(self, *given: Any) -> Any:
+            return self.forward(*given)
+
+        def forward(self, target: Numbers, logits: Numbers) -> Any:
+            return logits[np.arange(len(target)), target]
+
+    expected = LOGITS[INDEX, np.arange(INDEX.size)].tolist()
+    assert evaluate(Module())[0].tolist() == expected
+    assert evaluate(Module)[0].tolist() == expected
+
+
 def test_entries_are_averaged_over_the_classes_and_log_probabilities_picked_from() -> None:
     loss, _ = evaluate(lambda z, _: z * z, work_of(dtype="float64"), "output=elementwise")
     assert loss.tolist() == (LOGITS**2).mean(axis=0).tolist()
@@ -244,11 +215,12 @@ def test_whole_numbers_are_numbers_too_and_wider_ones_stay_as_wide() -> None:
 @pytest.mark.parametrize(
     ("result", "words"),
     [
-        (None, "it returned a loss of type object; real numbers are needed"),
+        (None, "it returned NoneType as loss; an array of real numbers is needed"),
+        ({"loss": 1.0}, "it returned dict as loss; an array of real numbers is needed"),
         ("0.5", "it returned a loss of type <U3; real numbers are needed"),
         (np.ones(5, dtype=np.complex128), "it returned a loss of type complex128; real numbers are needed"),
         (np.ones(5, dtype=np.bool_), "it returned a loss of type bool; real numbers are needed"),
-        ((np.ones(5), None), "it returned a gradient of type object; real numbers are needed"),
+        ((np.ones(5), None), "it returned NoneType as gradient; an array of real numbers is needed"),
         ((np.ones(5),), "it returned 1 values; a loss, or a loss and its gradient, are needed"),
         ((np.ones(5), np.ones((5, 3)), 0), "it returned 3 values; a loss, or a loss and its gradient, are needed"),
         (np.ones((5, 3)), "it returned a loss of shape (5, 3) for 5 cases of 3 classes; (5,) is needed"),
@@ -289,6 +261,16 @@ def test_facts_tell_what_the_numbers_depend_on() -> None:
     assert facts.versions == (("numpy", np.__version__),)
     assert facts.gradient is GradientSource.OWN
     assert (facts.threads, facts.flushes_subnormals) == (None, None)
+
+
+@pytest.mark.parametrize("path", ["./losses.py:f", "mpmath.py:f", "deep/er/losses.py:f"])
+def test_a_file_has_no_version_whatever_package_its_name_looks_like(path: str) -> None:
+    assert [package for package, _ in target_of(recorded([]), path=path).facts().versions] == ["numpy"]
+
+
+def test_a_module_of_a_package_has_its_version() -> None:
+    facts = target_of(recorded([]), path="python:mpmath.f").facts()
+    assert facts.versions == (("numpy", np.__version__), ("mpmath", mpmath.__version__))
 
 
 def test_an_input_that_the_adapter_cannot_make_is_told() -> None:

@@ -1,54 +1,16 @@
 """Targets that cannot be loaded, and the processes of all the targets of a request."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import psutil
 import pytest
+from target_processes import DATA, PATIENT, find_children, no_process_is_left, work_of  # noqa: F401  # a fixture
 
 from cestab.audit.targets import loaded_targets
 from cestab.errors import UsageError
 from cestab.formulations.adapters.client import describe_target, end_targets, evaluate_target
-from cestab.formulations.adapters.engine import Numbers, TargetError
-from cestab.formulations.adapters.evaluation import Work
+from cestab.formulations.adapters.engine import TargetError
 from cestab.formulations.adapters.names import TargetName, parse_target_name
-from cestab.numerics.arithmetic import Arithmetic
-from cestab.numerics.formats import FORMATS
-from cestab.numerics.target import IndexTarget
-from cestab.results import NO_OPTIONS, Guard, Summation
-
-DATA = Path(__file__).parents[3] / "data" / "targets.py"
-LOGITS = np.array([[0.0, 2.0], [0.0, -1.0]], dtype=np.float32)
-PATIENT = Guard(30.0)
-QUARTER_GIBIBYTE = Guard(30.0, 2**28)
-
-
-def find_children() -> list[psutil.Process]:
-    """Every process that this one, or one of its processes, has started and that runs."""
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
-
-
-@pytest.fixture(autouse=True)
-def _no_process_is_left() -> Iterator[None]:
-    assert find_children() == []
-    yield
-    end_targets()
-    assert find_children() == []
-
-
-def name_of(function: str) -> TargetName:
-    return parse_target_name(f"{DATA}:{function}")
-
-
-def work_of(logits: Numbers = LOGITS, summation: Summation = Summation.WIDE) -> Work:
-    cases = logits.shape[1]
-    return Work(Arithmetic(FORMATS["float32"], summation), logits, IndexTarget(np.zeros(cases, dtype=np.intp)), 1.0, NO_OPTIONS)
-
-
-def ask(function: str, guard: Guard = PATIENT) -> tuple[Numbers, Numbers | None]:
-    return evaluate_target(name_of(function), work_of(), guard)
+from cestab.results import Guard
 
 
 def loader(folder: Path, source: str) -> TargetName:
@@ -64,7 +26,7 @@ COUNTING = "from pathlib import Path\nwith Path(__file__).with_name('loads').ope
     [
         ("import os\nos._exit(3)", PATIENT, "it ended its process: status 3"),
         ("raise SystemExit(3)", PATIENT, "it raised SystemExit: 3"),
-        ("while True: pass", Guard(2.0), "it did not return within 2 s"),
+        ("while True: pass", Guard(2.0), "it did not load within 2 s"),
     ],
 )
 def test_what_cannot_be_loaded_is_not_tried_again_until_targets_are_ended(
@@ -96,6 +58,30 @@ def test_loaded_targets_are_described_in_order_and_ended_whatever_happens() -> N
     with pytest.raises(UsageError), loaded_targets([*names, f"{DATA}:nothing"], PATIENT):
         pytest.fail("a name that is not there")
     assert find_children() == []
+
+
+WAITING = """
+import time
+from pathlib import Path
+here = Path(__file__)
+here.with_suffix(".started").touch()
+while len(list(here.parent.glob("*.started"))) < 3:
+    time.sleep(0.01)
+def f(z, target):
+    return z[:, 0]
+"""
+
+
+def test_targets_load_at_the_same_time(tmp_path: Path) -> None:
+    """Each waits until all three are there, which one after the other never would be."""
+    waits = "import time\nfrom pathlib import Path\nhere = Path(__file__)\nhere.with_suffix('.started').touch()\n"
+    waits += (
+        "while len(list(here.parent.glob('*.started'))) < 3:\n    time.sleep(0.01)\ndef f(z, target):\n    return z[:, 0]\n"
+    )
+    for number in range(3):
+        (tmp_path / f"part{number}.py").write_text(waits, encoding="utf-8")
+    with loaded_targets([f"{tmp_path}/part{number}.py:f" for number in range(3)], PATIENT) as facts:
+        assert len(facts) == 3
 
 
 def test_a_target_that_cannot_be_loaded_has_no_facts(tmp_path: Path) -> None:

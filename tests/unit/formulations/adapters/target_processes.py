@@ -1,0 +1,49 @@
+"""Processes of targets, which no test leaves behind."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from cestab.formulations.adapters.client import end_targets, evaluate_target
+from cestab.formulations.adapters.engine import Numbers
+from cestab.formulations.adapters.evaluation import Work
+from cestab.formulations.adapters.names import TargetName, parse_target_name
+from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.formats import FORMATS
+from cestab.numerics.target import IndexTarget
+from cestab.results import NO_OPTIONS, Guard, Summation
+
+DATA = Path(__file__).parents[3] / "data" / "targets.py"
+LOGITS = np.array([[0.0, 2.0], [0.0, -1.0]], dtype=np.float32)
+PATIENT = Guard(30.0)
+QUARTER_GIBIBYTE = Guard(30.0, 2**28)
+
+
+def find_children() -> list[psutil.Process]:
+    """Every process that this one, or one of its processes, has started and that runs."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    assert find_children() == []
+    yield
+    end_targets()
+    assert find_children() == []
+
+
+def name_of(function: str) -> TargetName:
+    return parse_target_name(f"{DATA}:{function}")
+
+
+def work_of(logits: Numbers = LOGITS, summation: Summation = Summation.WIDE) -> Work:
+    cases = logits.shape[1]
+    return Work(Arithmetic(FORMATS["float32"], summation), logits, IndexTarget(np.zeros(cases, dtype=np.intp)), 1.0, NO_OPTIONS)
+
+
+def ask(function: str, guard: Guard = PATIENT) -> tuple[Numbers, Numbers | None]:
+    return evaluate_target(name_of(function), work_of(), guard)
