@@ -117,10 +117,10 @@ WRONG = [
     ("sweep -f python:math", ["'math' is a module"]),
     ("compare naive python:no_such_module.f", ["there is no module 'no_such_module'"]),
     ("compare naive python:m.f:label_smoothing=0.1", ["different options"]),
-    ("sweep -f m.py:f:z_weight=0.1", ["no option of softmax-cross-entropy, but of z-loss: add --objective z-loss"]),
-    ("compare naive m.py:f:z_weight=0.1", ["z_weight of 'm.py:f:z_weight=0.1' is no option of softmax-cross-entropy"]),
-    ("explain -f m.py:f:z_weight=0.1 --at 1", ["add --objective z-loss"]),
-    ("explain -f naive --at 1 --against m.py:f:z_weight=0.1", ["add --objective z-loss"]),
+    ("sweep -f m.py:f:gamma=1,z_weight=1", ["of 'm.py:f:gamma=1,z_weight=1' is no option of focal-loss, but of z-loss"]),
+    ("compare focal-naive:gamma=1 m.py:f:gamma=1,z_weight=1", ["z_weight", "no option of focal-loss"]),
+    ("explain -f m.py:f:gamma=1,z_weight=1 --at 1", ["z_weight", "no option of focal-loss"]),
+    ("explain -f focal-naive --at 1 --against m.py:f:gamma=1,z_weight=1", ["z_weight", "no option of focal-loss"]),
     (f"explain -f {DATA}:stabl --at 1", ["there is no 'stabl'"]),
     (f"explain -f {DATA}:raises --at 1", ["has no result here", "it raised RuntimeError: [nan-loss] planted"]),
     (f"explain -f {DATA}:raising_recipe --at 1", ["has no result here", "it raised ValueError: planted"]),
@@ -146,11 +146,11 @@ def test_a_mistake_is_status_2_in_one_sentence(line: str, words: list[str], cest
 def test_audit_and_check_refuse_an_option_of_another_objective(
     cestab: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = "add --objective z-loss\n"
-    status, _, err = cestab("audit", str(DATA.with_name("digits_logits.npz")), "-f", "m.py:f:z_weight=0.1")
+    words = "is no option of focal-loss, but of z-loss\n"
+    status, _, err = cestab("audit", str(DATA.with_name("digits_logits.npz")), "-f", "m.py:f:gamma=1,z_weight=1")
     assert (status, err.endswith(words)) == (2, True)
     monkeypatch.chdir(tmp_path)
-    Path("cestab.toml").write_text('[[audit]]\nformulations = "m.py:f:z_weight=0.1"\n', encoding="utf-8")
+    Path("cestab.toml").write_text('[[audit]]\nformulations = "m.py:f:gamma=1,z_weight=1"\n', encoding="utf-8")
     status, _, err = cestab("check")
     assert (status, err.endswith(words)) == (2, True)
 

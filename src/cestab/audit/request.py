@@ -178,19 +178,18 @@ def find_objective(formulations: Sequence[str] | None, objective: str | None) ->
         named = own
     chosen = named or DEFAULT_OBJECTIVE
     for name in formulations or ():
-        _refuse_options(name, chosen, is_given=objective is not None)
+        _refuse_options(name, chosen)
     return chosen
 
 
-def _refuse_options(name: str, objective: Objective, *, is_given: bool) -> None:
+def _refuse_options(name: str, objective: Objective) -> None:
     """Refuse an option of the loss that the objective does not have: the truth would be that of another loss."""
     formulation = find_any_formulation(name)
     for option in formulation.options.given():
         if option in OBJECTIVES[objective].option_names:
             continue
         others = [other.value for other, exact in OBJECTIVES.items() if option in exact.option_names]
-        advice = f": add --objective {others[0]}" if formulation.objective is None and not is_given and len(others) == 1 else ""
-        raise UsageError(f"{option} of '{name}' is no option of {objective}, but of {', '.join(others)}{advice}")
+        raise UsageError(f"{option} of '{name}' is no option of {objective}, but of {', '.join(others)}")
     count = len(formulation.options.class_weights)
     if objective.is_binary and count > 1:
         raise UsageError(f"'{name}' has {count} class weights, but {objective} has one logit and so one weight")

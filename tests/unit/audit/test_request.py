@@ -13,11 +13,12 @@ TORCH = "torch:torch.nn.functional"
 @pytest.mark.parametrize(
     ("option", "name", "objective", "rest"),
     [
+        ("z_weight", "losses.py:focal:gamma=2,z_weight=0.1", None, "focal-loss, but of z-loss"),
+        ("z_weight", f"{TORCH}.binary_cross_entropy_with_logits:z_weight=0.1", None, "binary-cross-entropy, but of z-loss"),
         (
-            *("z_weight", "losses.py:zce:z_weight=0.1", None),
-            "softmax-cross-entropy, but of z-loss: add --objective z-loss",
+            *("label_smoothing", "losses.py:f:label_smoothing=0.1", "focal-loss"),
+            "focal-loss, but of softmax-cross-entropy, binary-cross-entropy, z-loss",
         ),
-        ("z_weight", "losses.py:zce:z_weight=0.1", "softmax-cross-entropy", "softmax-cross-entropy, but of z-loss"),
         (
             *("label_smoothing", f"{FOCAL},label_smoothing=0.1", None),
             "focal-loss, but of softmax-cross-entropy, binary-cross-entropy, z-loss",
@@ -51,7 +52,8 @@ def test_one_logit_has_one_weight() -> None:
     [
         ("losses.py:zce:z_weight=0.1,label_smoothing=0.1", "z-loss"),
         (f"{TORCH}.cross_entropy:weight=1:2,label_smoothing=0.1,ignore_index=0", "softmax-cross-entropy"),
-        ("losses.py:zce:z_weight=0", None),
+        ("losses.py:zce:z_weight=0.1", None),
+        ("losses.py:f:input=softmax,z_weight=0", None),
         (f"{FOCAL},gamma=3", None),
     ],
 )
@@ -60,14 +62,14 @@ def test_an_option_that_the_objective_has_is_taken(name: str, objective: str | N
 
 
 def test_every_request_refuses_it() -> None:
-    name = "losses.py:zce:z_weight=0.1"
+    name = "losses.py:focal:gamma=2,z_weight=0.1"
     arithmetics = make_arithmetics(["float32"])
-    case = make_case("naive", logits=[1.0, 0.0], target="0")
+    case = make_case("focal-naive", logits=[1.0, 0.0], target="0")
     with pytest.raises(UsageError, match="is no option of"):
-        make_sweep_request(["naive", name], None, arithmetics)
+        make_sweep_request(["focal-naive", name], None, arithmetics)
     with pytest.raises(UsageError, match="is no option of"):
         make_audit_request("a.npz", None, [name], None, arithmetics)
     with pytest.raises(UsageError, match="is no option of"):
         make_explain_request(name, arithmetics, case)
     with pytest.raises(UsageError, match="is no option of"):
-        make_explain_request("naive", arithmetics, case, against=name)
+        make_explain_request("focal-naive", arithmetics, case, against=name)
