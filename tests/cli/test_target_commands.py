@@ -117,6 +117,10 @@ WRONG = [
     ("sweep -f python:math", ["'math' is a module"]),
     ("compare naive python:no_such_module.f", ["there is no module 'no_such_module'"]),
     ("compare naive python:m.f:label_smoothing=0.1", ["different options"]),
+    ("sweep -f m.py:f:gamma=1,z_weight=1", ["of 'm.py:f:gamma=1,z_weight=1' is no option of focal-loss, but of z-loss"]),
+    ("compare focal-naive:gamma=1 m.py:f:gamma=1,z_weight=1", ["z_weight", "no option of focal-loss"]),
+    ("explain -f m.py:f:gamma=1,z_weight=1 --at 1", ["z_weight", "no option of focal-loss"]),
+    ("explain -f focal-naive --at 1 --against m.py:f:gamma=1,z_weight=1", ["z_weight", "no option of focal-loss"]),
     (f"explain -f {DATA}:stabl --at 1", ["there is no 'stabl'"]),
     (f"explain -f {DATA}:raises --at 1", ["has no result here", "it raised RuntimeError: [nan-loss] planted"]),
     (f"explain -f {DATA}:raising_recipe --at 1", ["has no result here", "it raised ValueError: planted"]),
@@ -137,6 +141,18 @@ def test_a_mistake_is_status_2_in_one_sentence(line: str, words: list[str], cest
     assert [word for word in words if word not in err] == []
     sentence = err.removeprefix("cestab: ").rstrip("\n")
     assert json.loads(out) == {"schema": "cestab.error/1", "status": 2, "message": sentence}
+
+
+def test_audit_and_check_refuse_an_option_of_another_objective(
+    cestab: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "is no option of focal-loss, but of z-loss\n"
+    status, _, err = cestab("audit", str(DATA.with_name("digits_logits.npz")), "-f", "m.py:f:gamma=1,z_weight=1")
+    assert (status, err.endswith(words)) == (2, True)
+    monkeypatch.chdir(tmp_path)
+    Path("cestab.toml").write_text('[[audit]]\nformulations = "m.py:f:gamma=1,z_weight=1"\n', encoding="utf-8")
+    status, _, err = cestab("check")
+    assert (status, err.endswith(words)) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["nowhere.py:f", f"{DATA}:stabl", "python"])

@@ -55,7 +55,9 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
     own = [r for r in results if r.setting.formulation == best]
     unjudged, fails, warns, _ = ranked[best]
     if unjudged:
-        return Recommendation(dtype, None, f"{best} could not be judged in {_share(unjudged, own)}")
+        is_partly = all(r.verdict.is_judged for r in own)
+        what = f"the gradient of {best}" if is_partly else best
+        return Recommendation(dtype, None, f"{what} could not be judged in {_share(unjudged, own)}")
     if fails and len(ranked) == 1:
         return Recommendation(dtype, None, f"{best} fails in {_share(fails, own)} and was the only one to be tried")
     if fails:

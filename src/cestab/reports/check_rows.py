@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.results import CheckedAudit, CheckProblem, CheckReport
+from cestab.reports.external import list_unjudged
+from cestab.reports.rows import Cell, escape_markdown, to_csv, to_markdown
+from cestab.results import CheckedAudit, CheckProblem, CheckReport, Verdict
 
 COLUMNS = (
     "audit",
@@ -57,18 +58,37 @@ def _cells(problem: CheckProblem) -> list[Cell]:
 
 
 def render_markdown(report: CheckReport) -> str:
-    """Return the headline, a row per audit, what is gated, and what is stale."""
+    """Return the headline, a row per audit, what is gated, what was not judged, and what is stale."""
     gated = report.gated()
-    verdict = f"fails: {len(gated)} gated findings" if gated else "passes"
-    parts = [f"## `cestab check` {verdict}\n", to_markdown(OVERVIEW, (_overview(report, each) for each in report.audits))]
+    headline = f"## `cestab check` {_tell_outcome(report)}\n"
+    parts = [headline, to_markdown(OVERVIEW, (_overview(report, each) for each in report.audits))]
     if gated:
         rows = [(checked.audit.name, str(each.result.setting), each.rule, each.message) for checked, each in gated]
         parts.append(to_markdown(("audit", "setting", "rule", "gated"), rows[:MOST_LINES]))
         if len(rows) > MOST_LINES:
             parts.append(f"… and {len(rows) - MOST_LINES} more; `cestab check --json` has them all.\n")
+    if unjudged := list_unjudged(list(report.results())):
+        lines = [f"- **{escape_markdown(name)}**: {escape_markdown(words)}\n" for name, words in unjudged[:MOST_LINES]]
+        parts.append("".join(["**Not judged**\n\n", *lines]))
     if report.stale:
         parts.append(to_markdown(("audit", "stale"), [(each.audit, each.message) for each in report.stale[:MOST_LINES]]))
     return "\n".join(parts)
+
+
+def _tell_outcome(report: CheckReport) -> str:
+    """Return what came of a check, and what keeps it from being the whole answer."""
+    gated, crashed = len(report.gated()), report.verdict_counts()[Verdict.ERROR]
+    partly = sum(result.verdict.is_judged and not result.is_wholly_judged for result in report.results())
+    limits = ["was interrupted"] if report.is_interrupted else []
+    limits += [f"could not audit {_count(crashed, 'setting')}"] if crashed else []
+    limits += [f"judged only the loss in {_count(partly, 'setting')}"] if partly else []
+    if gated:
+        return ", ".join([f"fails: {_count(gated, 'gated finding')}", *limits])
+    return ", ".join(limits if report.is_interrupted or crashed else ["passes", *limits])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 OVERVIEW = ("audit", "settings", "pass", "warn", "fail", "not judged", "gated", "accepted", "stale")

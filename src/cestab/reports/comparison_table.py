@@ -8,11 +8,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cestab.reports.external import head_columns
 from cestab.reports.rows import Cell, to_csv, to_markdown
 from cestab.reports.table import STYLES, describe_limits, describe_targets, short
 from cestab.reports.text import new_table, to_text
 from cestab.results import Agreement, Comparison, Finding, Place, SettingComparison, SettingResult, find_worst
 
+NAME_WIDTH = 16  # characters of a name, of which a table of 80 columns holds two beside the rest
 LEGEND = "equal: bitwise equal losses, gradients; nearer: gradients nearer the truth; apart: largest distance in ulps"
 CSV_COLUMNS = (
     *("other", "dtype", "compute", "summation", "loss_scale", "pattern", "classes", "target"),
@@ -32,7 +34,7 @@ def render_markdown(comparison: Comparison) -> str:
     """Return the comparison as Markdown: the sentences, then a table per other formulation."""
     lines = [f"# {_headline(comparison)}", "", f"{LEGEND}.", "", *(f"- {dtype.sentence}" for dtype in comparison.dtypes), ""]
     tables = (
-        to_markdown(_columns(comparison, other), (_cells(setting) for setting in _settings_of(comparison, other)))
+        to_markdown(_columns(comparison.reference, other), (_cells(setting) for setting in _settings_of(comparison, other)))
         for other in comparison.others
     )
     return "\n".join(lines) + "\n" + "\n".join(tables)
@@ -48,7 +50,7 @@ def _parts(comparison: Comparison, *, detail: bool) -> Iterator[RenderableType]:
     yield Text(LEGEND)
     for other in comparison.others:
         settings = _settings_of(comparison, other)
-        table = new_table(_columns(comparison, other), gap=1)
+        table = new_table(_columns(*head_columns((comparison.reference, other), NAME_WIDTH)), gap=1)
         for setting in settings:
             _add(table, setting)
         yield table
@@ -70,8 +72,8 @@ def _settings_of(comparison: Comparison, other: str) -> list[SettingComparison]:
     return [setting for setting in comparison.settings if setting.other.setting.formulation == other]
 
 
-def _columns(comparison: Comparison, other: str) -> tuple[str, ...]:
-    return ("dtype", "case", comparison.reference, other, "equal", "nearer", "apart")
+def _columns(reference: str, other: str) -> tuple[str, ...]:
+    return ("dtype", "case", reference, other, "equal", "nearer", "apart")
 
 
 def _cells(setting: SettingComparison) -> tuple[str, ...]:

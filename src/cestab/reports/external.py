@@ -18,6 +18,23 @@ def shorten(name: str) -> str:
     return (file if ".py:" in file else re.sub(r"[^:]*\.", "…", head)) + colon + options
 
 
+def head_columns(names: Sequence[str], width: int) -> list[str]:
+    """Return names as the heads of columns: short where they stay apart, folded if longer than `width` on average."""
+    short = [shorten(name) for name in names]
+    heads = short if len(set(short)) == len(set(names)) else list(names)
+    return heads if sum(map(len, heads)) <= width * len(heads) else [_fold(name, width) for name in heads]
+
+
+def _fold(name: str, width: int) -> str:
+    """Return a name on lines of at most `width` characters where it has places to be broken at."""
+    lines = [""]
+    for part in re.findall(r"[^_:,./=]*[_:,./=]?", name):
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
 def list_unjudged(results: Sequence[SettingResult]) -> list[Line]:
     """Return why settings, or a part of them, could not be judged: each formulation and reason once."""
     found: dict[Line, list[SettingResult]] = {}

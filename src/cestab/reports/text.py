@@ -6,6 +6,7 @@ from typing import TextIO
 
 from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 NARROWEST = 40  # columns; what a terminal or COLUMNS says below that would break every number
 
@@ -28,5 +29,5 @@ def new_table(columns: Sequence[str], gap: int = 2) -> Table:
     """Return an empty table without lines whose cells fold rather than end in dots."""
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column), overflow="fold")  # a name is no markup
     return table
