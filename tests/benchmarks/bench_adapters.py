@@ -2,7 +2,7 @@
 
 Run `python tests/benchmarks/bench_adapters.py [ADAPTER…]`. Direct means in this process, float32 NumPy arrays of shape
 (rows, classes) in and out, everything compiled before, as many rows a call as the adapter gives it, and memory kept as the
-adapter's processes keep it. Blocks are as large as the audit's. The two are timed in turn; medians count. Nothing passes or
+adapter's processes keep it. Blocks are as large as the audit's. The two are timed in rounds; medians count. Nothing passes or
 fails.
 """
 
@@ -10,7 +10,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from cestab.results import Guard, LossOptions
 os.environ.update(KERAS_BACKEND="jax", TF_CPP_MIN_LOG_LEVEL="3")
 Arrays = tuple[Any, Any]
 Direct = Callable[[Any, Any], Arrays]
-REPETITIONS = 41
+REPETITIONS, ROUNDS = 24, 3
 CLASSES = (2, 1000)
 BLOCKS = 4  # different ones, in turn
 
@@ -123,24 +123,28 @@ def split(work: Work, rows: int) -> list[Arrays]:
     return [(z[start : start + rows], index[start : start + rows]) for start in range(0, len(z), rows)]
 
 
+def time_calls(calls: Sequence[Callable[[], Any]]) -> float:
+    """Return the median time in ms of some calls in turn, after a pause in which other processes' threads fall asleep."""
+    time.sleep(0.5)
+    spent = []
+    for repetition in range(REPETITIONS):
+        start = time.perf_counter()
+        calls[repetition % len(calls)]()
+        spent.append(time.perf_counter() - start)
+    return 1e3 * statistics.median(spent[len(calls) :])
+
+
 def measure(name: str, direct: Direct, classes: int) -> str:
     target, rows = parse_target_name(name), NUMBERS_PER_BLOCK // classes
     blocks = make_blocks(classes, rows)
     calls_of = [split(work, MOST_NUMBERS // classes) for work in blocks]
-    spent: dict[str, list[float]] = {"adapter": [], "direct": []}
-    for repetition in range(REPETITIONS + BLOCKS):
-        work, parts = blocks[repetition % BLOCKS], calls_of[repetition % BLOCKS]
-        calls: dict[str, Callable[[], Any]] = {
-            "adapter": lambda work=work: evaluate_target(target, work, Guard()),  # type: ignore[misc]
-            "direct": lambda parts=parts: [direct(z, y) for z, y in parts],  # type: ignore[misc]
-        }
-        for kind, call in calls.items():
-            start = time.perf_counter()
-            call()
-            spent[kind].append(time.perf_counter() - start)
-    adapter, bare = (1e3 * statistics.median(times[BLOCKS:]) for times in (spent["adapter"], spent["direct"]))
+    adapter, bare = [], []
+    for _ in range(ROUNDS):
+        adapter.append(time_calls([lambda work=work: evaluate_target(target, work, Guard()) for work in blocks]))  # type: ignore[misc]
+        bare.append(time_calls([lambda parts=parts: [direct(z, y) for z, y in parts] for parts in calls_of]))  # type: ignore[misc]
     label = name.rsplit("/", maxsplit=1)[-1]
-    return f"{classes:5} × {rows:5}  adapter {adapter:7.2f} ms  direct {bare:7.2f} ms  ratio {adapter / bare:5.2f}  {label}"
+    one, other = statistics.median(adapter), statistics.median(bare)
+    return f"{classes:5} × {rows:5}  adapter {one:7.2f} ms  direct {other:7.2f} ms  ratio {one / other:5.2f}  {label}"
 
 
 def main() -> None:
