@@ -27,6 +27,7 @@ from cestab.results import (
     StaleSource,
     SweepRequest,
     Verdict,
+    show_count,
     show_magnitude,
 )
 
@@ -95,13 +96,13 @@ def _decide(audit: CheckAudit, result: SettingResult, finding: Finding, baseline
 def _describe(finding: Finding, result: SettingResult) -> str:
     """Return where a finding begins and how often it was seen."""
     if result.coverage is Coverage.RECORDED:
-        return f"{finding.kind.label} in {finding.cases:,} of {result.cases:,} rows"
+        return f"{finding.kind.label} in {finding.cases:,} of {show_count(result.cases, 'row')}"
     start = show_magnitude(float(finding.first.decimal))
-    return f"{finding.kind.label} from |t| = {start}, in {finding.cases:,} of {result.cases:,} cases"
+    return f"{finding.kind.label} from |t| = {start}, in {finding.cases:,} of {show_count(result.cases, 'case')}"
 
 
 def _extent(entry: BaselineEntry) -> str:
-    cases = "" if entry.t is None else f", in {entry.cases:,} cases"
+    cases = "" if entry.t is None else f", in {show_count(entry.cases, 'case')}"
     return f"{describe_entry(entry)}{cases}"
 
 

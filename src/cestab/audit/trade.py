@@ -13,6 +13,8 @@ from cestab.results import (
     SettingResult,
     Severity,
     Verdict,
+    show_classes,
+    show_count,
 )
 
 MOST_KINDS = 2
@@ -70,8 +72,8 @@ def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
     moved = _moves(settings)
     trade = "; ".join(clause for clause in (removed, added, moved) if clause)
     if relation is Relation.MATCHES:
-        trade = f"the same verdicts and kinds of findings in {_count(len(settings))}"
-    share = f"better in {better} and worse in {worse} of {_count(len(settings))}"
+        trade = f"the same verdicts and kinds of findings in {show_count(len(settings), 'setting')}"
+    share = f"better in {better} and worse in {worse} of {show_count(len(settings), 'setting')}"
     why = trade if relation is Relation.MATCHES else f"{share}: it {trade}" if trade else share
     sentence = f"{other.dtype}: {other.formulation} {relation} {reference.formulation}, {why}"
     return DtypeComparison(other.dtype, other.formulation, relation, sentence)
@@ -101,8 +103,8 @@ def join_words(words: Sequence[str]) -> str:
 def _clause(kind: FindingKind, found: Sequence[tuple[SettingComparison, Finding]]) -> str:
     setting, first = min(found, key=lambda pair: abs(pair[1].first.value))
     case = setting.other.setting
-    start = f"|t| ≥ {abs(first.first.value):.4g}, {case.pattern}, {case.classes} classes"
-    return f"{kind.label} in {_count(len(found))} (from {start})"
+    start = f"|t| ≥ {abs(first.first.value):.4g}, {case.pattern}, {show_classes(case.classes)}"
+    return f"{kind.label} in {show_count(len(found), 'setting')} (from {start})"
 
 
 def _moves(settings: Sequence[SettingComparison]) -> str:
@@ -118,7 +120,3 @@ def _moves(settings: Sequence[SettingComparison]) -> str:
         return ""
     before, after, kind = max(moved, key=lambda pair: (pair[2].severity is Severity.FAIL, abs(pair[1] - pair[0])))
     return f"has {kind.label} from |t| ≥ {after:.4g} instead of {before:.4g}"
-
-
-def _count(number: int) -> str:
-    return "1 setting" if number == 1 else f"{number} settings"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.results import CheckedAudit, CheckProblem, CheckReport
+from cestab.results import CheckedAudit, CheckProblem, CheckReport, show_count
 
 COLUMNS = (
     "audit",
@@ -59,7 +59,7 @@ def _cells(problem: CheckProblem) -> list[Cell]:
 def render_markdown(report: CheckReport) -> str:
     """Return the headline, a row per audit, what is gated, and what is stale."""
     gated = report.gated()
-    verdict = f"fails: {len(gated)} gated findings" if gated else "passes"
+    verdict = f"fails: {show_count(len(gated), 'gated finding')}" if gated else "passes"
     parts = [f"## `cestab check` {verdict}\n", to_markdown(OVERVIEW, (_overview(report, each) for each in report.audits))]
     if gated:
         rows = [(checked.audit.name, str(each.result.setting), each.rule, each.message) for checked, each in gated]

@@ -11,7 +11,7 @@ from rich.text import Text
 from cestab.reports.check_rows import OVERVIEW, count_audit
 from cestab.reports.table import describe_limits
 from cestab.reports.text import to_text
-from cestab.results import CheckProblem, CheckReport
+from cestab.results import CheckProblem, CheckReport, show_count
 
 MOST_LINES = 20  # of one list; the JSON has them all
 GATED = OVERVIEW.index("gated") - 1
@@ -30,7 +30,7 @@ def _parts(report: CheckReport) -> Iterator[RenderableType]:
     parts = [
         f"cestab {report.version}",
         f"{report.config.file}{baseline}",
-        f"{len(results)} settings, {cases:,} cases",
+        f"{show_count(len(results), 'setting')}, {show_count(cases, 'case')}",
         *limits,
     ]
     yield Text(" · ".join(parts))

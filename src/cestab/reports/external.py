@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from cestab.results import Environment, SettingResult, TargetFacts
+from cestab.results import Environment, SettingResult, TargetFacts, show_count
 
 MOST_CHARACTERS = 28  # of a name in a table of 80 columns with four dtypes
 Line = tuple[str, str]  # a name and what there is to say of it
@@ -29,7 +29,7 @@ def list_unjudged(results: Sequence[SettingResult]) -> list[Line]:
 
 def _describe(results: Sequence[SettingResult]) -> str:
     dtypes = ", ".join(dict.fromkeys(result.setting.dtype for result in results))
-    count = "1 setting" if len(results) == 1 else f"{len(results)} settings"
+    count = show_count(len(results), "setting")
     verdict = results[0].verdict
     return f"{count if verdict.is_judged else f'{verdict} in {count}'} ({dtypes})"
 
@@ -42,5 +42,5 @@ def list_targets(environment: Environment) -> list[Line]:
 def _describe_target(facts: TargetFacts) -> list[str]:
     words = [f"{package} {version}" for package, version in facts.versions]
     words += [facts.device, facts.mode, f"gradient: {facts.gradient}"]
-    words += [] if facts.threads is None else [f"{facts.threads} threads" if facts.threads > 1 else "1 thread"]
+    words += [] if facts.threads is None else [show_count(facts.threads, "thread")]
     return words + (["flushes subnormals"] if facts.flushes_subnormals else [])

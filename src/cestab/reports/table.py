@@ -21,6 +21,7 @@ from cestab.results import (
     SweepRequest,
     Verdict,
     find_worst,
+    show_count,
 )
 
 STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
@@ -60,7 +61,7 @@ def headline(report: Report) -> str:
     """Return the line over a report: what was asked and how much was tried."""
     request = report.request
     cases = sum(result.cases for result in report.settings)
-    parts = [str(request.objective), f"{len(report.settings)} settings, {cases:,} cases"]
+    parts = [str(request.objective), f"{show_count(len(report.settings), 'setting')}, {show_count(cases, 'case')}"]
     if not isinstance(request, SweepRequest):
         sampled = [] if request.sample is None else [f"sample of {request.sample:,}, seed {request.seed}"]
         parts[1:] = [request.file, ", ".join(_count_rows(report)), *sampled]
@@ -69,7 +70,7 @@ def headline(report: Report) -> str:
 
 def _count_rows(report: Report) -> Iterator[str]:
     """Yield how many rows there are, how many were ignored, and how many have no truth in some dtype."""
-    yield f"{report.rows:,} rows"
+    yield show_count(report.rows, "row")
     if report.ignored_rows:
         yield f"{report.ignored_rows:,} ignored"
     undefined = max((result.undefined for result in report.settings), default=0)
