@@ -83,7 +83,8 @@ def _compare_setting(group: ComparedGroup, request: SweepRequest, name: str) -> 
     reference, other = group.group.results[request.formulations[0]], group.group.results[name]
     pair = (group.pairs or {}).get(name, Pair()) if reference.cases else Pair()
     judged = keep_common((reference, other))
-    findings = [result.findings for result in judged]
+    are_compared = all(result.verdict.is_judged for result in judged)
+    findings = [result.findings if are_compared else () for result in judged]
     return SettingComparison(
         reference,
         other,
@@ -91,7 +92,7 @@ def _compare_setting(group: ComparedGroup, request: SweepRequest, name: str) -> 
         _place(pair.gradient, group.plan),
         _without(findings[0], findings[1]),
         _without(findings[1], findings[0]),
-        _boundaries(*judged),
+        _boundaries(*judged) if are_compared else (),
         tuple(find_harms(*judged)),
         tuple(find_harms(*reversed(judged))),
     )

@@ -13,6 +13,7 @@ from cestab.results import (
     SettingResult,
     Severity,
     Verdict,
+    explain_unjudged,
     show_classes,
     show_count,
 )
@@ -60,6 +61,11 @@ def _start(finding: Finding) -> str:
 def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
     """Return the relation of one other formulation to the reference in one dtype, and a sentence that names the trade."""
     reference, other = settings[0].reference.setting, settings[0].other.setting
+    compared = [setting for setting in settings if setting.is_compared]
+    unjudged = _tell_unjudged(settings)
+    if not compared:
+        sentence = f"{other.dtype}: {other.formulation} could not be compared with {reference.formulation}: {unjudged}"
+        return DtypeComparison(other.dtype, other.formulation, None, sentence)
     worse, better = sum(bool(s.worse) for s in settings), sum(bool(s.better) for s in settings)
     relation = {
         (True, True): Relation.TRADES,
@@ -67,16 +73,29 @@ def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
         (False, True): Relation.DOMINATES,
         (False, False): Relation.MATCHES,
     }[bool(worse), bool(better)]
-    removed = _clauses("removes", settings, is_added=False)
-    added = _clauses("adds", settings, is_added=True)
-    moved = _moves(settings)
-    trade = "; ".join(clause for clause in (removed, added, moved) if clause)
     if relation is Relation.MATCHES:
-        trade = f"the same verdicts and kinds of findings in {show_count(len(settings), 'setting')}"
-    share = f"better in {better} and worse in {worse} of {show_count(len(settings), 'setting')}"
-    why = trade if relation is Relation.MATCHES else f"{share}: it {trade}" if trade else share
+        why = f"the same verdicts and kinds of findings in {show_count(len(compared), 'setting')}"
+    else:
+        why = f"better in {better} and worse in {worse} of {show_count(len(settings), 'setting')}"
+        removed = _clauses("removes", compared, is_added=False)
+        added = _clauses("adds", compared, is_added=True)
+        trade = "; ".join(clause for clause in (removed, added, _moves(compared)) if clause)
+        why += f": it {trade}" if trade else ""
+    if unjudged:
+        why += f"; {show_count(len(settings) - len(compared), 'setting')} could not be compared: {unjudged}"
     sentence = f"{other.dtype}: {other.formulation} {relation} {reference.formulation}, {why}"
     return DtypeComparison(other.dtype, other.formulation, relation, sentence)
+
+
+def _tell_unjudged(settings: Sequence[SettingComparison]) -> str:
+    """Return why settings could not be compared, each reason once; where it is the reference's, it is named."""
+    references, others = (
+        [result for result in results if not result.verdict.is_judged]
+        for results in ([setting.reference for setting in settings], [setting.other for setting in settings])
+    )
+    reasons = [f"{references[0].setting.formulation}: {explain_unjudged(references)}"] if references else []
+    reasons += [explain_unjudged(others)] if others else []
+    return "; ".join(dict.fromkeys(reasons))
 
 
 def _clauses(verb: str, settings: Sequence[SettingComparison], *, is_added: bool) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from cestab.reports.rows import Cell, to_csv, to_markdown
 from cestab.reports.table import STYLES, describe_limits, describe_targets, short
 from cestab.reports.text import new_table, to_text
-from cestab.results import Agreement, Comparison, Finding, Place, SettingComparison, SettingResult, find_worst
+from cestab.results import Agreement, Comparison, Finding, Place, SettingComparison, SettingResult, find_worst, show_count
 
 LEGEND = "equal: bitwise equal losses, gradients; nearer: gradients nearer the truth; apart: largest distance in ulps"
 CSV_COLUMNS = (
@@ -62,7 +62,11 @@ def _parts(comparison: Comparison, *, detail: bool) -> Iterator[RenderableType]:
 def _headline(comparison: Comparison) -> str:
     cases = sum(setting.loss.cases for setting in comparison.settings if setting.loss is not None)
     others = ", ".join(comparison.others)
-    parts = [f"cestab {comparison.version}", f"{comparison.reference} compared with {others}", f"{cases:,} cases"]
+    parts = [
+        f"cestab {comparison.version}",
+        f"{comparison.reference} compared with {others}",
+        show_count(cases, "case") if cases else "no case was compared",
+    ]
     return " · ".join([*parts, *describe_limits([comparison.request.arithmetics], comparison)])
 
 
