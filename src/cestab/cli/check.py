@@ -44,7 +44,7 @@ def check(
 
     """
     from cestab.audit.baseline import read_baseline
-    from cestab.audit.check import decide_check, run_audits
+    from cestab.audit.check import decide_check, is_interrupted, run_audits
     from cestab.audit.config import make_config
     from cestab.audit.config_file import find_source
 
@@ -63,7 +63,7 @@ def check(
         baseline_stream = stack.enter_context(open_output(found.baseline)) if update_baseline else None
         with show_progress("checking") as progress:
             reports = run_audits(found, progress=progress)
-        if baseline_stream is not None and any(report.is_interrupted for report in reports):
+        if baseline_stream is not None and is_interrupted(found, reports):
             raise KeyboardInterrupt  # a baseline of half of the findings would gate the rest
         if baseline_stream is not None:
             baseline = _update(found, reports, baseline, baseline_stream)
