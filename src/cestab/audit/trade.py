@@ -74,7 +74,9 @@ def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
         (False, False): Relation.MATCHES,
     }[bool(worse), bool(better)]
     if relation is Relation.MATCHES:
-        why = f"the same verdicts and kinds of findings in {show_count(len(compared), 'setting')}"
+        is_partial = any(not result.is_wholly_judged for s in compared for result in (s.reference, s.other))
+        what = "verdicts and kinds of findings of the loss" if is_partial else "verdicts and kinds of findings"
+        why = f"the same {what} in {show_count(len(compared), 'setting')}"
     else:
         why = f"better in {better} and worse in {worse} of {show_count(len(settings), 'setting')}"
         removed = _clauses("removes", compared, is_added=False)

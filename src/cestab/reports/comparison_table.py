@@ -8,12 +8,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cestab.reports.external import shorten
 from cestab.reports.rows import Cell, to_csv, to_markdown
 from cestab.reports.table import STYLES, describe_limits, describe_targets, short
-from cestab.reports.text import new_table, to_text
+from cestab.reports.text import Name, new_table, to_text
 from cestab.results import Agreement, Comparison, Finding, Place, SettingComparison, SettingResult, find_worst, show_count
 
 LEGEND = "equal: bitwise equal losses, gradients; nearer: gradients nearer the truth; apart: largest distance in ulps"
+BEFORE, AFTER = ("dtype", "case"), ("equal", "nearer", "apart")  # columns before and after those of the two formulations
 CSV_COLUMNS = (
     *("other", "dtype", "compute", "summation", "loss_scale", "pattern", "classes", "target"),
     *("reference_verdict", "other_verdict", "cases"),
@@ -32,7 +34,9 @@ def render_markdown(comparison: Comparison) -> str:
     """Return the comparison as Markdown: the sentences, then a table per other formulation."""
     lines = [f"# {_headline(comparison)}", "", f"{LEGEND}.", "", *(f"- {dtype.sentence}" for dtype in comparison.dtypes), ""]
     tables = (
-        to_markdown(_columns(comparison, other), (_cells(setting) for setting in _settings_of(comparison, other)))
+        to_markdown(
+            (*BEFORE, comparison.reference, other, *AFTER), (_cells(setting) for setting in _settings_of(comparison, other))
+        )
         for other in comparison.others
     )
     return "\n".join(lines) + "\n" + "\n".join(tables)
@@ -48,7 +52,8 @@ def _parts(comparison: Comparison, *, detail: bool) -> Iterator[RenderableType]:
     yield Text(LEGEND)
     for other in comparison.others:
         settings = _settings_of(comparison, other)
-        table = new_table(_columns(comparison, other), gap=1)
+        names = Name(shorten(comparison.reference)), Name(shorten(other))
+        table = new_table((*BEFORE, *names, *AFTER), gap=1)
         for setting in settings:
             _add(table, setting)
         yield table
@@ -72,10 +77,6 @@ def _headline(comparison: Comparison) -> str:
 
 def _settings_of(comparison: Comparison, other: str) -> list[SettingComparison]:
     return [setting for setting in comparison.settings if setting.other.setting.formulation == other]
-
-
-def _columns(comparison: Comparison, other: str) -> tuple[str, ...]:
-    return ("dtype", "case", comparison.reference, other, "equal", "nearer", "apart")
 
 
 def _cells(setting: SettingComparison) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.reports.external import list_targets, list_unjudged, shorten
-from cestab.reports.text import new_table, to_text
+from cestab.reports.text import Name, new_table, to_text
 from cestab.results import (
     Arithmetics,
     CheckReport,
@@ -94,7 +94,7 @@ def _overview(report: Report) -> Table:
     for name in report.request.formulations:
         own = [result for result in report.settings if result.setting.formulation == name]
         table.add_row(
-            Text(shorten(name)), *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes)
+            Name(shorten(name)), *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes)
         )
     if not is_sweep:
         table.add_row(Text("(rounding z)"), *(rounding_cell(report, dtype) for dtype in dtypes))
@@ -134,11 +134,6 @@ def _detail(report: Report) -> Table:
         case = ", ".join([case, *setting.unusual()])
         kind = worst.kind.label if worst else ""
         verdict = Text(result.verdict, style=STYLES.get(result.verdict, "magenta"))
-        before, after = (shorten(setting.formulation), setting.dtype, case), (kind, _extent(worst, is_sweep=is_sweep))
-        table.add_row(*_texts(before), verdict, *_texts(after))
+        name, extent = Name(shorten(setting.formulation)), Text(_extent(worst, is_sweep=is_sweep))
+        table.add_row(name, Text(setting.dtype), Text(case), verdict, Name(kind), extent)
     return table
-
-
-def _texts(words: Iterable[str]) -> list[Text]:
-    """Return words as rich Text, which no markup is read from."""
-    return [Text(word) for word in words]

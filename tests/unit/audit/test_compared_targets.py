@@ -75,6 +75,7 @@ def test_a_loss_without_a_gradient_is_compared_for_the_loss_alone() -> None:
         assert setting.gradient is None
         assert (setting.worse, setting.better, setting.only_reference, setting.only_other) == ((), (), (), ())
     assert json.loads(comparison.to_json())["settings"][0]["gradient"] is None
+    assert all("kinds of findings of the loss in" in dtype.sentence for dtype in comparison.dtypes)
     for names in (("naive", path_to("loss_only")), (path_to("loss_only"), "naive")):
         for setting in compare(*names).settings:
             harms = setting.better if names[0] == "naive" else setting.worse
