@@ -13,6 +13,9 @@ from typing import Any
 
 import psutil
 import pytest
+from jsonschema import Draft202012Validator
+
+from cestab.audit.schemas import read_schema
 
 Command = Callable[..., Any]
 
@@ -178,6 +181,7 @@ def test_the_same_request_gives_the_same_bytes(cestab: Command) -> None:
     assert cestab(*arguments).out == cestab(*arguments).out
 
 
+STABLE = path_to("stable")
 SLOW = """
 import time
 from pathlib import Path
@@ -190,21 +194,48 @@ def f(z, target):
 """
 
 
-@pytest.mark.parametrize(("classes", "is_partial"), [(2, False), (3, True)])
-def test_an_interrupt_while_a_target_hangs_is_status_130_and_leaves_no_process(
-    classes: int, tmp_path: Path, *, is_partial: bool
-) -> None:
-    (tmp_path / "slow.py").write_text(SLOW.format(classes=classes), encoding="utf-8")
-    words = ("sweep", "-f", f"{tmp_path}/slow.py:f", "--classes", "2,3", "--dtype", "float32", "--logits=-1:1:9", "--json")
-    with subprocess.Popen([*PYTHON, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def interrupt(folder: Path, classes: int, command: str, *names: str) -> tuple[int, str]:
+    """Return status and report of a command that Ctrl-C ends while the loss `slow` hangs: called with so many classes."""
+    (folder / "slow.py").write_text(SLOW.format(classes=classes), encoding="utf-8")
+    words = (*names, "--classes", "2,3", "--dtype", "float32", "--logits=-1:1:9", "--pattern", "margin", "--target", "wrong")
+    with subprocess.Popen(
+        [*PYTHON, command, *words, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
+    ) as process:
         until = time.monotonic() + 60
-        while not (tmp_path / "called").exists():
+        while not (folder / "called").exists():
             assert time.monotonic() < until
             time.sleep(0.02)
-        (worker,) = psutil.Process(process.pid).children()
+        workers = psutil.Process(process.pid).children()
         os.kill(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
     assert "Traceback" not in err
-    assert not worker.is_running()
-    assert json.loads(out)["interrupted"] if is_partial else out == ""
+    assert not any(worker.is_running() for worker in workers)
+    return process.returncode, out
+
+
+@pytest.mark.parametrize(
+    ("command", "names", "classes", "finished"),
+    [
+        ("sweep", ("slow.py:f",), 2, []),
+        ("sweep", ("slow.py:f",), 3, [("slow.py:f", 2)]),
+        ("sweep", ("naive", STABLE, "slow.py:f", "clipped"), 2, [("naive", 2), (STABLE, 2)]),
+        ("compare", ("naive", STABLE, "slow.py:f"), 2, [(STABLE, 2)]),
+        ("compare", ("naive", STABLE, "slow.py:f"), 3, [(STABLE, 2), (STABLE, 3), ("slow.py:f", 2)]),
+        ("compare", ("naive", "slow.py:f"), 2, []),
+        ("compare", ("slow.py:f", "naive"), 2, []),
+    ],
+)
+def test_an_interrupt_while_a_target_hangs_leaves_what_is_finished_and_no_process(
+    command: str, names: tuple[str, ...], classes: int, finished: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    options = names if command == "compare" else tuple(word for name in names for word in ("-f", name))
+    status, out = interrupt(tmp_path, classes, command, *options)
+    assert status == 130
+    if not finished:
+        assert out == ""
+        return
+    report = json.loads(out)
+    Draft202012Validator(json.loads(read_schema(command))).validate(report)
+    assert report["interrupted"] is True
+    key = "other" if command == "compare" else "formulation"
+    assert [(setting[key], setting["classes"]) for setting in report["settings"]] == finished

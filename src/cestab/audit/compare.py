@@ -6,9 +6,9 @@ from typing import Any
 
 from cestab.audit.agreement import AgreementTally, Pair, compare_block
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import Block, Outcome, merge_results
+from cestab.audit.evaluate import Block, Outcome
 from cestab.audit.plan import Plan, group_by_options, plan_sweep
-from cestab.audit.sweep import GroupResult, collect_groups, complete_group, evaluate_blocks, refuse_group
+from cestab.audit.sweep import GroupResult, collect_groups, complete_group, evaluate_plan, refuse_group
 from cestab.audit.targets import loaded_targets
 from cestab.audit.trade import describe_trade, find_harms, keep_common
 from cestab.errors import UsageError
@@ -32,6 +32,10 @@ class ComparedGroup:
     group: GroupResult
     pairs: dict[str, Pair] | None
 
+    @property
+    def is_interrupted(self) -> bool:
+        return self.group.is_interrupted
+
 
 Map = Callable[[Callable[[Plan], ComparedGroup], Iterable[Plan]], Iterable[ComparedGroup]]
 
@@ -48,7 +52,12 @@ def run_comparison(
     plans = plan_sweep(request)
     with loaded_targets(request.formulations, request.guard) as targets:
         groups, is_interrupted = collect_groups(execute(compare_group, plans), len(plans), progress)
-    settings = tuple(_compare_setting(group, request, other) for other in request.formulations[1:] for group in groups)
+    settings = tuple(
+        _compare_setting(group, request, other)
+        for other in request.formulations[1:]
+        for group in groups
+        if other in group.group.results
+    )
     pairs = dict.fromkeys((s.other.setting.formulation, s.other.setting.dtype) for s in settings)
     dtypes = tuple(
         describe_trade([s for s in settings if (s.other.setting.formulation, s.other.setting.dtype) == pair]) for pair in pairs
@@ -74,8 +83,10 @@ def compare_group(plan: Plan) -> ComparedGroup:
         pairs.update({name: pairs.get(name, Pair()).merge(pair) for name, pair in own.items()})
         return outcomes
 
-    group = complete_group(plan, merge_results(evaluate_blocks(plan, compare)))
-    judged = {name: pair for name, pair in pairs.items() if group.results[name].verdict.is_judged}
+    group = complete_group(plan, evaluate_plan(plan, compare))
+    if len(group.results) < 2 or plan.formulations[0] not in group.results:  # Ctrl-C left nothing to compare
+        raise KeyboardInterrupt
+    judged = {name: pair for name, pair in pairs.items() if name in group.results and group.results[name].verdict.is_judged}
     return ComparedGroup(plan, group, judged)
 
 

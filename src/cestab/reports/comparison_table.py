@@ -8,10 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cestab.reports.external import shorten
 from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.reports.table import STYLES, describe_limits, describe_targets, short
-from cestab.reports.text import Name, new_table, to_text
+from cestab.reports.table import STYLES, describe_limits, describe_targets, name_columns, short
+from cestab.reports.text import new_table, to_text
 from cestab.results import Agreement, Comparison, Finding, Place, SettingComparison, SettingResult, find_worst, show_count
 
 LEGEND = "equal: bitwise equal losses, gradients; nearer: gradients nearer the truth; apart: largest distance in ulps"
@@ -37,7 +36,7 @@ def render_markdown(comparison: Comparison) -> str:
         to_markdown(
             (*BEFORE, comparison.reference, other, *AFTER), (_cells(setting) for setting in _settings_of(comparison, other))
         )
-        for other in comparison.others
+        for other in _compared(comparison)
     )
     return "\n".join(lines) + "\n" + "\n".join(tables)
 
@@ -50,10 +49,9 @@ def render_csv(comparison: Comparison) -> str:
 def _parts(comparison: Comparison, *, detail: bool) -> Iterator[RenderableType]:
     yield Text(_headline(comparison))
     yield Text(LEGEND)
-    for other in comparison.others:
+    for other in _compared(comparison):
         settings = _settings_of(comparison, other)
-        names = Name(shorten(comparison.reference)), Name(shorten(other))
-        table = new_table((*BEFORE, *names, *AFTER), gap=1)
+        table = new_table((*BEFORE, *name_columns((comparison.reference, other)), *AFTER), gap=1)
         for setting in settings:
             _add(table, setting)
         yield table
@@ -73,6 +71,11 @@ def _headline(comparison: Comparison) -> str:
         show_count(cases, "case") if cases else "no case was compared",
     ]
     return " · ".join([*parts, *describe_limits([comparison.request.arithmetics], comparison)])
+
+
+def _compared(comparison: Comparison) -> list[str]:
+    """Return the others of which something was finished: all, but after Ctrl-C."""
+    return [other for other in comparison.others if _settings_of(comparison, other)]
 
 
 def _settings_of(comparison: Comparison, other: str) -> list[SettingComparison]:

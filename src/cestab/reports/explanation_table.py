@@ -7,8 +7,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cestab.reports.external import shorten
-from cestab.reports.text import Name, find_width, new_table, to_text
+from cestab.reports.table import name_columns
+from cestab.reports.text import find_width, new_table, to_text
 from cestab.results import Entry, Explanation, Fp8Overflow, Number, Operation, Outcome
 
 ROOT = "▶"
@@ -101,7 +101,7 @@ def _ulps(ulps: float | None) -> str:
 def _outcomes(explanation: Explanation) -> Table:
     """Truth, the formulation and the one beside it, loss and gradient line by line."""
     outcomes = [outcome for outcome in (explanation.outcome, explanation.against) if outcome is not None]
-    table = new_table(("", "truth", *(Name(shorten(outcome.formulation)) for outcome in outcomes)))
+    table = new_table(("", "truth", *name_columns([outcome.formulation for outcome in outcomes])))
     table.add_row("loss", Text(explanation.true_loss), *(Text(outcome.loss.decimal) for outcome in outcomes))
     for place, (index, truth) in enumerate(zip(explanation.shown, explanation.true_gradient, strict=True)):
         name = "gradient" if explanation.setting.classes == 1 else f"gradient, class {index}"

@@ -78,6 +78,12 @@ def _count_rows(report: Report) -> Iterator[str]:
         yield f"up to {undefined:,} undefined"
 
 
+def name_columns(names: Sequence[str]) -> list[Name]:
+    """Return names as the heads of columns: short ones where they stay apart."""
+    short_names = [shorten(name) for name in names]
+    return [Name(name) for name in (short_names if len(set(short_names)) == len(set(names)) else names)]
+
+
 def describe_limits(arithmetics: Iterable[Arithmetics], report: Report | Comparison | CheckReport) -> Iterator[str]:
     """Yield what a headline must not leave out: the rule of overflow where a format has no infinity, an interruption."""
     rules = (a.fp8_overflow for a in arithmetics if any(name.endswith(FORMATS_WITHOUT_INFINITY) for name in a.dtypes))
@@ -103,6 +109,8 @@ def _overview(report: Report) -> Table:
 
 def cell(results: Sequence[SettingResult], *, is_sweep: bool) -> Text:
     """The worst verdict, and the smallest |t| (the number of rows) of its worst finding."""
+    if not results:  # of an interrupted sweep
+        return Text("")
     verdict = max((result.verdict for result in results), key=RANKS.index)
     return Text(f"{verdict} {_extent(find_worst(results), is_sweep=is_sweep)}".rstrip(), style=STYLES.get(verdict, "magenta"))
 

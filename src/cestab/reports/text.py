@@ -64,5 +64,5 @@ def new_table(columns: Sequence[RenderableType], gap: int = 2) -> Table:
     """Return an empty table without lines whose cells fold rather than end in dots."""
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column) if isinstance(column, str) else column, overflow="fold")  # a name is no markup
     return table
