@@ -7,7 +7,10 @@ from pathlib import Path
 import cestab
 
 ROOT = Path(cestab.__file__).parent
-LAYERS = ("cli", "api", "primitives", "reports", "audit", "capture", "cases", "formulations", "numerics", "results", "errors")
+LAYERS = (
+    *("cli", "api", "answers", "options", "primitives", "reports", "audit", "capture", "cases", "formulations", "numerics"),
+    *("results", "errors"),
+)
 FORBIDDEN = {"reports": {"audit", "capture", "cases", "formulations", "numerics"}}
 
 

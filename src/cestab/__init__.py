@@ -9,7 +9,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cestab.api import Comparison, Explanation, Report, assert_stable, audit, compare, explain, formulation, sweep
+    from cestab.answers import Comparison, Explanation, Report
+    from cestab.api import assert_stable, audit, compare, explain, formulation, sweep
     from cestab.errors import UsageError
 
 __all__ = [

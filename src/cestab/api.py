@@ -1,57 +1,35 @@
-"""The public Python functions, and the report they return."""
+"""The public Python functions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
 from os import PathLike
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 import numpy as np
 
 from cestab import results
+from cestab.answers import Comparison, Explanation, Report
 from cestab.audit.compare import run_comparison
 from cestab.audit.recorded import run_audit
-from cestab.audit.request import (
-    make_arithmetics,
-    make_audit_request,
-    make_case,
-    make_explain_request,
-    make_guard,
-    make_pair,
-    make_sweep_request,
-)
+from cestab.audit.request import make_arithmetics, make_audit_request, make_guard, make_pair, make_sweep_request
+from cestab.audit.request_case import make_case, make_explain_request
 from cestab.audit.single import run_explain
 from cestab.audit.sweep import run_sweep
 from cestab.errors import ExitStatus, UsageError
 from cestab.formulations.registry import Recipe, add_formulation
-from cestab.reports import comparison_json, explanation_json, json_v1, table
-from cestab.results import DEFAULT_IGNORE_INDEX
-
-Names = str | Sequence[str]  # a single name counts as a list of one
-
-
-class Report(results.Report):
-    """A report of sweep or audit: what the commands print."""
-
-    def to_json(self) -> str:
-        """Return the report as the strict JSON that the commands write."""
-        return json_v1.render(self)
-
-
-class Comparison(results.Comparison):
-    """A comparison: what `cestab compare` prints."""
-
-    def to_json(self) -> str:
-        """Return the comparison as the strict JSON that the command writes."""
-        return comparison_json.render(self)
-
-
-class Explanation(results.Explanation):
-    """An explanation of one case: what `cestab explain` prints."""
-
-    def to_json(self) -> str:
-        """Return the explanation as the strict JSON that the command writes."""
-        return explanation_json.render(self)
+from cestab.options import (
+    ArithmeticOptions,
+    AuditOptions,
+    CaseOptions,
+    GuardOptions,
+    Names,
+    SweepOptions,
+    refuse_unknown_options,
+    take_options,
+)
+from cestab.reports import table
+from cestab.results import DEFAULT_IGNORE_INDEX, SweepRequest
 
 
 def sweep(
@@ -87,14 +65,44 @@ def sweep(
     >>> report.settings[0].verdict.value
     'fail'
     """
-    arithmetics = make_arithmetics(
-        dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
-    )
-    guard = make_guard(timeout, max_memory)
-    request = make_sweep_request(
-        formulations, objective, arithmetics, logits, patterns, classes, targets, seed, fail_on, batch, reduction, guard
+    request = _make_request(
+        formulations,
+        fail_on,
+        objective=objective,
+        dtypes=dtypes,
+        compute=compute,
+        summations=summations,
+        logits=logits,
+        patterns=patterns,
+        classes=classes,
+        targets=targets,
+        loss_scales=loss_scales,
+        rtol=rtol,
+        atol=atol,
+        seed=seed,
+        batch=batch,
+        reduction=reduction,
+        fp8_overflow=fp8_overflow,
+        flush_subnormals=flush_subnormals,
+        timeout=timeout,
+        max_memory=max_memory,
     )
     return Report(**vars(_finished(run_sweep(request))))
+
+
+def _make_request(
+    formulations: Names | None,
+    fail_on: Names | None = None,
+    **options: Unpack[SweepOptions],
+) -> SweepRequest:
+    return make_sweep_request(
+        formulations,
+        options.get("objective"),
+        make_arithmetics(**take_options(ArithmeticOptions, options)),
+        fail_on=fail_on,
+        guard=make_guard(**take_options(GuardOptions, options)),
+        **take_options(CaseOptions, options),
+    )
 
 
 def audit(
@@ -102,78 +110,37 @@ def audit(
     *,
     labels: str | PathLike[str] | None = None,
     formulations: Names | None = None,
-    objective: str | None = None,
-    dtypes: Names | None = None,
-    compute: str | None = None,
-    summations: Names | None = None,
     class_axis: int = 1,
     ignore_index: int = DEFAULT_IGNORE_INDEX,
     sample: int | None = None,
     seed: int = 0,
-    loss_scales: float | Sequence[float] | None = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    fp8_overflow: str = "nan",
-    flush_subnormals: bool = False,
-    timeout: float | None = None,
-    max_memory: str | int | None = None,
     fail_on: Names | None = None,
+    **options: Unpack[AuditOptions],
 ) -> Report:
-    """Judge formulations on recorded logits, as `cestab audit` does. Raises errors.UsageError."""
-    arithmetics = make_arithmetics(
-        dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
-    )
-    guard = make_guard(timeout, max_memory)
+    """Judge formulations on recorded logits, as `cestab audit` does; its other options are those of sweep.
+
+    They are objective, dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals, timeout and
+    max_memory. Raises errors.UsageError.
+    """
+    refuse_unknown_options("audit", options, AuditOptions)
+    arithmetics = make_arithmetics(**take_options(ArithmeticOptions, options))
+    guard = make_guard(**take_options(GuardOptions, options))
+    objective = options.get("objective")
     source = file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on, sample, seed
     request = make_audit_request(*source, guard)
     return Report(**vars(_finished(run_audit(request))))
 
 
-def compare(
-    reference: str,
-    *others: str,
-    objective: str | None = None,
-    dtypes: Names | None = None,
-    compute: str | None = None,
-    summations: Names | None = None,
-    logits: str = "all",
-    patterns: Names | None = None,
-    classes: int | Sequence[int] | None = None,
-    targets: Names | None = None,
-    loss_scales: float | Sequence[float] | None = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    seed: int = 0,
-    batch: int = 1,
-    reduction: str = "mean",
-    fp8_overflow: str = "nan",
-    flush_subnormals: bool = False,
-    timeout: float | None = None,
-    max_memory: str | int | None = None,
-    fail_on_worse: bool = False,
-) -> Comparison:
-    """Compare formulations with a reference on the same cases, as `cestab compare` does. Raises errors.UsageError.
+def compare(reference: str, *others: str, fail_on_worse: bool = False, **options: Unpack[SweepOptions]) -> Comparison:
+    """Compare formulations with a reference on the same cases, as `cestab compare` does; options as of sweep.
+
+    Raises errors.UsageError.
 
     >>> compare("log-sum-exp", "compensated", dtypes=["bfloat16"], patterns=["offset"], classes=[2]).dtypes[0].relation.value
     'dominates'
     """
-    arithmetics = make_arithmetics(
-        dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
-    )
-    names = make_pair(reference, others)
-    request = make_sweep_request(
-        names,
-        objective,
-        arithmetics,
-        logits,
-        patterns,
-        classes,
-        targets,
-        seed,
-        batch=batch,
-        reduction=reduction,
-        guard=make_guard(timeout, max_memory),
-    )
+    refuse_unknown_options("compare", options, SweepOptions)
+    request = _make_request(make_pair(reference, others), **options)
     return Comparison(**vars(_finished(run_comparison(request, fails_on_worse=fail_on_worse))))
 
 
@@ -238,66 +205,34 @@ def explain(
     return Explanation(**vars(run_explain(request)))
 
 
-def assert_stable(
-    formulations: Names,
-    *,
-    objective: str | None = None,
-    dtypes: Names | None = None,
-    compute: str | None = None,
-    summations: Names | None = None,
-    logits: str = "all",
-    patterns: Names | None = None,
-    classes: int | Sequence[int] | None = None,
-    targets: Names | None = None,
-    loss_scales: float | Sequence[float] | None = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    seed: int = 0,
-    batch: int = 1,
-    reduction: str = "mean",
-    fp8_overflow: str = "nan",
-    flush_subnormals: bool = False,
-    timeout: float | None = None,
-    max_memory: str | int | None = None,
-    fail_on: Names = ("fail",),
-) -> None:
+def assert_stable(formulations: Names, *, fail_on: Names = ("fail",), **options: Unpack[SweepOptions]) -> None:
     """Raise an AssertionError with a short table if a sweep finds what `fail_on` names: for use in any test suite.
 
-    A setting that crashed fails, too; where nothing could be judged, a UsageError is raised. Arguments as of sweep.
+    A setting that crashed fails, too, and so does a loss without a gradient; where nothing could be judged, a UsageError is
+    raised. Options as of sweep.
 
     >>> assert_stable("compensated", dtypes="float32", logits="-100:100")
     """
     if fail_on is None:
         raise UsageError("fail_on is None; an assertion that gates nothing cannot fail, name 'fail', 'warn' or findings")
-    report = sweep(
-        formulations,
-        objective=objective,
-        dtypes=dtypes,
-        compute=compute,
-        summations=summations,
-        logits=logits,
-        patterns=patterns,
-        classes=classes,
-        targets=targets,
-        loss_scales=loss_scales,
-        rtol=rtol,
-        atol=atol,
-        seed=seed,
-        batch=batch,
-        reduction=reduction,
-        fp8_overflow=fp8_overflow,
-        flush_subnormals=flush_subnormals,
-        timeout=timeout,
-        max_memory=max_memory,
-        fail_on=fail_on,
-    )
+    refuse_unknown_options("assert_stable", options, SweepOptions)
+    report = sweep(formulations, fail_on=fail_on, **options)
     status = report.exit_status()
     if status is ExitStatus.USAGE:
         raise UsageError(f"nothing could be judged: {results.explain_unjudged(report.settings)}")
+    problem = _tell_problem(report, status)
+    if problem is not None:
+        shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
+        raise AssertionError(f"{problem}\n{shown}")
+
+
+def _tell_problem(report: results.Report, status: ExitStatus) -> str | None:
+    """Return why a report is no proof of stability: what is gated, what crashed, gradients that were not judged."""
     if status is not ExitStatus.DONE:
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in report.gated()))
-        shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
-        raise AssertionError(f"{kinds or results.explain_unjudged(report.settings)}\n{shown}")
+        return kinds or results.explain_unjudged(report.settings)
+    partly = dict.fromkeys(r.setting.formulation for r in report.settings if r.verdict.is_judged and not r.is_wholly_judged)
+    return f"the gradient of {' and of '.join(partly)} was not judged" if partly else None
 
 
 def formulation(recipe: Recipe) -> Recipe:

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from cestab.audit.evaluate import Cases, Conditions, compute, find_truth, judge_cases, make_cases
+from cestab.audit.compute import compute
+from cestab.audit.conditions import Cases, Conditions
+from cestab.audit.evaluate import find_truth, judge_cases, make_cases
 from cestab.audit.plan import NUMBERS_PER_BLOCK, plan_sweep
 from cestab.audit.request import make_arithmetics, make_sweep_request
 from cestab.cases.ranges import resolve_range

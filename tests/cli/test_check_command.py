@@ -90,6 +90,49 @@ def test_every_form_has_the_same_status(cestab: Command, texts: tuple[str, ...],
         assert ("gate failed" in outcome.err) == (status == 1)
 
 
+LOSS_ALONE = SOUND.replace("naive", f"{ROOT}/tests/data/targets.py:loss_only")
+
+
+@pytest.mark.usefixtures("crash")
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        ((SOUND,), "passes"),
+        ((SOUND, CRASHING), "could not audit 1 setting"),
+        ((CRASHING, CRASHING), "could not audit 2 settings"),
+        ((BAD, CRASHING), "fails: 3 gated findings, could not audit 1 setting"),
+        ((SOUND, LOSS_ALONE), "passes, judged only the loss in 1 setting"),
+        ((CRASHING, LOSS_ALONE), "could not audit 1 setting, judged only the loss in 1 setting"),
+    ],
+)
+def test_the_headline_says_what_keeps_it_from_a_pass(cestab: Command, texts: tuple[str, ...], words: str) -> None:
+    configure(*texts)
+    assert cestab("check", "--output-format", "markdown").out.splitlines()[0] == f"## `cestab check` {words}"
+
+
+def test_a_loss_without_a_gradient_is_named_in_every_form_that_people_read(cestab: Command) -> None:
+    configure(LOSS_ALONE)
+    for form in ("table", "markdown"):
+        status, out, _ = cestab("check", "--output-format", form)
+        assert status == 0
+        shown = out.replace("**", "").replace("\n", "").replace(" ", "")
+        assert "targets.py:loss_only:itreturnsnogradient:onlythelosswasjudged;1setting(float16)" in shown
+    (audit,) = json.loads(cestab("check", "--json").out)["audits"]
+    assert audit["settings"][0]["reason"] == "it returns no gradient: only the loss was judged"
+
+
+def test_what_the_numbers_of_targets_depend_on_is_told_once(cestab: Command) -> None:
+    other = LOSS_ALONE.replace("loss_only", "stable")
+    configure(LOSS_ALONE, other, LOSS_ALONE)
+    targets = json.loads(cestab("check", "--json").out)["environment"]["targets"]
+    assert [facts["formulation"].rpartition(":")[2] for facts in targets] == ["loss_only", "stable"]
+    assert {facts["device"] for facts in targets} == {"cpu"}
+    assert "Run by" in cestab("check").out
+    configure(SOUND)
+    assert "targets" not in json.loads(cestab("check", "--json").out)["environment"]
+    assert "Run by" not in cestab("check").out
+
+
 def test_the_update_accepts_what_is_there_and_says_what_changed(cestab: Command) -> None:
     configure(BASELINE, BAD, FILE)
     assert cestab("check").status == 2

@@ -63,7 +63,7 @@ CRASHES = [
     ("ends_process", (), "it ended its process: status 7"),
     ("crashes", (), "it ended its process: signal SIGSEGV"),
     ("hangs", ("--timeout", "1"), "it did not return within 1 s"),
-    ("leaks:rows=1", ("--max-memory", "256M"), "its process needed more than 0.25 GiB of memory"),
+    ("leaks:rows=1", ("--max-memory", "256M"), "its process needed more than 256 MiB of memory"),
     ("wrong_shape", (), "it returned a loss of shape (95, 3) for 95 cases of 2 classes; (95,) is needed"),
     ("wrong_gradient_shape", (), "it returned a gradient of shape (2, 95); (95, 2) is needed"),
     ("raising_recipe", (), "it raised ValueError: planted"),
@@ -120,6 +120,10 @@ WRONG = [
     ("sweep -f python:math", ["'math' is a module"]),
     ("compare naive python:no_such_module.f", ["there is no module 'no_such_module'"]),
     ("compare naive python:m.f:label_smoothing=0.1", ["different options"]),
+    ("sweep -f m.py:f:gamma=1,z_weight=1", ["of 'm.py:f:gamma=1,z_weight=1' is no option of focal-loss, but of z-loss"]),
+    ("compare focal-naive:gamma=1 m.py:f:gamma=1,z_weight=1", ["z_weight", "no option of focal-loss"]),
+    ("explain -f m.py:f:gamma=1,z_weight=1 --at 1", ["z_weight", "no option of focal-loss"]),
+    ("explain -f focal-naive --at 1 --against m.py:f:gamma=1,z_weight=1", ["z_weight", "no option of focal-loss"]),
     (f"explain -f {DATA}:stabl --at 1", ["there is no 'stabl'"]),
     (f"explain -f {DATA}:floats_alone --at 1", ["cannot be followed step by step", "TypeError: floats are needed"]),
 ]
@@ -154,6 +158,18 @@ FAILED = [
 def test_a_loss_that_fails_where_it_is_to_be_explained_is_status_3(line: str, words: list[str], cestab: Command) -> None:
     named = next(word for word in shlex.split(line) if word.startswith(str(DATA)))
     check_sentence(cestab(*shlex.split(line), "--json"), 3, [f"{named} has no result here: ", *words])
+
+
+def test_audit_and_check_refuse_an_option_of_another_objective(
+    cestab: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "is no option of focal-loss, but of z-loss\n"
+    status, _, err = cestab("audit", str(DATA.with_name("digits_logits.npz")), "-f", "m.py:f:gamma=1,z_weight=1")
+    assert (status, err.endswith(words)) == (2, True)
+    monkeypatch.chdir(tmp_path)
+    Path("cestab.toml").write_text('[[audit]]\nformulations = "m.py:f:gamma=1,z_weight=1"\n', encoding="utf-8")
+    status, _, err = cestab("check")
+    assert (status, err.endswith(words)) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["nowhere.py:f", f"{DATA}:stabl", "python"])

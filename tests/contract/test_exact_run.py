@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from cestab.audit.evaluate import Cases, compute, exact_case
+from cestab.audit.compute import compute
+from cestab.audit.conditions import Cases
+from cestab.audit.evaluate import exact_case
 from cestab.audit.plan import plan_arithmetics
 from cestab.audit.replay import Replay, find_precision
 from cestab.audit.request import make_arithmetics

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cestab.audit.evaluate import Cases, Conditions, compute_own, find_truth, settle
+from cestab.audit.compute import compute_own
+from cestab.audit.conditions import Cases, Conditions
+from cestab.audit.evaluate import find_truth, settle
 from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.formulations import FORMULATIONS, Formulation, find_formulation

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from cestab.api import Report, sweep
+from cestab.answers import Report
+from cestab.api import sweep
 from cestab.cli.app import app, run
 from cestab.formulations import FORMULATIONS
 from cestab.results import FindingKind

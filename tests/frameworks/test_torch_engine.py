@@ -94,6 +94,12 @@ loss = Loss()
 smoothed = torch.nn.CrossEntropyLoss(label_smoothing=0.1, weight=torch.tensor([0.25, 0.75]), reduction="none")
 def raises(logits, target):
     raise RuntimeError("my kernel is not supported for training yet")
+def nothing(logits, target):
+    return None
+def number(logits, target):
+    return 0.5
+def detached(logits, target):
+    return logits.detach().sum(1)
 """
 
 
@@ -105,8 +111,14 @@ def test_modules_of_a_users_file(tmp_path: Path) -> None:
     check_against_truth(f"torch:{path}:smoothed:label_smoothing=0.1,weight=0.25:0.75", "float32", index_target(2), classes=2)
     with pytest.raises(UsageError, match=r"smoothed has label_smoothing=0[.]1, which changes the objective"):
         describe(f"torch:{path}:smoothed")
-    with pytest.raises(TargetError, match="it raised RuntimeError: my kernel is not supported for training yet"):
-        evaluate(f"torch:{path}:raises", benign_logits(), index_target())
+    for name, words in (
+        ("raises", "it raised RuntimeError: my kernel is not supported for training yet"),
+        ("nothing", "it returned a NoneType; a Tensor is needed"),
+        ("number", "it returned a float; a Tensor is needed"),
+        ("detached", "its loss does not depend on the logits"),
+    ):
+        with pytest.raises(TargetError, match=words):
+            evaluate(f"torch:{path}:{name}", benign_logits(), index_target())
 
 
 def test_what_it_does_not_compute_is_unsupported() -> None:

@@ -17,7 +17,8 @@ from unittest import mock
 import pytest
 
 from cestab import api
-from cestab.audit.request import make_arithmetics, make_case, make_explain_request
+from cestab.audit.request import make_arithmetics
+from cestab.audit.request_case import make_case, make_explain_request
 from cestab.audit.single import run_explain
 from cestab.cli.app import run
 from cestab.reports import csv_v1, difference_table, explanation_table, github, junit, markdown, sarif, table, walkthrough

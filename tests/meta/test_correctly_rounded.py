@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cestab.audit.evaluate import Cases, Conditions, find_truth, make_cases, settle
+from cestab.audit.conditions import Cases, Conditions
+from cestab.audit.evaluate import find_truth, make_cases, settle
 from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.cases.patterns import PATTERNS

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cestab.audit.evaluate import Block, Conditions, evaluate_block
+from cestab.audit.conditions import Block, Conditions
+from cestab.audit.evaluate import evaluate_block
 from cestab.audit.summary import Summary
 from cestab.formulations.registry import FORMULATIONS, Formulation, Fused, formulation
 from cestab.numerics.arithmetic import Arithmetic

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from cestab.audit.evaluate import Conditions, find_truth, make_cases, settle
+from cestab.audit.conditions import Conditions
+from cestab.audit.evaluate import find_truth, make_cases, settle
 from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format

@@ -1,5 +1,6 @@
 """The public Python functions."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from cestab.audit import sweep as sweep_module
 from cestab.audit.plan import Plan
 from cestab.audit.sweep import Group
 from cestab.errors import UsageError
+from cestab.options import SweepOptions
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
 
@@ -46,4 +48,22 @@ def test_an_interrupt_is_passed_on(call: Callable[[], object], monkeypatch: pyte
 
     monkeypatch.setattr(sweep_module, "collect_groups", interrupt)
     with pytest.raises(KeyboardInterrupt):
+        call()
+
+
+def test_the_shared_options_are_those_of_sweep() -> None:
+    keywords = set(inspect.signature(cestab.sweep).parameters)
+    assert keywords == {"formulations", "fail_on", *SweepOptions.__annotations__}
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("audit", lambda: cestab.audit(DIGITS, pattern="margin")),  # type: ignore[call-arg]
+        ("compare", lambda: cestab.compare("naive", "log-softmax", dtype="float16")),  # type: ignore[call-arg]
+        ("assert_stable", lambda: cestab.assert_stable("naive", logit="-1:1")),  # type: ignore[call-arg]
+    ],
+)
+def test_an_option_that_a_function_does_not_have_is_refused_in_its_name(name: str, call: Callable[[], object]) -> None:
+    with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument"):
         call()

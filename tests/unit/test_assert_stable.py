@@ -12,6 +12,7 @@ from cestab.audit.plan import Plan
 from cestab.results import Verdict
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
+TARGETS = DIGITS.with_name("targets.py")
 QUICK: dict[str, Any] = {"dtypes": "float16", "logits": "-20:20:9", "patterns": "margin", "classes": 2, "targets": "wrong"}
 
 
@@ -48,6 +49,18 @@ def test_what_could_not_be_judged_never_passes(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sweep_module, "run_group", crash)
     with pytest.raises(AssertionError, match=r"^it crashed\n"):
         cestab.assert_stable("compensated", **{**QUICK, "dtypes": ["float16", "bfloat16"]})
+
+
+@pytest.mark.parametrize("target", ["correct", "wrong"])
+def test_a_loss_without_a_gradient_is_not_taken_for_stable(target: str) -> None:
+    name = f"{TARGETS}:loss_only"
+    with pytest.raises(AssertionError) as caught:
+        cestab.assert_stable(["compensated", name], **{**QUICK, "targets": target})
+    first, *shown = str(caught.value).splitlines()
+    assert first == f"the gradient of {name} was not judged"
+    assert "only the loss was judged" in " ".join(" ".join(shown).split())
+    with pytest.raises(AssertionError, match=r"^inf-loss\n"):
+        cestab.assert_stable(f"{TARGETS}:no_shift_loss_only", **QUICK)
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,9 @@ from functools import partial
 import numpy as np
 
 from cestab.audit.assemble import place_float
-from cestab.audit.evaluate import (
-    Block,
-    Conditions,
-    Failure,
-    Outcome,
-    Results,
-    attempt,
-    compute,
-    find_truth,
-    judge_results,
-    make_cases,
-)
+from cestab.audit.compute import Results, compute
+from cestab.audit.conditions import Block, Conditions, Failure, Outcome, attempt
+from cestab.audit.evaluate import find_truth, judge_results, make_cases
 from cestab.audit.interruption import evaluate_each
 from cestab.audit.judge import Doubles, find_error, measure_ulps
 from cestab.audit.rules import Bools

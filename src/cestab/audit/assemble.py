@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cestab.audit.evaluate import Conditions, Failure
+from cestab.audit.conditions import Conditions, Failure
 from cestab.audit.reproduce import sweep_command
 from cestab.audit.summary import Error, Run, Summary, Tally, outcome_kinds
 from cestab.numerics.formats import Format

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from cestab.audit.evaluate import Conditions, find_truth, judge_cases, judge_hard_cases, make_cases
+from cestab.audit.conditions import Conditions
+from cestab.audit.evaluate import find_truth, judge_cases, judge_hard_cases, make_cases
 from cestab.audit.summary import Run, Summary, hard_outcomes, join_runs, nearness
 from cestab.formulations import find_any_formulation
 from cestab.numerics.rounding import IntArray

@@ -85,7 +85,8 @@ def decide_check(config: CheckConfig, reports: Sequence[Report], baseline: Basel
     if not is_interrupted(config, reports):  # else nothing is known to be gone
         stale += (each for checked in audits for each in _find_stale_allowances(checked))
         stale += _find_stale_entries(audits, baseline)
-    return CheckReport(version(), describe_environment(), config, tuple(audits), tuple(stale))
+    targets = dict.fromkeys(facts for report in reports for facts in report.environment.targets)  # of several audits once
+    return CheckReport(version(), describe_environment(tuple(targets)), config, tuple(audits), tuple(stale))
 
 
 def _decide_audit(audit: CheckAudit, report: Report, baseline: Baseline) -> CheckedAudit:

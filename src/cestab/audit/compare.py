@@ -1,12 +1,12 @@
 """Run a comparison: the same cases through a reference and other formulations, and what each does better."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cestab.audit.agreement import AgreementTally, Pair, compare_block
+from cestab.audit.conditions import Block, Outcome
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import Block, Outcome
 from cestab.audit.plan import Plan, group_by_options, plan_sweep
 from cestab.audit.sweep import GroupResult, collect_groups, complete_group, evaluate_plan, refuse_group
 from cestab.audit.targets import loaded_targets
@@ -37,21 +37,17 @@ class ComparedGroup:
         return self.group.is_interrupted
 
 
-Map = Callable[[Callable[[Plan], ComparedGroup], Iterable[Plan]], Iterable[ComparedGroup]]
-
-
 def run_comparison(
     request: SweepRequest,
     *,
     fails_on_worse: bool,
-    execute: Map = map,
     progress: Callable[[int, int], Any] = ignore_progress,
 ) -> Comparison:
     """Return the comparison of the request's first formulation with each of the others."""
     refuse_other_options(request.formulations)
     plans = plan_sweep(request)
     with loaded_targets(request.formulations, request.guard) as targets:
-        groups, is_interrupted = collect_groups(execute(compare_group, plans), len(plans), progress)
+        groups, is_interrupted = collect_groups(map(compare_group, plans), len(plans), progress)
     settings = tuple(
         _compare_setting(group, request, other)
         for other in request.formulations[1:]

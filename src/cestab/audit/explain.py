@@ -7,8 +7,10 @@ import numpy as np
 
 from cestab.audit.assemble import make_setting
 from cestab.audit.compare import refuse_other_options
+from cestab.audit.compute import compute
+from cestab.audit.conditions import Cases, Conditions
 from cestab.audit.environment import describe_environment, version
-from cestab.audit.evaluate import Cases, Conditions, case_weights, compute, exact_case, find_truth
+from cestab.audit.evaluate import case_weights, exact_case, find_truth
 from cestab.audit.replay import Judged, Replay, find_precision, judge_case
 from cestab.audit.root import find_root
 from cestab.audit.spell import spell_exact, spell_number

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from cestab.audit.evaluate import Block, Conditions
+from cestab.audit.conditions import Block, Conditions
 from cestab.cases.patterns import find_pattern
 from cestab.cases.ranges import is_exhaustive, resolve_range, sample_ordinals
 from cestab.cases.targets import TARGET_KINDS

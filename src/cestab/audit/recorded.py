@@ -19,8 +19,9 @@ from cestab.audit.assemble import (
     place_row,
     tell_unjudged,
 )
+from cestab.audit.conditions import Cases, Conditions, Failure, attempt
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import Cases, Conditions, Failure, attempt, evaluate_at, find_truth, judge_cases
+from cestab.audit.evaluate import evaluate_at, find_truth, judge_cases
 from cestab.audit.judge import Judgement, measure_ulps
 from cestab.audit.plan import NUMBERS_PER_BLOCK, group_by_options, plan_arithmetics
 from cestab.audit.reproduce import row_command

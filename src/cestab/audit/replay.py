@@ -11,7 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from cestab.audit.evaluate import Cases, Conditions, Results, find_truth, settle, widen
+from cestab.audit.compute import Results, widen
+from cestab.audit.conditions import Cases, Conditions
+from cestab.audit.evaluate import find_truth, settle
 from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.formulations import Formulation

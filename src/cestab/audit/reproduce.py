@@ -2,7 +2,7 @@
 
 import shlex
 
-from cestab.audit.evaluate import Conditions
+from cestab.audit.conditions import Conditions
 from cestab.formulations import find_any_formulation
 from cestab.results import DEFAULT_IGNORE_INDEX, DEFAULT_OBJECTIVE, AuditRequest, Fp8Overflow, Summation
 

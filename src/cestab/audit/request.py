@@ -1,9 +1,7 @@
 """Requests: from what a caller names (strings, None for a default) to checked values with every default filled in."""
 
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from os import PathLike
-from typing import TypeVar
 
 from cestab.audit import values
 from cestab.cases.patterns import find_pattern
@@ -12,29 +10,24 @@ from cestab.cases.targets import expand_target
 from cestab.errors import UsageError, unknown_name
 from cestab.formulations import families, find_any_formulation
 from cestab.numerics.formats import find_format
+from cestab.numerics.objectives import OBJECTIVES
 from cestab.results import (
+    DEFAULT_DTYPES,
     DEFAULT_GUARD,
     DEFAULT_IGNORE_INDEX,
     DEFAULT_OBJECTIVE,
     DEFAULT_TIMEOUT_SECONDS,
     Arithmetics,
     AuditRequest,
-    ExplainRequest,
     FindingKind,
     Fp8Overflow,
-    GeneratedCase,
-    GivenCase,
     Guard,
     LossOptions,
     Objective,
-    RecordedCase,
     Reduction,
     Summation,
     SweepRequest,
 )
-
-DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
-Word = TypeVar("Word", bound=StrEnum)
 
 
 def make_arithmetics(
@@ -53,16 +46,16 @@ def make_arithmetics(
         if value is not None and not 0 <= values.read_number(name, value) < float("inf"):
             raise UsageError(f"--{name} {value!r} is not a finite number from 0 on")
     return Arithmetics(
-        tuple(find_format(name).name for name in _given("dtype", values.read_names("dtypes", dtypes), DEFAULT_DTYPES)),
+        tuple(find_format(name).name for name in values.select("dtype", values.read_names("dtypes", dtypes), DEFAULT_DTYPES)),
         None if compute is None else find_format(values.read_name("compute", compute), "compute format").name,
         tuple(
-            _find_word(Summation, "summation", name)
-            for name in _given("summation", values.read_names("summations", summations), (Summation.WIDE,))
+            values.read_word(Summation, "summation", name)
+            for name in values.select("summation", values.read_names("summations", summations), (Summation.WIDE,))
         ),
-        _given("loss scale", values.read_numbers("loss_scales", loss_scales), (1.0,)),
+        values.select("loss scale", values.read_numbers("loss_scales", loss_scales), (1.0,)),
         rtol,
         atol,
-        _find_word(Fp8Overflow, "fp8 overflow", fp8_overflow),
+        values.read_word(Fp8Overflow, "fp8 overflow", fp8_overflow),
         values.read_flag("flush_subnormals", flush_subnormals),
     )
 
@@ -72,19 +65,7 @@ def make_guard(timeout: float | None = None, max_memory: str | int | None = None
     seconds = DEFAULT_TIMEOUT_SECONDS if timeout is None else values.read_number("timeout", timeout)
     if not 0 < seconds < float("inf"):
         raise UsageError(f"--timeout {timeout!r} is not a finite number of seconds above 0")
-    return Guard(seconds, None if max_memory is None else _read_bytes(max_memory))
-
-
-def _read_bytes(text: str | int) -> int:
-    shown = str(text).strip().upper().removesuffix("B").removesuffix("I")
-    unit = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}.get(shown[-1:], 1)
-    try:
-        size = float(shown if unit == 1 else shown[:-1]) * unit
-    except ValueError:
-        size = 0.0
-    if not 1 <= size < 2**63:
-        raise UsageError(f"--max-memory {text!r} is not a number of bytes, e.g. 512M or 2G")
-    return int(size)
+    return Guard(seconds, None if max_memory is None else values.read_bytes("max-memory", max_memory))
 
 
 def make_sweep_request(
@@ -106,14 +87,17 @@ def make_sweep_request(
     chosen = find_objective(names, objective)
     is_binary = chosen.is_binary
     default_patterns = ("margin",) if is_binary else ("margin", "offset")
-    texts = _given("target", values.read_names("targets", targets), ("correct", "wrong"))
+    texts = values.select("target", values.read_names("targets", targets), ("correct", "wrong"))
     return SweepRequest(
         chosen,
-        _given("formulation", names, families()[chosen]),
+        values.select("formulation", names, families()[chosen]),
         arithmetics,
         parse_range(values.read_name("logits", logits)),
-        tuple(find_pattern(name).name for name in _given("pattern", values.read_names("patterns", patterns), default_patterns)),
-        _given("classes", values.read_integers("classes", classes), (1,) if is_binary else (2, 1000)),
+        tuple(
+            find_pattern(name).name
+            for name in values.select("pattern", values.read_names("patterns", patterns), default_patterns)
+        ),
+        values.select("classes", values.read_integers("classes", classes), (1,) if is_binary else (2, 1000)),
         tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
         _read_seed(seed),
         find_gates(fail_on),
@@ -124,7 +108,9 @@ def make_sweep_request(
 
 def make_batch(batch: int, reduction: str) -> tuple[int, Reduction]:
     """Return the number of rows and how they are reduced, checked."""
-    chosen = LossOptions(batch=values.read_integer("batch", batch), reduction=_find_word(Reduction, "reduction", reduction))
+    chosen = LossOptions(
+        batch=values.read_integer("batch", batch), reduction=values.read_word(Reduction, "reduction", reduction)
+    )
     return chosen.batch, chosen.reduction
 
 
@@ -144,7 +130,7 @@ def make_audit_request(
     """Return the request of an audit of recorded logits."""
     given = values.read_names("formulations", formulations)
     chosen = find_objective(given, objective)
-    names = _given("formulation", given, families()[chosen])
+    names = values.select("formulation", given, families()[chosen])
     if class_axis not in (0, 1):
         raise UsageError(f"--axis {class_axis} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
     if sample is not None and values.read_integer("sample", sample) < 1:
@@ -180,99 +166,9 @@ def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def make_explain_request(
-    formulation: str,
-    arithmetics: Arithmetics,
-    case: GivenCase | GeneratedCase | RecordedCase,
-    against: str | None = None,
-    batch: int = 1,
-    reduction: str = Reduction.MEAN,
-    objective: str | None = None,
-    guard: Guard = DEFAULT_GUARD,
-) -> ExplainRequest:
-    """Return the request of explain: one formulation, one case, one number format."""
-    names = (formulation,) if against is None else (formulation, against)
-    chosen = find_objective(names, objective)
-    for what, given in (
-        ("dtype", arithmetics.dtypes),
-        ("summation", arithmetics.summations),
-        ("loss scale", arithmetics.loss_scales),
-    ):
-        if len(given) != 1:
-            raise UsageError(f"explain looks at one case: {len(given)} values of {what} are given, one is needed")
-    if isinstance(case, GeneratedCase):
-        find_pattern(case.pattern)
-        targets = list(expand_target(case.target, chosen))
-        if len(targets) != 1:
-            raise UsageError(f"target '{case.target}' is {len(targets)} targets; one case has one")
-    return ExplainRequest(chosen, formulation, arithmetics, case, against, *make_batch(batch, reduction), guard)
-
-
-def make_case(
-    formulation: str,
-    *,
-    logits: Sequence[float] | None = None,
-    target: str | None = None,
-    pattern: str | None = None,
-    classes: int | None = None,
-    at: float | None = None,
-    seed: int | None = None,
-    file: str | None = None,
-    row: int | None = None,
-    labels: str | None = None,
-    class_axis: int | None = None,
-    ignore_index: int | None = None,
-    objective: str | None = None,
-) -> GivenCase | GeneratedCase | RecordedCase:
-    """Return the one case that is named: by its logits, by a magnitude t, or by a row of a file."""
-    ways = [name for name, value in (("--logits", logits), ("--at", at), ("--from", file)) if value is not None]
-    if len(ways) != 1:
-        given = f"{' and '.join(ways)} were" if ways else "nothing was"
-        raise UsageError(f"one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; {given} given")
-    is_binary = find_objective([formulation], objective).is_binary
-    options = {"--pattern": pattern, "--classes": classes, "--seed": seed, "--target": target}
-    recorded = {"--row": row, "--labels": labels, "--axis": class_axis, "--ignore-index": ignore_index}
-    _refuse_stray(ways[0], options | recorded)
-    if logits is not None:
-        if not logits:
-            raise UsageError("the selection is empty: no logits are named")
-        if target is None:
-            raise UsageError(
-                "--logits Z,… needs a --target: a class, weights with commas, or a label, e.g. --logits 100,0 --target 1"
-            )
-        return GivenCase(tuple(logits), target)
-    if at is not None:
-        return GeneratedCase(
-            pattern or "margin", classes if classes is not None else 1 if is_binary else 2, target or "wrong", at, seed or 0
-        )
-    if row is None:
-        raise UsageError("--from FILE needs --row N, the number of the row from 0 on")
-    return RecordedCase(
-        file or "",
-        row,
-        labels,
-        1 if class_axis is None else class_axis,
-        DEFAULT_IGNORE_INDEX if ignore_index is None else ignore_index,
-    )
-
-
-_BELONGING = {
-    "--logits": ("--target",),
-    "--at": ("--pattern", "--classes", "--target", "--seed"),
-    "--from": ("--row", "--labels", "--axis", "--ignore-index"),
-}
-
-
-def _refuse_stray(way: str, options: Mapping[str, object]) -> None:
-    """Refuse an option that does not go with the way in which the case is named."""
-    for option, value in options.items():
-        if value is not None and option not in _BELONGING[way]:
-            raise UsageError(f"{option} does not go with {way}, which takes {', '.join(_BELONGING[way])}")
-
-
 def find_objective(formulations: Sequence[str] | None, objective: str | None) -> Objective:
     """Return the one objective that is named, or that the formulations compute; softmax cross-entropy by default."""
-    named = None if objective is None else _find_word(Objective, "objective", objective)
+    named = None if objective is None else values.read_word(Objective, "objective", objective)
     for name in formulations or ():
         own = find_any_formulation(name).objective
         if own is None:  # a target whose name does not tell
@@ -280,7 +176,23 @@ def find_objective(formulations: Sequence[str] | None, objective: str | None) ->
         if named is not None and own is not named:
             raise UsageError(f"formulation '{name}' computes {own}, not {named}; take them apart")
         named = own
-    return named or DEFAULT_OBJECTIVE
+    chosen = named or DEFAULT_OBJECTIVE
+    for name in formulations or ():
+        _refuse_options(name, chosen)
+    return chosen
+
+
+def _refuse_options(name: str, objective: Objective) -> None:
+    """Refuse an option of the loss that the objective does not have: the truth would be that of another loss."""
+    formulation = find_any_formulation(name)
+    for option in formulation.options.given():
+        if option in OBJECTIVES[objective].option_names:
+            continue
+        others = [other.value for other, exact in OBJECTIVES.items() if option in exact.option_names]
+        raise UsageError(f"{option} of '{name}' is no option of {objective}, but of {', '.join(others)}")
+    count = len(formulation.options.class_weights)
+    if objective.is_binary and count > 1:
+        raise UsageError(f"'{name}' has {count} class weights, but {objective} has one logit and so one weight")
 
 
 def find_gates(given: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -292,22 +204,4 @@ def find_gates(given: str | Sequence[str] | None) -> tuple[str, ...]:
     for word in words:
         if word not in allowed:
             raise unknown_name("finding", word, allowed)
-    return _given("finding", words, ())
-
-
-Value = TypeVar("Value")
-
-
-def _given(what: str, given: Sequence[Value] | None, default: Sequence[Value]) -> tuple[Value, ...]:
-    """Return the given values without repetitions, or the default; an empty list selects nothing and is an error."""
-    chosen = tuple(dict.fromkeys(default if given is None else given))
-    if not chosen:
-        raise UsageError(f"the selection is empty: no {what} is named")
-    return chosen
-
-
-def _find_word(words: type[Word], what: str, given: str) -> Word:
-    text = values.read_name(what, given)
-    if text not in [word.value for word in words]:
-        raise unknown_name(what, text, [word.value for word in words])
-    return words(text)
+    return values.select("finding", words, ())

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from cestab.audit.evaluate import Cases, Conditions, has_mean, make_cases
+from cestab.audit.conditions import Cases, Conditions
+from cestab.audit.evaluate import has_mean, make_cases
 from cestab.audit.explain import SingleCase, explain_case
 from cestab.audit.plan import check_cases, check_options, group_by_options, plan_arithmetics
 from cestab.audit.recorded import make_recorded_target, round_logits

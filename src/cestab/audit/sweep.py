@@ -8,8 +8,9 @@ from typing import Any, Protocol, TypeVar
 from cestab.audit.advise import explain_failures, recommend
 from cestab.audit.assemble import assemble_failure, assemble_sweep
 from cestab.audit.boundaries import Search, find_boundaries
+from cestab.audit.conditions import Block, Failure, Outcome, attempt, merge_results
 from cestab.audit.environment import describe_environment, ignore_progress, version
-from cestab.audit.evaluate import Block, Failure, Outcome, attempt, evaluate_block, merge_results
+from cestab.audit.evaluate import evaluate_block
 from cestab.audit.interruption import evaluate_each
 from cestab.audit.plan import Plan, plan_sweep
 from cestab.audit.summary import Summary, join_runs
@@ -34,14 +35,11 @@ class GroupResult:
     is_interrupted: bool = False
 
 
-Map = Callable[[Callable[[Plan], GroupResult], Iterable[Plan]], Iterable[GroupResult]]
-
-
-def run_sweep(request: SweepRequest, *, execute: Map = map, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
-    """Return the report of a request; `execute` maps the work over its groups, `progress` hears of each finished one."""
+def run_sweep(request: SweepRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
+    """Return the report of a request; `progress` hears of each group of settings that is finished."""
     plans = plan_sweep(request)
     with loaded_targets(request.formulations, request.guard) as targets:
-        groups, is_interrupted = collect_groups(execute(run_group, plans), len(plans), progress)
+        groups, is_interrupted = collect_groups(map(run_group, plans), len(plans), progress)
     results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
     return Report(
         version(),

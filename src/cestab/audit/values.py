@@ -1,13 +1,17 @@
 """Values as callers and configuration files write them, checked for their types; a single value counts as a list of one."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
-from cestab.errors import UsageError
+from cestab.errors import UsageError, unknown_name
 
 LONGEST_VALUE = 60  # characters of a wrong value that a sentence shows
+UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # of memory
+Value = TypeVar("Value")
+Word = TypeVar("Word", bound=StrEnum)
 
 
 def read_names(option: str, value: object) -> tuple[str, ...] | None:
@@ -67,6 +71,35 @@ def read_flag(option: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise _wrong(option, value, "true or false")
     return value
+
+
+def read_bytes(option: str, value: str | int) -> int:
+    """Return a number of bytes, as a number or as 512M, 2G."""
+    shown = str(value).strip().upper().removesuffix("B").removesuffix("I")
+    unit = UNITS.get(shown[-1:], 1)
+    try:
+        size = float(shown if unit == 1 else shown[:-1]) * unit
+    except ValueError:
+        size = 0.0
+    if not 1 <= size < 2**63:
+        raise UsageError(f"--{option} {value!r} is not a number of bytes, e.g. 512M or 2G")
+    return int(size)
+
+
+def read_word(words: type[Word], what: str, value: str) -> Word:
+    """Return one of the words that an enumeration has."""
+    text = read_name(what, value)
+    if text not in [word.value for word in words]:
+        raise unknown_name(what, text, [word.value for word in words])
+    return words(text)
+
+
+def select(what: str, given: Sequence[Value] | None, default: Sequence[Value]) -> tuple[Value, ...]:
+    """Return the given values without repetitions, or the default; an empty list selects nothing and is an error."""
+    chosen = tuple(dict.fromkeys(default if given is None else given))
+    if not chosen:
+        raise UsageError(f"the selection is empty: no {what} is named")
+    return chosen
 
 
 def _read_list(option: str, value: object, kind: type, what: str) -> tuple[Any, ...] | None:

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from cestab.audit.evaluate import Cases, compute_own, find_truth
+from cestab.audit.compute import compute_own
+from cestab.audit.conditions import Cases
+from cestab.audit.evaluate import find_truth
 from cestab.audit.plan import plan_arithmetics
 from cestab.audit.request import make_arithmetics
 from cestab.formulations import Formulation, find_formulation

@@ -127,7 +127,8 @@ def explain(
             write_text(walkthrough.render(compute_walkthrough(), stream), stream)
         return
     name = choose_one(formulation)
-    from cestab.audit.request import make_arithmetics, make_case, make_explain_request, make_guard
+    from cestab.audit.request import make_arithmetics, make_guard
+    from cestab.audit.request_case import make_case, make_explain_request
     from cestab.audit.single import run_explain
 
     arithmetics = make_arithmetics(

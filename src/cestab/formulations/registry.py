@@ -12,7 +12,7 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import Array, Tape
 from cestab.numerics.target import Target
-from cestab.results import FindingKind, LossOptions, Objective
+from cestab.results import OPTION_NAMES, FindingKind, LossOptions, Objective
 
 
 class Fused(NamedTuple):
@@ -50,7 +50,9 @@ class Formulation:
     def options(self) -> LossOptions:
         """The options of the objective, given or by default."""
         declared = self.defaults()
-        return LossOptions(**{name: self.parameters.get(name, declared[name].default) for name in self.option_names})
+        given: dict[str, Any] = {name: self.parameters.get(name, declared[name].default) for name in self.option_names}
+        lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+        return LossOptions(**(given | lists))
 
     def with_options(self, options: LossOptions) -> "Formulation | None":
         """Return the formulation with these options of the objective, None where it has no such parameters."""
@@ -120,11 +122,21 @@ def formulation(
 
 
 def add_formulation(recipe: Recipe) -> Recipe:
-    """Register a user's recipe of softmax cross-entropy under its own name, underscores as dashes."""
+    """Register a user's recipe of softmax cross-entropy under its own name, underscores as dashes.
+
+    Those of its parameters that have the name of an option of an objective change the truth, as they do in a target's name.
+    """
     name = recipe.__name__.replace("_", "-")
     if name in FORMULATIONS:
         raise UsageError(f"'{name}' is a formulation of cestab's own; give yours another name")
-    ADDED[name] = Formulation(name, Objective.SOFTMAX_CROSS_ENTROPY, recipe, recipe.__module__, {})
+    added = Formulation(name, Objective.SOFTMAX_CROSS_ENTROPY, recipe, recipe.__module__, {})
+    added = replace(added, option_names=tuple(key for key in added.defaults() if key in OPTION_NAMES))
+    try:
+        _ = added.options
+    except TypeError:
+        defaults = ", ".join(f"{key}={added.defaults()[key].default!r}" for key in added.option_names)
+        raise UsageError(f"the defaults of '{name}' are no options of a loss: {defaults}") from None
+    ADDED[name] = added
     return recipe
 
 
@@ -162,12 +174,30 @@ def with_parameters(found: Formulation, text: str, options: str) -> Formulation:
             raise UsageError(f"'{text}' gives {key} no value, e.g. {key}={declared[key].default}")
         if key in parameters:
             raise UsageError(f"'{text}' gives {key} twice")
-        parameters[key] = _parse_parameter(found.recipe, declared[key], value)
+        reader = _READERS.get(key) if key in found.option_names else None
+        parameters[key] = _parse_parameter(found.recipe, declared[key], value) if reader is None else reader(key, value)
         if isinstance(parameters[key], float) and key not in found.option_names:  # LossOptions looks at those itself
             _check_number(key, value, parameters[key], is_eps=found.name not in ADDED)
     given = replace(found, name=text, parameters=parameters)
     _ = given.options  # raises what LossOptions refuses
     return given
+
+
+def _read_weights(name: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(":"))
+    except ValueError:
+        raise UsageError(f"{name}={text} are not numbers with colons between, e.g. 0.2:0.8") from None
+
+
+def _read_index(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{name}={text} is not a whole number") from None
+
+
+_READERS: Mapping[str, Callable[[str, str], Any]] = {"class_weights": _read_weights, "ignore_index": _read_index}
 
 
 def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str) -> Any:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.results import CheckedAudit, CheckProblem, CheckReport, show_count
+from cestab.reports.external import list_unjudged
+from cestab.reports.rows import Cell, escape_markdown, to_csv, to_markdown
+from cestab.results import CheckedAudit, CheckProblem, CheckReport, Verdict, show_count
 
 COLUMNS = (
     "audit",
@@ -57,18 +58,40 @@ def _cells(problem: CheckProblem) -> list[Cell]:
 
 
 def render_markdown(report: CheckReport) -> str:
-    """Return the headline, a row per audit, what is gated, and what is stale."""
+    """Return the headline, a row per audit, what is gated, what was not judged, and what is stale."""
     gated = report.gated()
-    verdict = f"fails: {show_count(len(gated), 'gated finding')}" if gated else "passes"
-    parts = [f"## `cestab check` {verdict}\n", to_markdown(OVERVIEW, (_overview(report, each) for each in report.audits))]
+    headline = f"## `cestab check` {_tell_outcome(report)}\n"
+    parts = [headline, to_markdown(OVERVIEW, (_overview(report, each) for each in report.audits))]
     if gated:
         rows = [(checked.audit.name, str(each.result.setting), each.rule, each.message) for checked, each in gated]
         parts.append(to_markdown(("audit", "setting", "rule", "gated"), rows[:MOST_LINES]))
         if len(rows) > MOST_LINES:
             parts.append(f"… and {len(rows) - MOST_LINES} more; `cestab check --json` has them all.\n")
+    if unjudged := find_unjudged(report):
+        lines = [
+            f"- **{escape_markdown(audit)}**: {escape_markdown(': '.join(words))}\n" for audit, *words in unjudged[:MOST_LINES]
+        ]
+        parts.append("".join(["**Not judged**\n\n", *lines]))
     if report.stale:
         parts.append(to_markdown(("audit", "stale"), [(each.audit, each.message) for each in report.stale[:MOST_LINES]]))
     return "\n".join(parts)
+
+
+def find_unjudged(report: CheckReport) -> list[tuple[str, str, str]]:
+    """Return audit, formulation and reason of what could not be judged."""
+    return [(checked.audit.name, *line) for checked in report.audits for line in list_unjudged(checked.report.settings)]
+
+
+def _tell_outcome(report: CheckReport) -> str:
+    """Return what came of a check, and what keeps it from being the whole answer."""
+    gated, crashed = len(report.gated()), report.verdict_counts()[Verdict.ERROR]
+    partly = sum(result.verdict.is_judged and not result.is_wholly_judged for result in report.results())
+    limits = ["was interrupted"] if report.is_interrupted else []
+    limits += [f"could not audit {show_count(crashed, 'setting')}"] if crashed else []
+    limits += [f"judged only the loss in {show_count(partly, 'setting')}"] if partly else []
+    if gated:
+        return ", ".join([f"fails: {show_count(gated, 'gated finding')}", *limits])
+    return ", ".join(limits if report.is_interrupted or crashed else ["passes", *limits])
 
 
 OVERVIEW = ("audit", "settings", "pass", "warn", "fail", "not judged", "gated", "accepted", "stale")

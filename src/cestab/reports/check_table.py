@@ -8,8 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cestab.reports.check_rows import OVERVIEW, count_audit
-from cestab.reports.external import list_unjudged
+from cestab.reports.check_rows import OVERVIEW, count_audit, find_unjudged
+from cestab.reports.external import list_targets
 from cestab.reports.table import describe_limits
 from cestab.reports.text import to_text
 from cestab.results import CheckProblem, CheckReport, show_count
@@ -37,13 +37,9 @@ def _parts(report: CheckReport) -> Iterator[RenderableType]:
     yield Text(" · ".join(parts))
     yield _overview(report)
     yield from _list("Gated", "red", (_line(checked.audit.name, *_tell(problem)) for checked, problem in report.gated()))
-    yield from _list("Not judged", "magenta", _unjudged(report))
+    yield from _list("Not judged", "magenta", (_line(*line) for line in find_unjudged(report)))
     yield from _list("Stale", "yellow", (_line(each.audit, each.message) for each in report.stale))
-
-
-def _unjudged(report: CheckReport) -> Iterator[Text]:
-    for checked in report.audits:
-        yield from (_line(checked.audit.name, *words) for words in list_unjudged(checked.report.settings))
+    yield from _list("Run by", "default", (_line(*line) for line in list_targets(report.environment)))
 
 
 def _overview(report: CheckReport) -> Table:

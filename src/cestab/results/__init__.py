@@ -60,6 +60,7 @@ from cestab.results.kinds import (
 )
 from cestab.results.objectives import (
     NO_OPTIONS,
+    OPTION_NAMES,
     LossOptions,
     Reduction,
 )
@@ -78,6 +79,7 @@ from cestab.results.report import (
     find_worst,
 )
 from cestab.results.requests import (
+    DEFAULT_DTYPES,
     DEFAULT_IGNORE_INDEX,
     Arithmetics,
     AuditRequest,
@@ -104,12 +106,14 @@ from cestab.results.words import (
 )
 
 __all__ = [
+    "DEFAULT_DTYPES",
     "DEFAULT_GUARD",
     "DEFAULT_IGNORE_INDEX",
     "DEFAULT_OBJECTIVE",
     "DEFAULT_TIMEOUT_SECONDS",
     "JUDGED",
     "NO_OPTIONS",
+    "OPTION_NAMES",
     "Agreement",
     "Allowance",
     "Arithmetics",

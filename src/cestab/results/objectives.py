@@ -8,7 +8,7 @@ from typing import Any
 
 from cestab.errors import UsageError
 
-MOST_ROWS = 2**24  # of a batch: as many as float32 counts exactly
+MOSTROWS = 2**24  # of a batch: as many as float32 counts exactly
 MOST_GAMMA = 8.0  # of a focal loss: the error bounds of its truth are proven up to there
 
 
@@ -47,8 +47,8 @@ class LossOptions:
         for weight in self.class_weights:
             if not 0 <= weight < math.inf:
                 raise UsageError(f"class weight {weight!r} is not a finite number from 0 on")
-        if not 1 <= self.batch <= MOST_ROWS:
-            raise UsageError(f"a batch of {self.batch} rows is not one of 1 to {MOST_ROWS}")
+        if not 1 <= self.batch <= MOSTROWS:
+            raise UsageError(f"a batch of {self.batch} rows is not one of 1 to {MOSTROWS}")
 
     @property
     def kept_rows(self) -> int:
@@ -67,8 +67,11 @@ class LossOptions:
 
     def show(self) -> dict[str, Any]:
         """Return the fields of a setting in a report: the batch, its reduction, and the options that are not as by default."""
-        options = {name: value for name, value in vars(self).items() if name not in _ROWS and value != _DEFAULTS[name]}
-        return {"batch": self.batch, "reduction": self.reduction, "options": options}
+        return {"batch": self.batch, "reduction": self.reduction, "options": self.given()}
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that are not as by default, those of the batch apart."""
+        return {name: value for name, value in vars(self).items() if name not in ROWS and value != _DEFAULTS[name]}
 
     @classmethod
     def read(cls, shown: Mapping[str, Any]) -> "LossOptions":
@@ -79,6 +82,7 @@ class LossOptions:
         return cls(**options, batch=shown.get("batch", 1), reduction=Reduction(shown.get("reduction", Reduction.MEAN)))
 
 
-_ROWS = ("batch", "reduction")
+ROWS = ("batch", "reduction")  # the options that every objective has
 _DEFAULTS = {field.name: field.default for field in fields(LossOptions)}
+OPTION_NAMES = tuple(name for name in _DEFAULTS if name not in ROWS)
 NO_OPTIONS = LossOptions()

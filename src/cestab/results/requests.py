@@ -6,6 +6,8 @@ from cestab.results.kinds import Fp8Overflow, Objective, Summation
 from cestab.results.objectives import Reduction
 from cestab.results.targets import DEFAULT_GUARD, Guard
 
+DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
+
 
 @dataclass(frozen=True)
 class LogitRange:
@@ -27,7 +29,7 @@ class LogitRange:
 class Arithmetics:
     """The options of the number format and of judgement that sweep and audit share. None means the format's own."""
 
-    dtypes: tuple[str, ...] = ("float16", "bfloat16", "float32", "float64")
+    dtypes: tuple[str, ...] = DEFAULT_DTYPES
     compute: str | None = None
     summations: tuple[Summation, ...] = (Summation.WIDE,)
     loss_scales: tuple[float, ...] = (1.0,)

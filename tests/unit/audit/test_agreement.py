@@ -9,7 +9,9 @@ import pytest
 from flint import arb, ctx
 
 from cestab.audit.agreement import Pair, compare_block
-from cestab.audit.evaluate import Block, Conditions, case_weights, compute_own, make_cases
+from cestab.audit.compute import compute_own
+from cestab.audit.conditions import Block, Conditions
+from cestab.audit.evaluate import case_weights, make_cases
 from cestab.audit.plan import plan_arithmetics
 from cestab.audit.request import make_arithmetics
 from cestab.formulations import find_formulation

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from cestab.audit.compare import run_comparison
-from cestab.audit.evaluate import Block, Conditions, evaluate_block, make_cases
+from cestab.audit.conditions import Block, Conditions
+from cestab.audit.evaluate import evaluate_block, make_cases
 from cestab.audit.plan import group_by_options, plan_arithmetics, plan_sweep
-from cestab.audit.request import make_arithmetics, make_case, make_explain_request, make_pair, make_sweep_request
+from cestab.audit.request import make_arithmetics, make_pair, make_sweep_request
+from cestab.audit.request_case import make_case, make_explain_request
 from cestab.audit.single import run_explain
 from cestab.audit.summary import Summary
 from cestab.audit.sweep import run_sweep

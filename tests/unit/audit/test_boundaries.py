@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from cestab.audit.boundaries import Probe, Search, find_boundaries, refine_runs
-from cestab.audit.evaluate import Block, Conditions, evaluate_block
+from cestab.audit.conditions import Block, Conditions
+from cestab.audit.evaluate import evaluate_block
 from cestab.audit.summary import Run, Summary, join_runs, outcome_kinds
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import IntArray, from_ordinal, to_ordinal

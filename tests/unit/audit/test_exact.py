@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cestab.audit.evaluate import Cases, Conditions, find_truth, make_cases
+from cestab.audit.conditions import Cases, Conditions
+from cestab.audit.evaluate import find_truth, make_cases
 from cestab.audit.exact import decide_exactly
 from cestab.audit.judge import judge_block
 from cestab.audit.rules import CODES, Limits

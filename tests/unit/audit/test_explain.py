@@ -11,7 +11,8 @@ import pytest
 from flint import arb, ctx
 
 from cestab.audit.explain import MOST_SHOWN
-from cestab.audit.request import make_arithmetics, make_case, make_explain_request
+from cestab.audit.request import make_arithmetics
+from cestab.audit.request_case import make_case, make_explain_request
 from cestab.audit.single import run_explain
 from cestab.audit.spell import spell_exact
 from cestab.numerics.exact import Exact

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cestab.audit.evaluate import Block, Failure, Outcome
+from cestab.audit.conditions import Block, Failure, Outcome
 from cestab.audit.interruption import evaluate_each
 from cestab.audit.plan import Plan, plan_sweep
 from cestab.audit.request import make_arithmetics, make_sweep_request

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from cestab.audit.evaluate import Cases, Conditions, find_truth, make_cases, settle
+from cestab.audit.conditions import Cases, Conditions
+from cestab.audit.evaluate import find_truth, make_cases, settle
 from cestab.audit.judge import judge_block, judge_hard_outcomes
 from cestab.audit.rules import CODES, KINDS
 from cestab.numerics.formats import FORMATS, Format

@@ -201,6 +201,9 @@ def test_a_loss_without_a_gradient_is_judged_for_the_loss_alone_and_never_recomm
     assert {each.formulation for each in report.recommendations} == {None}, "naive fails, and the other was not wholly judged"
     shown = [setting for setting in json.loads(json_of(report))["settings"] if setting["formulation"] != "naive"]
     assert {setting["reason"] for setting in shown} == {"it returns no gradient: only the loss was judged"}
+    assert {each.why for each in sweep("loss_only").recommendations} == {
+        f"the gradient of {path_to('loss_only')} could not be judged in both settings"
+    }
     assert report.exit_status() is ExitStatus.DONE
     alone = sweep("no_shift_loss_only")
     assert {result.verdict for result in alone.settings} == {Verdict.FAIL}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flint import ctx
 
-from cestab.audit.evaluate import Cases
+from cestab.audit.conditions import Cases
 from cestab.audit.plan import plan_arithmetics
 from cestab.audit.replay import Judged, Replay, find_precision
 from cestab.audit.request import make_arithmetics

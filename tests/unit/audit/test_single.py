@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cestab.audit.request import make_arithmetics, make_case, make_explain_request
+from cestab.audit.request import make_arithmetics
+from cestab.audit.request_case import make_case, make_explain_request
 from cestab.audit.single import run_explain
 from cestab.errors import UsageError
 from cestab.results import Arithmetics, Explanation, FindingKind

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cestab.audit.evaluate import Block, Conditions, evaluate_block, merge_results
+from cestab.audit.conditions import Block, Conditions, merge_results
+from cestab.audit.evaluate import evaluate_block
 from cestab.audit.judge import Judgement
 from cestab.audit.rules import CODES, KINDS
 from cestab.audit.summary import (

@@ -15,7 +15,7 @@ from cestab.formulations.registry import ADDED, find_recipe
 from cestab.numerics import tape
 from cestab.numerics.formats import FORMATS
 from cestab.primitives import Array, Fused, Target, exp, log, max_over_classes, pick, softmax, subtract_target, sum_over_classes
-from cestab.results import Objective, Verdict
+from cestab.results import LossOptions, Objective, Verdict
 
 DATA = Path(__file__).parents[2] / "data" / "targets.py"
 
@@ -158,6 +158,71 @@ def test_parameters_change_what_is_computed() -> None:
     cestab.formulation(with_parameters)
     explanation = cestab.explain("with-parameters:scale=2,steps=3,form=twice", logits=[0.0, 0.0], target=0, dtype="float64")
     assert explanation.outcome.loss.value == pytest.approx(12 * np.log(2), rel=1e-15)
+
+
+def textbook(z: Array, target: Target, *, label_smoothing: float = 0.0, class_weights: Any = ()) -> Array:
+    """Smoothed by the definition: (1 − α)·(−log p_t) + α/K·Σ −log p."""
+    weight: float = class_weights[0] if class_weights else 1.0
+    log_p = log(softmax(z))
+    spread = sum_over_classes(log_p) * (label_smoothing / len(z.value))
+    return -(pick(log_p, target) * (1.0 - label_smoothing) + spread) * weight
+
+
+def test_a_parameter_that_is_an_option_of_the_loss_changes_the_truth() -> None:
+    """With z = (1, 0), the target 0 and α = 0.3 the loss is log1p(e^−1) + 0.15, and the gradient p − (0.85, 0.15)."""
+    cestab.formulation(textbook)
+    explanation = cestab.explain("textbook:label_smoothing=0.3", logits=[1.0, 0.0], target=0, dtype="float64")
+    assert float(explanation.true_loss) == pytest.approx(np.log1p(np.exp(-1)) + 0.15, rel=1e-9)
+    p = 1 / (1 + np.exp(-1))
+    assert [float(g) for g in explanation.true_gradient] == pytest.approx([p - 0.85, 0.85 - p], rel=1e-9)
+    assert explanation.outcome.findings == ()
+    options: dict[str, Any] = {"dtypes": ["float32", "float64"], "classes": 3, "patterns": "margin", "logits": "-10:10:9"}
+    report = cestab.sweep(["textbook", "textbook:label_smoothing=0.3"], **options)
+    assert {r.verdict for r in report.settings} <= {Verdict.PASS, Verdict.WARN}
+    assert {r.setting.options.label_smoothing for r in report.settings} == {0.0, 0.3}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("textbook:label_smoothing=2", "label_smoothing=2.0 is not a number from 0 to 1"),
+        ("textbook:label_smoothing=x", "label_smoothing=nan is not a number from 0 to 1"),
+        ("textbook:class_weights=1:x", "class_weights=1:x are not numbers with colons between, e.g. 0.2:0.8"),
+        ("textbook:class_weights=-1", "class weight -1.0 is not a finite number from 0 on"),
+    ],
+)
+def test_wrong_options_are_told(text: str, words: str) -> None:
+    cestab.formulation(textbook)
+    with pytest.raises(UsageError) as caught:
+        find_formulation(text)
+    assert str(caught.value) == words
+
+
+def test_options_of_any_kind_are_read() -> None:
+    def mine(z: Array, target: Target, *, class_weights: Any = (), ignore_index: int = -100) -> Array:
+        weight: float = (class_weights or [1.0])[0] * (1.0 if ignore_index else 0.0)
+        return -pick(log(softmax(z)), target) * weight
+
+    cestab.formulation(mine)
+    assert find_formulation("mine").options == LossOptions(ignore_index=-100)
+    given = find_formulation("mine:class_weights=0.5:2,ignore_index=0")
+    assert given.options == LossOptions(class_weights=(0.5, 2.0), ignore_index=0)
+    with pytest.raises(UsageError, match="ignore_index=x is not a whole number"):
+        find_formulation("mine:ignore_index=x")
+
+
+def test_options_of_another_objective_and_defaults_that_are_none_are_refused() -> None:
+    def focal(z: Array, target: Target, *, gamma: float = 2.0) -> Array:
+        return -pick(log(softmax(z)), target) * gamma
+
+    def unset(z: Array, target: Target, *, label_smoothing: float | None = None) -> Array:
+        return -pick(log(softmax(z)), target) * (label_smoothing or 1.0)
+
+    cestab.formulation(focal)
+    with pytest.raises(UsageError, match=r"gamma of 'focal' is no option of softmax-cross-entropy, but of focal-loss$"):
+        cestab.sweep("focal")
+    with pytest.raises(UsageError, match="the defaults of 'unset' are no options of a loss: label_smoothing=None"):
+        cestab.formulation(unset)
 
 
 def test_an_annotation_that_only_type_checkers_import_is_no_obstacle() -> None:

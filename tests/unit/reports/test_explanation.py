@@ -161,3 +161,29 @@ def test_the_walk_through_has_a_row_for_every_margin() -> None:
     lines = [line.split() for line in walkthrough.render([row], io.StringIO()).splitlines()]
     assert ["90", "8.194e-40", "-inf"] in lines
     assert ["90", "nan", "0", "-1", "-0.5", "-0.75"] in lines
+
+
+@pytest.mark.parametrize(
+    ("names", "header"),
+    [
+        (("torch:torch.nn.functional.cross_entropy:label_smoothing=0.1",), ["truth torch:…cross_entropy:label_smoothing=0.1"]),
+        (
+            ("jax:optax.softmax_cross_entropy_with_integer_labels", "/home/me/my losses/losses.py:[stable]"),
+            ["jax:…softmax_cross_entropy_", "truth with_integer_labels …losses.py:[stable]"],
+        ),
+        (
+            ("/somewhere/in/one/losses.py:stable", "/somewhere/in/two/losses.py:stable"),
+            ["/somewhere/in/one/ /somewhere/in/two/", "truth losses.py:stable losses.py:stable"],
+        ),
+    ],
+    ids=["one", "two", "two-of-the-same-short-name"],
+)
+def test_the_names_of_targets_are_short_and_broken_between_words(
+    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], header: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    first, *rest = (replace(OUTCOME, formulation=name) for name in names)
+    explanation = replace(EXPLANATION, operations=(), root_cause=None, outcome=first, against=rest[0] if rest else None)
+    lines = [" ".join(words) for words in show(explanation)]
+    start = next(index for index, line in enumerate(lines) if line.startswith("loss "))
+    assert lines[start - len(header) : start] == header

@@ -58,6 +58,8 @@ class NumpyEngine(Engine):
 def _to_numbers(values: Any, what: str) -> Numbers:
     """Return what a function returned as an array of floats, in the format that it has; whole numbers as float64."""
     array = np.asarray(values)
+    if array.dtype == object:
+        raise TargetError(f"it returned {type(values).__name__} as {what}; an array of real numbers is needed")
     if array.dtype.kind in "iu":
         return array.astype(np.float64)
     if array.dtype.kind != "f" and array.dtype.name not in FORMATS:
@@ -68,7 +70,7 @@ def _to_numbers(values: Any, what: str) -> Numbers:
 def _to_floats(values: Any, what: str) -> Numbers:
     """Return what a function returned as float64 or float32, which hold narrower ones exactly."""
     array = _to_numbers(values, what)
-    return array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
+    return array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32, copy=False)
 
 
 ENGINE = NumpyEngine

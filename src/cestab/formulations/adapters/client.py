@@ -82,7 +82,8 @@ class _Worker:
             return
         if used > limit:
             self.end()
-            raise TargetError(f"its process needed more than {limit / 2**30:.3g} GiB of memory")
+            size = f"{limit / 2**30:.3g} GiB" if limit >= 2**30 else f"{limit / 2**20:.3g} MiB"
+            raise TargetError(f"its process needed more than {size} of memory")
 
     def end(self) -> None:
         """End the process at once, and with it those that it started."""

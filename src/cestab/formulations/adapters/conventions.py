@@ -106,6 +106,7 @@ KNOWN: dict[str, dict[str, Convention]] = {
 _UNKNOWN = {"keras": Convention(takes_columns=True)}  # of an adapter's functions that are in no table
 CONVENTION_KEYS = ("input", "output", "target", "order")
 _OBJECTIVE_OF_INPUT = {Input.SIGMOID: BINARY, Input.SOFTMAX: SOFTMAX, Input.LOG_SOFTMAX: SOFTMAX}
+_OBJECTIVE_OF_OPTION = {"gamma": Objective.FOCAL_LOSS, "z_weight": Objective.Z_LOSS}
 _SQUARED_ERROR = {Input.SIGMOID: Objective.SIGMOID_MEAN_SQUARED_ERROR, Input.SOFTMAX: Objective.SOFTMAX_MEAN_SQUARED_ERROR}
 
 
@@ -129,11 +130,19 @@ def find_convention(name: TargetName) -> Convention:
     return replace(convention, objective=_guess_objective(name, convention))
 
 
+def is_known(name: TargetName) -> bool:
+    """Whether a table tells how the function is called."""
+    return name.last in KNOWN.get(name.adapter, {})
+
+
 def _guess_objective(name: TargetName, convention: Convention) -> Objective | None:
     if name.last in ("mse_loss", "MSELoss"):
-        return _SQUARED_ERROR.get(convention.input)
-    if name.get("gamma") is not None:
-        return Objective.FOCAL_LOSS
+        if convention.input not in _SQUARED_ERROR:
+            raise UsageError(f"'{name.text}' needs input=softmax or input=sigmoid")
+        return _SQUARED_ERROR[convention.input]
+    for key, objective in _OBJECTIVE_OF_OPTION.items():
+        if name.get(key) is not None:
+            return objective
     return _OBJECTIVE_OF_INPUT.get(convention.input)
 
 
@@ -146,5 +155,5 @@ def _word(words: type[Word], name: TargetName, key: str, default: Default) -> Wo
     if text is None:
         return default
     if text not in [word.value for word in words]:
-        raise unknown_name(f"{key} of '{name.text}'", text, [word.value for word in words])
+        raise unknown_name(key, text, [word.value for word in words])
     return words(text)

@@ -52,6 +52,7 @@ class Engine(ABC):
     compiles_shapes: bool = False  # whether every new number of rows costs a compilation
     class_axis: int = 1  # of logits as the function gets them
     row_axis: int = 0  # of its losses
+    arrays: tuple[type, ...] = ()  # what a loss may be; () where the adapter looks at it itself
     inputs: Mapping[Input, Callable[[Any], Any]]
 
     def __init__(self, site: Site) -> None:
@@ -128,6 +129,8 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
             value = -engine.pick(function(x), target)
         else:
             value = function(target, x) if is_swapped else function(x, target)
+        if engine.arrays and not isinstance(value, engine.arrays):
+            raise TargetError(f"it returned a {type(value).__name__}; a {engine.arrays[0].__name__} is needed")
         if isinstance(value, tuple):  # a loss with its own gradient, which nothing is reduced of
             return value
         rank = len(getattr(value, "shape", ()))  # a plain number has none
@@ -161,7 +164,7 @@ def find_parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parame
 def to_numpy(values: Any) -> Numbers:
     """Return a framework's array as float64 or float32, which hold narrower ones exactly."""
     array = np.asarray(values)
-    return array if array.dtype == np.float64 else array.astype(np.float32)
+    return array if array.dtype == np.float64 else array.astype(np.float32, copy=False)
 
 
 def flushes(exponential: Callable[[np.float32], Any]) -> bool:

@@ -74,14 +74,12 @@ class LoadedTarget:
         pieces = self._batches(work, z, target) if work.options.batch > 1 else self._rows(work, z, target)
         losses, gradients = [], []
         for loss, gradient in pieces:
-            losses.append(loss)
-            gradients.append(gradient)
+            losses.append(loss.copy())  # what a function returns may be its own, to be written over by the next call
+            if gradient is not None:
+                gradients.append(gradient.reshape(len(gradient), -1).T.copy())
             tick()
-        whole = [gradient for gradient in gradients if gradient is not None]
-        if len(whole) < len(gradients):
-            return np.concatenate(losses), None
-        gradient = np.concatenate(whole)
-        return np.concatenate(losses), np.ascontiguousarray(gradient.reshape(len(gradient), -1).T)
+        has_gradient = len(gradients) == len(losses)
+        return _join(losses), _join(gradients) if has_gradient else None
 
     def facts(self) -> TargetFacts:
         """Return what its numbers depend on."""
@@ -118,7 +116,7 @@ class LoadedTarget:
                 raise UnsupportedError(f"{self.name.last} takes class indices, no dense target")
             return np.ascontiguousarray(target.weights.T)
         if form is not TargetForm.ONE_HOT:
-            return target.index.astype(np.int64)
+            return target.index.astype(np.int64, copy=False)
         weights = np.zeros((target.index.size, classes))
         weights[np.arange(target.index.size), target.index] = 1.0
         return weights
@@ -174,7 +172,7 @@ class LoadedTarget:
                 )
             if loss.size != 1:
                 raise TargetError(f"it returned a loss of shape {loss.shape} for a batch; one number is needed")
-            yield loss.reshape(1), None if gradient is None else gradient[:1].copy()  # and not the whole batch's
+            yield loss.reshape(1), None if gradient is None else gradient[:1]
 
     def _check(self, loss: Numbers, gradient: Numbers | None, shape: tuple[int, ...]) -> Numbers:
         """Return a loss of shape (rows,); a TargetError where it, or its gradient, has another."""
@@ -214,6 +212,10 @@ class LoadedTarget:
         order = find_order(getattr(called, "forward", called), convention)  # of a PyTorch module, whose call tells nothing
         convention = replace(convention, order=order)
         return self.engine.prepare(make_loss(function, convention, self.engine, options), fmt)
+
+
+def _join(parts: list[Numbers]) -> Numbers:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 def _find_version(package: str) -> str | None:

@@ -24,6 +24,7 @@ class JaxEngine(Engine):
     packages = ("jax", "jaxlib")
     modes = ("eager", "jit", "vmap")
     devices = ("cpu", "cuda")
+    arrays = (jax.Array,)
     inputs = {  # noqa: RUF012
         Input.SOFTMAX: jax.nn.softmax,
         Input.LOG_SOFTMAX: jax.nn.log_softmax,

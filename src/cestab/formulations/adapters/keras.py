@@ -27,6 +27,7 @@ class KerasEngine(Engine):
     modes = _BACKEND.modes
     devices = _BACKEND.devices
     backends = (BACKEND,)
+    arrays = _BACKEND.arrays
     inputs: Mapping[Input, Any] = {
         Input.SOFTMAX: keras.ops.softmax,
         Input.LOG_SOFTMAX: keras.ops.log_softmax,

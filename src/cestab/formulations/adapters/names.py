@@ -15,6 +15,7 @@ ADAPTERS = {
     "tensorflow": "TensorFlow, e.g. tensorflow:tf.nn.softmax_cross_entropy_with_logits",
     "python": "a function of NumPy arrays, or of cestab's own, e.g. python:mypkg.losses.stable_ce or losses.py:stable_ce",
 }
+ADAPTER_OF = {"torch": "torch", "jax": "jax", "optax": "jax", "keras": "keras", "tf": "tensorflow", "tensorflow": "tensorflow"}
 KERAS_BACKENDS = ("jax", "tensorflow", "torch")
 PLAIN_FILE = re.compile(r"[^:=]+\.py(:|$)")  # path/to/file.py:function, without an adapter
 PARAMETERS = re.compile(r":(?=[A-Za-z_]\w*=)")
@@ -55,8 +56,13 @@ def refuse_near_name(text: str, formulations: Iterable[str]) -> None:
     if head in formulations:
         return
     if "." in head or "/" in head:
+        adapter = ADAPTER_OF.get(head.partition(".")[0], "python")
         raise UsageError(
-            f"'{text}' is no formulation; code that is not cestab's is named python:{text} or path/to/file.py:function"
+            f"'{text}' is no formulation; code that is not cestab's is named {adapter}:{text} or path/to/file.py:function"
+        )
+    if rest.isidentifier():
+        raise UsageError(
+            f"'{text}' is no formulation; a function is named {head}.py:{rest} in a file, python:{head}.{rest} in a module"
         )
     if "." in rest.partition("=")[0]:
         raise unknown_name("adapter", head, ADAPTERS)
@@ -67,9 +73,11 @@ def parse_target_name(text: str) -> TargetName:
     head, *rest = PARAMETERS.split(text, maxsplit=1)
     adapter, _, path = ("python", "", head) if PLAIN_FILE.match(text) else head.partition(":")
     file, _, function = path.rpartition(":")
-    if "," in function or ":" in file or ("," in file and not file.endswith(".py")):
+    if "," in function or ("," in file and (":" in file or not file.endswith(".py"))):
         parts = " ".join(f"-f {part}" for part in text.split(","))
         raise UsageError(f"'{text}' looks like a list; repeat the option: {parts}")
+    if "::" in path:
+        raise UsageError(f"'{text}' has two colons in a row; one is needed: {text.replace('::', ':')}")
     if file and not file.endswith(".py") and function:
         raise UsageError(f"'{function}' in '{text}' is not key=value")
     if not path or path.endswith((":", ".py")):
@@ -96,6 +104,8 @@ def parse_value(text: str) -> Any:
 def choose(name: TargetName, key: str, allowed: tuple[str, ...], default: str) -> str:
     """Return the value of a parameter that is one of some words."""
     value = name.get(key)
+    if value is not None and allowed == ("",):
+        raise UsageError(f"{name.adapter} has no {key}: '{key}={value}' means nothing")
     if value is not None and value not in allowed:
         raise unknown_name(f"{key} of {name.adapter}", value, allowed)
     return value or default

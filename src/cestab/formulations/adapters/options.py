@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cestab.errors import UsageError, unknown_name
-from cestab.formulations.adapters.conventions import CONVENTION_KEYS, Input, find_convention
+from cestab.formulations.adapters.conventions import CONVENTION_KEYS, Input, find_convention, is_known
 from cestab.formulations.adapters.engine import SITE_KEYS, Engine, find_parameters
 from cestab.formulations.adapters.names import TargetName, parse_value
 from cestab.numerics.formats import Format
@@ -14,6 +14,7 @@ from cestab.results import LossOptions
 
 WEIGHT_KEYS = ("weight", "class_weight", "class_weights")
 IGNORE_KEYS = ("ignore_index", "ignore_class")
+OPTION_KEYS = ("label_smoothing", "gamma", "z_weight", *WEIGHT_KEYS, *IGNORE_KEYS)  # that change the objective
 REFUSED = {"pos_weight": "cestab has no truth for it"}
 
 
@@ -35,7 +36,10 @@ def read_options(name: TargetName) -> LossOptions:
 
 
 def refuse_unknown_keywords(name: TargetName, found: Any) -> None:
-    """Raise a UsageError for a parameter that the function or class does not declare, where its signature is known."""
+    """Raise a UsageError for a parameter that the function or class does not declare, where its signature is known.
+
+    What changes the objective may be built into a function that is in no table: then the name tells it to the truth alone.
+    """
     parameters = find_parameters(found)
     kinds = [parameter.kind for parameter in parameters.values()]
     if not parameters or inspect.Parameter.VAR_KEYWORD in kinds:
@@ -43,7 +47,8 @@ def refuse_unknown_keywords(name: TargetName, found: Any) -> None:
     data = () if isinstance(found, type) else tuple(parameters)[:2]  # logits and target
     known = [key for key in parameters if key not in data]
     for key, _ in name.parameters:
-        if key not in known and key not in (*SITE_KEYS, *CONVENTION_KEYS):
+        is_told = key in OPTION_KEYS and not is_known(name)
+        if key not in known and key not in (*SITE_KEYS, *CONVENTION_KEYS) and not is_told:
             if not known:
                 raise UsageError(f"{name.last} has no parameters but logits and target, so '{key}' means nothing")
             raise unknown_name(f"parameter of {name.last}", key, known)
@@ -75,6 +80,13 @@ def find_declared(found: Any, key: str) -> Any:
     return getattr(found, key) if is_attribute(found, key) else None
 
 
+def takes(found: Any, key: str) -> bool:
+    """Whether a function or class is given a parameter: it declares it, or any, or its signature is not known."""
+    parameters = find_parameters(found if isinstance(found, type) else getattr(found, "forward", found))
+    kinds = [parameter.kind for parameter in parameters.values()]
+    return not parameters or key in parameters or inspect.Parameter.VAR_KEYWORD in kinds
+
+
 def is_attribute(found: Any, key: str) -> bool:
     """Whether a parameter was given to an instance when it was made, and is none of its call."""
     return not isinstance(found, type) and key not in find_parameters(found) and hasattr(found, key)
@@ -86,7 +98,7 @@ def make_keywords(
     """Return the keyword arguments of the function: class weights as an array of the format, the rest as written."""
     keywords: dict[str, Any] = {"dim": engine.class_axis} if find_convention(name).takes_axis else {}
     for key, text in name.parameters:
-        if is_attribute(found, key):
+        if is_attribute(found, key) or (key in OPTION_KEYS and not takes(found, key)):
             continue
         if key in WEIGHT_KEYS:
             keywords[key] = engine.convert(np.resize(options.class_weights, classes), fmt)

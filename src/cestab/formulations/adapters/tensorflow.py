@@ -38,6 +38,7 @@ class TensorflowEngine(Engine):
     packages = (metadata.packages_distributions()["tensorflow"][0], "keras")  # tensorflow, or tensorflow-cpu; tf.keras
     modes = ("eager", "compile", "jit", "vmap")
     devices = ("cpu", "cuda")
+    arrays = (tf.Tensor,)
     inputs = {  # noqa: RUF012
         Input.SOFTMAX: tf.nn.softmax,
         Input.LOG_SOFTMAX: tf.nn.log_softmax,

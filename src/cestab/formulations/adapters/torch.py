@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from cestab.formulations.adapters.conventions import Input
-from cestab.formulations.adapters.engine import Engine, Loss, Numbers, Site, Step, UnsupportedError, flushes
+from cestab.formulations.adapters.engine import Engine, Loss, Numbers, Site, Step, TargetError, UnsupportedError, flushes
 from cestab.numerics.formats import Format
 from cestab.results import Reduction
 
@@ -23,6 +23,7 @@ class TorchEngine(Engine):
     modes = ("eager", "compile", "vmap")
     devices = ("cpu", "cuda")
     layouts = ("NC", "NCL")
+    arrays = (torch.Tensor,)
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
@@ -79,6 +80,8 @@ class TorchEngine(Engine):
         def compute(z: torch.Tensor, y: torch.Tensor, upstream: float) -> tuple[torch.Tensor, torch.Tensor]:
             z = z.detach().requires_grad_()
             value = function(z, y)
+            if not value.requires_grad:
+                raise TargetError("its loss does not depend on the logits for autograd: it was detached, or made anew")
             (gradient,) = torch.autograd.grad(value, z, torch.full_like(value, upstream))
             return value.detach(), gradient
 

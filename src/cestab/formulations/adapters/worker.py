@@ -128,7 +128,7 @@ def _attempt(action: Callable[[], Any]) -> Reply:
 
 
 def _in_one_line(words: str) -> str:
-    line = " ".join(words.split())
+    line = " ".join("".join(character if character.isprintable() else " " for character in words).split())
     return line if len(line) <= LONGEST_SENTENCE else f"{line[:LONGEST_SENTENCE]}…"
 
 

@@ -144,7 +144,7 @@ def test_the_clock_starts_anew_at_every_sign_of_life(tmp_path: Path) -> None:
 
 
 def test_memory_beyond_the_limit_ends_the_process_within_a_call_and_between_short_ones() -> None:
-    words = "its process needed more than 0.25 GiB of memory"
+    words = "its process needed more than 256 MiB of memory"
     assert failure_of("leaks_slowly", QUARTER_GIBIBYTE) == words
     assert find_children() == []
     assert failure_of_many("leaks", 40, QUARTER_GIBIBYTE) == words, "8 MiB each: 320 in all"

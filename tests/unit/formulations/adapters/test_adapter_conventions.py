@@ -76,6 +76,19 @@ def test_from_logits_is_true_or_false(word: str) -> None:
         convention_of(f"keras:keras.losses.categorical_crossentropy:from_logits={word}")
 
 
+def test_a_parameter_that_only_one_objective_has_tells_it() -> None:
+    assert convention_of("python:m.f:gamma=2").objective is Objective.FOCAL_LOSS
+    assert convention_of("python:m.f:z_weight=1e-4").objective is Objective.Z_LOSS
+    assert convention_of("python:m.f:label_smoothing=0.1").objective is None
+
+
+@pytest.mark.parametrize("name", ["torch:torch.nn.functional.mse_loss", "torch:torch.nn.MSELoss"])
+def test_a_squared_error_needs_the_input_that_it_is_of(name: str) -> None:
+    assert convention_of(f"{name}:input=sigmoid").objective is Objective.SIGMOID_MEAN_SQUARED_ERROR
+    with pytest.raises(UsageError, match=f"'{name}' needs input=softmax or input=sigmoid"):
+        convention_of(name)
+
+
 def test_a_table_is_of_its_own_adapter() -> None:
     assert convention_of("python:m.binary_cross_entropy") == Convention()
     assert convention_of("jax:m.binary_cross_entropy") == Convention()
@@ -113,10 +126,10 @@ def test_parameters_of_the_name_win_over_the_table() -> None:
 @pytest.mark.parametrize(
     ("parameter", "words"),
     [
-        ("input=logit", ["unknown input of", "'logit'", "did you mean logits?", "log-softmax", "sigmoid"]),
-        ("output=los", ["unknown output of", "'los'", "did you mean loss?", "elementwise"]),
-        ("target=onehot", ["unknown target of", "'onehot'", "did you mean one-hot?", "index", "either"]),
-        ("order=target", ["unknown order of", "'target'", "did you mean target-first?", "logits-first"]),
+        ("input=logit", ["unknown input", "'logit'", "did you mean logits?", "log-softmax", "sigmoid"]),
+        ("output=los", ["unknown output", "'los'", "did you mean loss?", "elementwise"]),
+        ("target=onehot", ["unknown target", "'onehot'", "did you mean one-hot?", "index", "either"]),
+        ("order=target", ["unknown order", "'target'", "did you mean target-first?", "logits-first"]),
     ],
 )
 def test_a_wrong_word_suggests_the_nearest(parameter: str, words: list[str]) -> None:

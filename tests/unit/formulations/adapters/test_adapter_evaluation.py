@@ -215,11 +215,12 @@ def test_whole_numbers_are_numbers_too_and_wider_ones_stay_as_wide() -> None:
 @pytest.mark.parametrize(
     ("result", "words"),
     [
-        (None, "it returned a loss of type object; real numbers are needed"),
+        (None, "it returned NoneType as loss; an array of real numbers is needed"),
+        ({"loss": 1.0}, "it returned dict as loss; an array of real numbers is needed"),
         ("0.5", "it returned a loss of type <U3; real numbers are needed"),
         (np.ones(5, dtype=np.complex128), "it returned a loss of type complex128; real numbers are needed"),
         (np.ones(5, dtype=np.bool_), "it returned a loss of type bool; real numbers are needed"),
-        ((np.ones(5), None), "it returned a gradient of type object; real numbers are needed"),
+        ((np.ones(5), None), "it returned NoneType as gradient; an array of real numbers is needed"),
         ((np.ones(5),), "it returned 1 values; a loss, or a loss and its gradient, are needed"),
         ((np.ones(5), np.ones((5, 3)), 0), "it returned 3 values; a loss, or a loss and its gradient, are needed"),
         (np.ones((5, 3)), "it returned a loss of shape (5, 3) for 5 cases of 3 classes; (5,) is needed"),
@@ -234,6 +235,19 @@ def test_what_is_no_loss_or_gradient_is_told_in_words(result: Any, words: str) -
     with pytest.raises(TargetError) as caught:
         evaluate(lambda _z, _t: result)
     assert str(caught.value) == words
+
+
+def test_a_function_may_write_into_the_same_arrays_every_time() -> None:
+    loss, gradient = np.empty(1, dtype=np.float32), np.empty((1, 3), dtype=np.float32)
+
+    def reuse(z: Numbers, _: Numbers) -> Any:
+        loss[:], gradient[:] = z[:, 0], 2 * z
+        return loss, gradient
+
+    own_loss, own_gradient = evaluate(reuse, parameters="rows=1")
+    assert own_loss.tolist() == LOGITS[0].tolist()
+    assert own_gradient is not None
+    assert own_gradient.tolist() == (2 * LOGITS).tolist()
 
 
 def test_a_loss_may_be_a_column() -> None:

@@ -72,6 +72,9 @@ def test_a_file_without_a_function_is_told(text: str) -> None:
         ("python:m.f:eps=1,b", "'b' in 'python:m.f:eps=1,b' is not key=value"),
         ("python:m.f:eps=1,2b=3", "'2b=3' in 'python:m.f:eps=1,2b=3' is not key=value"),
         ("losses.py:f:eps=1,eps=2", "'losses.py:f:eps=1,eps=2' gives eps twice"),
+        ("losses.py:f:eps", "'eps' in 'losses.py:f:eps' is not key=value"),
+        ("losses.py::f", "'losses.py::f' has two colons in a row; one is needed: losses.py:f"),
+        ("losses:f", "'losses:f' is no formulation; a function is named losses.py:f in a file, python:losses.f in a module"),
     ],
 )
 def test_a_wrong_parameter_is_told(text: str, sentence: str) -> None:
@@ -107,6 +110,18 @@ def test_a_path_without_an_adapter_is_told_how_it_is_named(text: str) -> None:
     assert "path/to/file.py:function" in message_of(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "adapter"),
+    [
+        ("torch.nn.functional.cross_entropy", "torch"),
+        ("optax.softmax_cross_entropy", "jax"),
+        ("tf.nn.log_softmax", "tensorflow"),
+    ],
+)
+def test_a_path_of_a_framework_is_told_its_adapter(text: str, adapter: str) -> None:
+    assert f"is named {adapter}:{text} or" in message_of(text)
+
+
 def test_other_unknown_names_are_still_formulations() -> None:
     assert message_of("naiv").startswith("unknown formulation 'naiv'; did you mean naive?")
     assert message_of("clippd:eps=1.5").startswith("unknown formulation 'clippd'; did you mean clipped?")
@@ -127,3 +142,5 @@ def test_a_parameter_of_some_words_is_one_of_them() -> None:
     assert choose(name, "device", ("cpu", "cuda"), "cpu") == "cpu"
     with pytest.raises(UsageError, match=r"unknown mode of torch 'compil'; did you mean compile\? \(known: eager, compile\)"):
         choose(name, "mode", ("eager", "compile"), "eager")
+    with pytest.raises(UsageError, match="torch has no mode: 'mode=compil' means nothing"):
+        choose(name, "mode", ("",), "")

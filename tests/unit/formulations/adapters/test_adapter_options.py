@@ -67,7 +67,7 @@ def test_what_is_no_such_number_is_told_in_one_sentence(parameters: str, words: 
 def keywords_of(text: str, dtype: str = "float32", classes: int = 3) -> dict[str, Any]:
     name = parse_target_name(text)
     engine = NumpyEngine(NumpyEngine.read_site(name))
-    return make_keywords(name, plain, engine, read_options(name), FORMATS[dtype], classes)
+    return make_keywords(name, with_any, engine, read_options(name), FORMATS[dtype], classes)
 
 
 def test_the_function_gets_its_own_parameters_as_literals() -> None:
@@ -176,11 +176,26 @@ def test_what_an_instance_was_made_with_is_not_given_to_its_call() -> None:
     assert make_keywords(name, found, engine, read_options(name), FORMATS["float32"], 2) == {"eps": 1}
 
 
+@pytest.mark.parametrize("option", ["gamma=2", "z_weight=0.1", "label_smoothing=0.1", "weight=0.2:0.8", "ignore_index=0"])
+def test_what_is_built_into_a_function_is_told_to_the_truth_alone(option: str) -> None:
+    for found in (plain, Loss):
+        name = parse_target_name(f"python:m.f:{option}")
+        refuse_unknown_keywords(name, found)
+        engine = NumpyEngine(NumpyEngine.read_site(name))
+        assert make_keywords(name, found, engine, read_options(name), FORMATS["float32"], 2) == {}
+        assert read_options(name) != NO_OPTIONS
+
+
+def test_a_known_function_is_told_nothing_that_it_does_not_have() -> None:
+    with pytest.raises(UsageError, match="nll_loss has no parameters but logits and target, so 'gamma' means nothing"):
+        refuse_unknown_keywords(parse_target_name("torch:torch.nn.functional.nll_loss:gamma=2"), plain)
+
+
 def test_options_need_no_import() -> None:
     assert read_options(parse_target_name("python:no.such.module.f:gamma=1")) == LossOptions(gamma=1.0)
 
 
-@pytest.mark.parametrize("parameter", ["device=cuda", "mode=jit", "layout=NCL", "backend=jax"])
+@pytest.mark.parametrize("parameter", ["device=cuda", "mode=jit", "layout=NCL"])
 def test_the_adapter_has_one_place_to_run(parameter: str) -> None:
     key, _, value = parameter.partition("=")
     with pytest.raises(UsageError, match=f"unknown {key} of python '{value}'"):

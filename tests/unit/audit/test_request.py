@@ -1,0 +1,75 @@
+"""Requests: what is refused before any work."""
+
+import pytest
+
+from cestab.audit.request import find_objective, make_arithmetics, make_audit_request, make_sweep_request
+from cestab.audit.request_case import make_case, make_explain_request
+from cestab.errors import UsageError
+
+FOCAL = "keras:keras.losses.CategoricalFocalCrossentropy:alpha=1.0"
+TORCH = "torch:torch.nn.functional"
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "objective", "rest"),
+    [
+        ("z_weight", "losses.py:focal:gamma=2,z_weight=0.1", None, "focal-loss, but of z-loss"),
+        ("z_weight", f"{TORCH}.binary_cross_entropy_with_logits:z_weight=0.1", None, "binary-cross-entropy, but of z-loss"),
+        (
+            *("label_smoothing", "losses.py:f:label_smoothing=0.1", "focal-loss"),
+            "focal-loss, but of softmax-cross-entropy, binary-cross-entropy, z-loss",
+        ),
+        (
+            *("label_smoothing", f"{FOCAL},label_smoothing=0.1", None),
+            "focal-loss, but of softmax-cross-entropy, binary-cross-entropy, z-loss",
+        ),
+        ("z_weight", f"{TORCH}.cross_entropy:weight=1:2,z_weight=0.5", None, "softmax-cross-entropy, but of z-loss"),
+        (
+            *("class_weights", f"{TORCH}.mse_loss:input=softmax,weight=1:2", None),
+            "softmax-mean-squared-error, but of softmax-cross-entropy, binary-cross-entropy",
+        ),
+    ],
+)
+def test_an_option_that_the_objective_does_not_have_is_refused(
+    option: str, name: str, objective: str | None, rest: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_objective([name], objective)
+    assert str(caught.value) == f"{option} of '{name}' is no option of {rest}"
+
+
+def test_one_logit_has_one_weight() -> None:
+    name = f"{TORCH}.binary_cross_entropy_with_logits:weight="
+    assert find_objective([f"{name}3"], None).is_binary
+    with pytest.raises(UsageError, match=r"has 2 class weights, but binary-cross-entropy has one logit and so one weight$"):
+        find_objective([f"{name}1:3"], None)
+    with pytest.raises(UsageError, match="has 3 class weights"):
+        find_objective(["losses.py:bce:weight=1:2:3"], "binary-cross-entropy")
+
+
+@pytest.mark.parametrize(
+    ("name", "objective"),
+    [
+        ("losses.py:zce:z_weight=0.1,label_smoothing=0.1", "z-loss"),
+        (f"{TORCH}.cross_entropy:weight=1:2,label_smoothing=0.1,ignore_index=0", "softmax-cross-entropy"),
+        ("losses.py:zce:z_weight=0.1", None),
+        ("losses.py:f:input=softmax,z_weight=0", None),
+        (f"{FOCAL},gamma=3", None),
+    ],
+)
+def test_an_option_that_the_objective_has_is_taken(name: str, objective: str | None) -> None:
+    assert find_objective([name], objective) is not None
+
+
+def test_every_request_refuses_it() -> None:
+    name = "losses.py:focal:gamma=2,z_weight=0.1"
+    arithmetics = make_arithmetics(["float32"])
+    case = make_case("focal-naive", logits=[1.0, 0.0], target="0")
+    with pytest.raises(UsageError, match="is no option of"):
+        make_sweep_request(["focal-naive", name], None, arithmetics)
+    with pytest.raises(UsageError, match="is no option of"):
+        make_audit_request("a.npz", None, [name], None, arithmetics)
+    with pytest.raises(UsageError, match="is no option of"):
+        make_explain_request(name, arithmetics, case)
+    with pytest.raises(UsageError, match="is no option of"):
+        make_explain_request("focal-naive", arithmetics, case, against=name)
