@@ -173,7 +173,7 @@ def explain(
     max_memory: str | int | None = None,
     against: str | None = None,
 ) -> Explanation:
-    """Explain one case operation by operation, as `cestab explain` does. Raises errors.UsageError.
+    """Explain one case operation by operation, as `cestab explain` does. Raises errors.UsageError, or its NotAuditedError.
 
     The case is given by `logits` and `target` (a class, weights, a label, or a target kind), by `at` (with pattern, classes
     and a target kind), or by `file` and `row`.

@@ -19,6 +19,14 @@ class ExitStatus(IntEnum):
 class UsageError(ValueError):
     """A mistake of the caller's, told in one sentence; exit status 2."""
 
+    status = ExitStatus.USAGE
+
+
+class NotAuditedError(UsageError):
+    """A loss that is not ours raised, hung or died where it is all that was asked for; exit status 3."""
+
+    status = ExitStatus.NOT_AUDITED
+
 
 def unknown_name(what: str, given: str, allowed: Iterable[str]) -> UsageError:
     """Return the error for a name that is not in `allowed`: what was given, what is allowed, the nearest."""

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -223,6 +225,77 @@ def test_all_requests_are_checked_before_any_work(cestab: Command, monkeypatch: 
         assert outcome.err.startswith("cestab: cestab.toml:8: audit 'audit-2': ")
     configure(SOUND)
     assert "cannot write" in cestab("check", "-o", "no/folder.txt").err
+
+
+LOSSES = """
+from pathlib import Path
+import numpy as np
+def zero(z, target):
+    return z[:, 0] * 0, z * 0
+def raises(z, target):
+    raise RuntimeError("planted")
+def hangs(z, target):
+    Path(__file__).with_name("called").touch()
+    while True:
+        pass
+"""
+OWN = SOUND.replace('"naive"', '["losses.py:zero", "python:losses.zero"]') + 'fail-on = "nan-loss"\n'
+RECORDED = FILE.replace(str(DIGITS), "digits.npz").replace('"naive"', '"losses.py:raises"')
+
+
+def test_paths_are_relative_to_the_configuration(cestab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(OWN, RECORDED)
+    Path("losses.py").write_text(LOSSES, encoding="utf-8")
+    Path("digits.npz").write_bytes(DIGITS.read_bytes())
+    Path("below").mkdir()
+    monkeypatch.chdir("below")
+    outcome = cestab("check", "--json", "-o", "report.json")
+    assert outcome.status == 3, outcome.err
+    first, second = json.loads(Path("report.json").read_text(encoding="utf-8"))["audits"]
+    assert [setting["formulation"] for setting in first["settings"]] == ["losses.py:zero", "python:losses.zero"]
+    assert [setting["verdict"] for setting in first["settings"]] == ["fail", "fail"]
+    assert second["request"]["file"] == "../digits.npz"
+    assert [setting["verdict"] for setting in second["settings"]] == ["error"]
+    lines = cestab("check").out.splitlines()
+    assert lines[lines.index("Not judged") + 1].startswith("  digits: losses.py:raises: it raised RuntimeError: planted")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("loses.py:zero", "there is no file 'loses.py' in '.'"),
+        ("losses.py:zeros", "there is no 'zeros' in losses.py; did you mean zero?"),
+    ],
+)
+def test_a_loss_that_is_not_there_is_told_with_the_line_of_its_audit(cestab: Command, name: str, sentence: str) -> None:
+    Path("losses.py").write_text(LOSSES, encoding="utf-8")
+    configure(SOUND, SOUND.replace("naive", name))
+    line = SOUND.count("\n") + 1
+    assert cestab("check")[:] == (2, "", f"cestab: cestab.toml:{line}: audit 'audit-2': {sentence}\n")
+
+
+def test_an_interrupt_leaves_the_audits_that_were_finished() -> None:
+    Path("losses.py").write_text(LOSSES, encoding="utf-8")
+    configure(BASELINE, BAD, SOUND.replace("naive", "losses.py:hangs"))
+    Path("b.json").write_text('{"schema": "cestab.baseline/1", "audits": {}}', encoding="utf-8")
+    words = [sys.executable, "-m", "cestab", "check"]
+    for more, has_report in (["--json"], True), (["--update-baseline"], False):
+        before = Path("b.json").read_bytes()
+        Path("called").unlink(missing_ok=True)
+        with subprocess.Popen([*words, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            until = time.monotonic() + 60
+            while not Path("called").exists():
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert Path("b.json").read_bytes() == before
+        assert bool(out) is has_report
+        if has_report:
+            report = json.loads(out)
+            assert (report["interrupted"], report["summary"]["fail"], report["stale"]) == (True, 1, [])
+            assert [audit["name"] for audit in report["audits"]] == ["audit-1"]
 
 
 def test_the_second_configuration_of_a_folder_is_noted(cestab: Command) -> None:

@@ -13,6 +13,9 @@ from typing import Any
 
 import psutil
 import pytest
+from jsonschema import Draft202012Validator
+
+from cestab.audit.schemas import read_schema
 
 Command = Callable[..., Any]
 
@@ -122,11 +125,7 @@ WRONG = [
     ("explain -f m.py:f:gamma=1,z_weight=1 --at 1", ["z_weight", "no option of focal-loss"]),
     ("explain -f focal-naive --at 1 --against m.py:f:gamma=1,z_weight=1", ["z_weight", "no option of focal-loss"]),
     (f"explain -f {DATA}:stabl --at 1", ["there is no 'stabl'"]),
-    (f"explain -f {DATA}:raises --at 1", ["has no result here", "it raised RuntimeError: [nan-loss] planted"]),
-    (f"explain -f {DATA}:raising_recipe --at 1", ["has no result here", "it raised ValueError: planted"]),
     (f"explain -f {DATA}:floats_alone --at 1", ["cannot be followed step by step", "TypeError: floats are needed"]),
-    (f"explain -f {DATA}:hangs --at 1 --timeout 1", ["has no result here", "it did not return within 1 s"]),
-    (f"explain -f naive --at 1 --against {DATA}:crashes", ["has no result here", "signal SIGSEGV"]),
 ]
 
 
@@ -134,13 +133,31 @@ WRONG = [
 def test_a_mistake_is_status_2_in_one_sentence(line: str, words: list[str], cestab: Command) -> None:
     command, *rest = shlex.split(line)
     bounds = () if command == "explain" else ("--classes", "2", "--dtype", "float16", "--logits=-1:1:9")
-    status, out, err = cestab(command, *rest, *bounds, "--json")
-    assert status == 2
+    check_sentence(cestab(command, *rest, *bounds, "--json"), 2, words)
+
+
+def check_sentence(outcome: tuple[int, str, str], expected: int, words: list[str]) -> None:
+    status, out, err = outcome
+    assert status == expected
     assert err.startswith("cestab: ")
     assert err.count("\n") == 1, "one sentence"
     assert [word for word in words if word not in err] == []
     sentence = err.removeprefix("cestab: ").rstrip("\n")
-    assert json.loads(out) == {"schema": "cestab.error/1", "status": 2, "message": sentence}
+    assert json.loads(out) == {"schema": "cestab.error/1", "status": status, "message": sentence}
+
+
+FAILED = [
+    (f"explain -f {DATA}:raises --at 1", ["it raised RuntimeError: [nan-loss] planted"]),
+    (f"explain -f {DATA}:raising_recipe --at 1", ["it raised ValueError: planted"]),
+    (f"explain -f {DATA}:hangs --at 1 --timeout 1", ["it did not return within 1 s"]),
+    (f"explain -f naive --at 1 --against {DATA}:crashes", ["signal SIGSEGV"]),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), FAILED, ids=[line.replace(str(DATA), "targets.py") for line, _ in FAILED])
+def test_a_loss_that_fails_where_it_is_to_be_explained_is_status_3(line: str, words: list[str], cestab: Command) -> None:
+    named = next(word for word in shlex.split(line) if word.startswith(str(DATA)))
+    check_sentence(cestab(*shlex.split(line), "--json"), 3, [f"{named} has no result here: ", *words])
 
 
 def test_audit_and_check_refuse_an_option_of_another_objective(
@@ -180,6 +197,7 @@ def test_the_same_request_gives_the_same_bytes(cestab: Command) -> None:
     assert cestab(*arguments).out == cestab(*arguments).out
 
 
+STABLE = path_to("stable")
 SLOW = """
 import time
 from pathlib import Path
@@ -192,21 +210,48 @@ def f(z, target):
 """
 
 
-@pytest.mark.parametrize(("classes", "is_partial"), [(2, False), (3, True)])
-def test_an_interrupt_while_a_target_hangs_is_status_130_and_leaves_no_process(
-    classes: int, tmp_path: Path, *, is_partial: bool
-) -> None:
-    (tmp_path / "slow.py").write_text(SLOW.format(classes=classes), encoding="utf-8")
-    words = ("sweep", "-f", f"{tmp_path}/slow.py:f", "--classes", "2,3", "--dtype", "float32", "--logits=-1:1:9", "--json")
-    with subprocess.Popen([*PYTHON, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def interrupt(folder: Path, classes: int, command: str, *names: str) -> tuple[int, str]:
+    """Return status and report of a command that Ctrl-C ends while the loss `slow` hangs: called with so many classes."""
+    (folder / "slow.py").write_text(SLOW.format(classes=classes), encoding="utf-8")
+    words = (*names, "--classes", "2,3", "--dtype", "float32", "--logits=-1:1:9", "--pattern", "margin", "--target", "wrong")
+    with subprocess.Popen(
+        [*PYTHON, command, *words, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
+    ) as process:
         until = time.monotonic() + 60
-        while not (tmp_path / "called").exists():
+        while not (folder / "called").exists():
             assert time.monotonic() < until
             time.sleep(0.02)
-        (worker,) = psutil.Process(process.pid).children()
+        workers = psutil.Process(process.pid).children()
         os.kill(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
     assert "Traceback" not in err
-    assert not worker.is_running()
-    assert json.loads(out)["interrupted"] if is_partial else out == ""
+    assert not any(worker.is_running() for worker in workers)
+    return process.returncode, out
+
+
+@pytest.mark.parametrize(
+    ("command", "names", "classes", "finished"),
+    [
+        ("sweep", ("slow.py:f",), 2, []),
+        ("sweep", ("slow.py:f",), 3, [("slow.py:f", 2)]),
+        ("sweep", ("naive", STABLE, "slow.py:f", "clipped"), 2, [("naive", 2), (STABLE, 2)]),
+        ("compare", ("naive", STABLE, "slow.py:f"), 2, [(STABLE, 2)]),
+        ("compare", ("naive", STABLE, "slow.py:f"), 3, [(STABLE, 2), (STABLE, 3), ("slow.py:f", 2)]),
+        ("compare", ("naive", "slow.py:f"), 2, []),
+        ("compare", ("slow.py:f", "naive"), 2, []),
+    ],
+)
+def test_an_interrupt_while_a_target_hangs_leaves_what_is_finished_and_no_process(
+    command: str, names: tuple[str, ...], classes: int, finished: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    options = names if command == "compare" else tuple(word for name in names for word in ("-f", name))
+    status, out = interrupt(tmp_path, classes, command, *options)
+    assert status == 130
+    if not finished:
+        assert out == ""
+        return
+    report = json.loads(out)
+    Draft202012Validator(json.loads(read_schema(command))).validate(report)
+    assert report["interrupted"] is True
+    key = "other" if command == "compare" else "formulation"
+    assert [(setting[key], setting["classes"]) for setting in report["settings"]] == finished

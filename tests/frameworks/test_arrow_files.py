@@ -104,7 +104,7 @@ def test_groups_without_a_drawn_row_are_not_read(tmp_path: Path, monkeypatch: py
     [
         ({"logits": [[1.0, 2.0], [1.0], [3.0, 4.0]]}, ["row 1", "'logits'", "not of 2 numbers"]),
         ({"logits": [[1.0, 2.0], None, [3.0, 4.0]]}, ["row 1", "'logits'", "is missing"]),
-        ({"logits": [None, [1.0, 2.0], [3.0, 4.0]]}, ["0 class"]),
+        ({"logits": [None, [1.0, 2.0], [3.0, 4.0]]}, ["row 0", "'logits'", "is missing"]),
         ({"logits": [[1.0, 2.0], [1.0, 2.0], [3.0, None]]}, ["row 2", "'logits'", "missing number"]),
         ({"logits": [["a"], ["b"], ["c"]]}, ["'logits'", "list<", "string"]),
         ({"logits": [[[1.0]]] * 3}, ["'logits'", "list<"]),
@@ -147,6 +147,9 @@ def test_tables_without_rows_or_columns_and_other_files_are_told(tmp_path: Path)
             (tmp_path / name).write_bytes(content)
             assert "cannot be read" in refusal(tmp_path / name)
         assert "no file" in refusal(tmp_path / "missing" / name)
+        path = save(make_table(), tmp_path / name)
+        path.write_bytes(path.read_bytes()[:-1])
+        assert ": it is cut off: " in refusal(path)
     twice = arrow.Table.from_arrays([arrow.array([1.0])] * 2, names=["a", "a"])
     assert "one name" in refusal(save_ipc(twice, tmp_path / "a.arrow"))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cestab.formulations import find_any_formulation
-from cestab.results import FindingKind, Recommendation, SettingResult, Severity, Verdict
+from cestab.results import FindingKind, Recommendation, SettingResult, Severity, Verdict, show_classes, show_count
 
 
 def explain_failures(results: Sequence[SettingResult]) -> tuple[tuple[str, str], ...]:
@@ -19,10 +19,15 @@ def explain_failures(results: Sequence[SettingResult]) -> tuple[tuple[str, str],
 
 
 def _commonest_failure(results: Sequence[SettingResult]) -> FindingKind | None:
-    """Return the kind of failure that most dtypes have; of several the one in most settings."""
-    failures = [(f.kind, r.setting.dtype) for r in results for f in r.findings if f.kind.severity is Severity.FAIL]
-    kinds = [kind for kind in FindingKind if any(kind is found for found, _ in failures)]
-    return max(kinds, key=lambda k: (len({d for f, d in failures if f is k}), sum(f is k for f, _ in failures)), default=None)
+    """Return the kind of failure that most dtypes have; of several the one in most settings, of a file's in most rows."""
+    failures = [(f, r.setting) for r in results for f in r.findings if f.kind.severity is Severity.FAIL]
+
+    def rank(kind: FindingKind) -> tuple[int, int, int]:
+        own = [(finding, setting) for finding, setting in failures if finding.kind is kind]
+        rows = sum(finding.cases for finding, setting in own if setting.pattern is None)
+        return len({setting.dtype for _, setting in own}), len(own), rows
+
+    return max((kind for kind in FindingKind if any(kind is f.kind for f, _ in failures)), key=rank, default=None)
 
 
 def _beginnings(results: Sequence[SettingResult], kind: FindingKind) -> str:
@@ -36,10 +41,10 @@ def _beginnings(results: Sequence[SettingResult], kind: FindingKind) -> str:
     for dtype in dict.fromkeys(setting.dtype for setting, _ in found):
         own = [f for s, f in found if (s.dtype, s.pattern, s.classes) == (dtype, pattern, classes)]
         if own:
-            start = f"{min(abs(f.first.value) for f in own):.4g}" if pattern else f"{max(f.cases for f in own)} rows"
+            start = f"{min(abs(f.first.value) for f in own):.4g}" if pattern else show_count(max(f.cases for f in own), "row")
             starts.setdefault(start, []).append(dtype)
     listed = ", ".join(f"{start} ({', '.join(dtypes)})" for start, dtypes in starts.items())
-    return f"from |t| = {listed} in {pattern}, {classes} classes" if pattern else f"in {listed}"
+    return f"from |t| = {listed} in {pattern}, {show_classes(classes)}" if pattern else f"in {listed}"
 
 
 def recommend(results: Sequence[SettingResult]) -> tuple[Recommendation, ...]:
@@ -55,31 +60,79 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
     own = [r for r in results if r.setting.formulation == best]
     unjudged, fails, warns, _ = ranked[best]
     if unjudged:
-        is_partly = all(r.verdict.is_judged for r in own)
-        what = f"the gradient of {best}" if is_partly else best
-        return Recommendation(dtype, None, f"{what} could not be judged in {_share(unjudged, own)}")
-    if fails and len(ranked) == 1:
-        return Recommendation(dtype, None, f"{best} fails in {_share(fails, own)} and was the only one to be tried")
+        return Recommendation(dtype, None, _tell_unjudged(best, unjudged, own))
     if fails:
-        why = f"every audited formulation fails somewhere; {best} fails least, in {_share(fails, own)}"
-        return Recommendation(dtype, None, why)
+        others = [rank for name, rank in ranked.items() if name != best]
+        return Recommendation(dtype, None, _tell_failure(best, _extent(Severity.FAIL, own), others))
     if warns:
         kinds = sorted({f.kind.label for r in own for f in r.findings if f.kind.severity is Severity.WARN})
-        return Recommendation(dtype, best, f"nothing worse than {' and '.join(kinds)}, in {_share(warns, own)}")
+        why = f"nothing worse than {' and '.join(kinds)}, in {_extent(Severity.WARN, own)}"
+        return Recommendation(dtype, best, why)
     return Recommendation(dtype, best, f"passes in {_share(len(own), own)}{_largest(own)}")
 
 
+def _tell_unjudged(name: str, unjudged: int, results: Sequence[SettingResult]) -> str:
+    """Return what of a formulation was not judged, the gradient or all, and where."""
+    has_losses = all(r.verdict.is_judged for r in results)
+    place = "any row" if len(results) == 1 and results[0].setting.pattern is None else _share(unjudged, results)
+    return f"{f'the gradient of {name}' if has_losses else name} could not be judged in {place}"
+
+
+def _tell_failure(name: str, extent: str, others: Sequence["Rank"]) -> str:
+    """Return that the best formulation fails, and whether there was a choice; `others` are the ranks of the others."""
+    if not others:
+        return f"{name} fails in {extent} and was the only one to be tried"
+    judged = sum(not unjudged for unjudged, *_ in others)
+    if not judged:
+        return f"{name} fails in {extent} and was the only one that could be judged"
+    known = "audited formulation" if judged == len(others) else "formulation that could be judged"
+    return f"every {known} fails somewhere; {name} fails least, in {extent}"
+
+
+def _extent(severity: Severity, results: Sequence[SettingResult]) -> str:
+    """Return in how many settings, or of a file's only one in how many rows, something of a severity was found."""
+    only = results[0]
+    if len(results) > 1 or only.setting.pattern is not None:
+        verdict = Verdict.FAIL if severity is Severity.FAIL else Verdict.WARN
+        return _share(sum(r.verdict is verdict for r in results), results)
+    rows, are_all_known = _count_rows(severity, only)
+    if rows == only.cases:
+        return _share(1, results)
+    return f"{'' if are_all_known else 'at least '}{rows:,} of {show_count(only.cases, 'row')}"
+
+
+def _count_rows(severity: Severity, result: SettingResult) -> tuple[int, bool]:
+    """Return how many rows at least have a finding of a severity, and whether it is known that no more have.
+
+    A row has at most one finding of the loss and one of the gradient; where both occur they may be of the same rows.
+    """
+    found = [f for f in result.findings if f.kind.severity is severity]
+    losses, gradients = (sum(f.cases for f in found if f.kind.is_loss is is_loss) for is_loss in (True, False))
+    return max(losses, gradients), not (losses and gradients)
+
+
 def _share(count: int, results: Sequence[SettingResult]) -> str:
-    """Return `3 of 8 settings`, `all 8 settings`, or for a single one what it is."""
+    """Return `3 of 8 settings`, `all 8 settings`, `both settings`, or for a single one what it is."""
     if len(results) == 1:
         return "every row" if results[0].setting.pattern is None else "the one setting"
-    return f"{'all' if count == len(results) else f'{count} of'} {len(results)} settings"
+    if count == len(results):
+        return "both settings" if count == 2 else f"all {count} settings"
+    return f"{count} of {len(results)} settings"
 
 
-def _rank(results: Sequence[SettingResult]) -> tuple[int, int, int, float]:
-    """Return the settings that were not wholly judged, failed, and warned, and the largest error: smaller is better."""
+Rank = tuple[int, int, int, float]
+
+
+def _rank(results: Sequence[SettingResult]) -> Rank:
+    """Return settings that were not wholly judged, what failed, what warned, and the largest error: smaller is better.
+
+    Of sweeps the settings count, of a file the rows.
+    """
     unjudged = sum(not r.is_wholly_judged for r in results)
-    fails, warns = (sum(r.verdict is v for r in results) for v in (Verdict.FAIL, Verdict.WARN))
+    fails, warns = (
+        sum((r.verdict is verdict) if r.setting.pattern is not None else _count_rows(severity, r)[0] for r in results)
+        for verdict, severity in ((Verdict.FAIL, Severity.FAIL), (Verdict.WARN, Severity.WARN))
+    )
     return unjudged, fails, warns, max((e for r in results for e in _errors(r)), default=0.0)
 
 

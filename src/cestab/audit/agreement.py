@@ -9,6 +9,7 @@ from cestab.audit.assemble import place_float
 from cestab.audit.compute import Results, compute
 from cestab.audit.conditions import Block, Conditions, Failure, Outcome, attempt
 from cestab.audit.evaluate import find_truth, judge_results, make_cases
+from cestab.audit.interruption import evaluate_each
 from cestab.audit.judge import Doubles, find_error, measure_ulps
 from cestab.audit.rules import Bools
 from cestab.audit.summary import NO_ERROR, Error, largest_error
@@ -57,23 +58,28 @@ class Pair:
 
 
 def compare_block(block: Block, reference: str) -> tuple[dict[str, Outcome], dict[str, Pair]]:
-    """Return an outcome per formulation, and for each but the reference how it agrees with that, where both have results."""
+    """Return an outcome per formulation, and for each but the reference how it agrees with that, where both have results.
+
+    The reference is the first of the block. After Ctrl-C some formulations are missing.
+    """
     conditions = block.conditions
     cases = make_cases(conditions, block.ordinals)
     truth = find_truth(conditions, cases, precise=block.precise)
-    outcomes: dict[str, Outcome] = {}
-    results: dict[str, Results] = {}
-    for name in block.formulations:
+    base: list[Results] = []
+    pairs: dict[str, Pair] = {}
+
+    def compare(name: str) -> Outcome:
         own = attempt(partial(compute, conditions, find_any_formulation(name), cases))
         if isinstance(own, Failure):
-            outcomes[name] = own
-        else:
-            results[name] = own
-            outcomes[name] = judge_results(conditions, cases, own, truth, has_map=True)[1]
-    if reference not in results:
-        return outcomes, {}
-    base = results.pop(reference)
-    return outcomes, {name: _compare(cases.positions, base, own, truth, conditions) for name, own in results.items()}
+            return own
+        outcome = judge_results(conditions, cases, own, truth, has_map=True)[1]
+        if name == reference:
+            base.append(own)
+        elif base:
+            pairs[name] = _compare(cases.positions, base[0], own, truth, conditions)
+        return outcome
+
+    return evaluate_each(block.formulations, compare), pairs
 
 
 def _compare(positions: IntArray, reference: Results, other: Results, truth: Truth, conditions: Conditions) -> Pair:

@@ -20,6 +20,7 @@ from cestab.results import (
     Setting,
     Summation,
     Verdict,
+    show_count,
     show_magnitude,
 )
 
@@ -144,4 +145,4 @@ def list_changes(old: Baseline, new: Baseline) -> Iterator[str]:
 
 def describe_entry(entry: BaselineEntry) -> str:
     """Return where the finding of an entry begins, or in how many rows it is."""
-    return f"in {entry.cases:,} rows" if entry.t is None else f"from |t| = {show_magnitude(entry.t)}"
+    return f"in {show_count(entry.cases, 'row')}" if entry.t is None else f"from |t| = {show_magnitude(entry.t)}"

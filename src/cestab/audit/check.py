@@ -1,12 +1,15 @@
 """`cestab check`: run the audits of a project, then decide which findings are gated, accepted or stale (pure)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir
+from pathlib import Path
 from typing import Any
 
 from cestab.audit.baseline import HOW_TO_UPDATE, describe_entry
 from cestab.audit.environment import describe_environment, ignore_progress, version
 from cestab.audit.recorded import run_audit
 from cestab.audit.sweep import run_sweep
+from cestab.errors import UsageError
 from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import round_number, shortest_decimal
 from cestab.results import (
@@ -27,6 +30,7 @@ from cestab.results import (
     StaleSource,
     SweepRequest,
     Verdict,
+    show_count,
     show_magnitude,
 )
 
@@ -36,26 +40,49 @@ STEPS = 1000  # of an audit on the bar of progress
 
 
 def run_audits(config: CheckConfig, *, progress: Callable[[int, int], Any] = ignore_progress) -> list[Report]:
-    """Return the report of every audit of a configuration, as far as Ctrl-C let it come; `progress` hears of the whole."""
-    reports = []
+    """Return the report of every audit of a configuration, as far as Ctrl-C let it come; `progress` hears of the whole.
+
+    Losses are named relative to the configuration; what is wrong with one is told with the audit's line.
+    """
+    reports: list[Report] = []
+    here = Path.cwd()
     for index, audit in enumerate(config.audits):
 
         def hear(done: int, total: int, start: int = STEPS * index) -> None:
             progress(start + STEPS * done // max(1, total), STEPS * len(config.audits))
 
-        request = audit.request
-        run = run_sweep(request, progress=hear) if isinstance(request, SweepRequest) else run_audit(request, progress=hear)
-        reports.append(run)
-        if run.is_interrupted:
+        try:
+            with chdir(config.folder):
+                reports.append(_run_audit(audit, here, hear))
+        except UsageError as error:
+            raise UsageError(f"{audit.location.file}:{audit.location.line}: audit '{audit.name}': {error}") from None
+        except KeyboardInterrupt:
+            if not reports:
+                raise
+            break
+        if reports[-1].is_interrupted:
             break
     return reports
+
+
+def _run_audit(audit: CheckAudit, here: Path, progress: Callable[[int, int], Any]) -> Report:
+    """Return the report of one audit, whose recorded files are named as seen from `here`."""
+    request = audit.request
+    if isinstance(request, SweepRequest):
+        return run_sweep(request, progress=progress)
+    return run_audit(request, progress=progress, folder=here)
+
+
+def is_interrupted(config: CheckConfig, reports: Sequence[Report]) -> bool:
+    """Whether Ctrl-C ended the audits before their end."""
+    return len(reports) < len(config.audits) or any(report.is_interrupted for report in reports)
 
 
 def decide_check(config: CheckConfig, reports: Sequence[Report], baseline: Baseline) -> CheckReport:
     """Return what the findings of the audits' reports are taken for, and which allowances and entries are stale."""
     audits = [_decide_audit(audit, report, baseline) for audit, report in zip(config.audits, reports, strict=False)]
     stale: list[Stale] = []
-    if not any(report.is_interrupted for report in reports):  # else nothing is known to be gone
+    if not is_interrupted(config, reports):  # else nothing is known to be gone
         stale += (each for checked in audits for each in _find_stale_allowances(checked))
         stale += _find_stale_entries(audits, baseline)
     targets = dict.fromkeys(facts for report in reports for facts in report.environment.targets)  # of several audits once
@@ -96,13 +123,13 @@ def _decide(audit: CheckAudit, result: SettingResult, finding: Finding, baseline
 def _describe(finding: Finding, result: SettingResult) -> str:
     """Return where a finding begins and how often it was seen."""
     if result.coverage is Coverage.RECORDED:
-        return f"{finding.kind.label} in {finding.cases:,} of {result.cases:,} rows"
+        return f"{finding.kind.label} in {finding.cases:,} of {show_count(result.cases, 'row')}"
     start = show_magnitude(float(finding.first.decimal))
-    return f"{finding.kind.label} from |t| = {start}, in {finding.cases:,} of {result.cases:,} cases"
+    return f"{finding.kind.label} from |t| = {start}, in {finding.cases:,} of {show_count(result.cases, 'case')}"
 
 
 def _extent(entry: BaselineEntry) -> str:
-    cases = "" if entry.t is None else f", in {entry.cases:,} cases"
+    cases = "" if entry.t is None else f", in {show_count(entry.cases, 'case')}"
     return f"{describe_entry(entry)}{cases}"
 
 

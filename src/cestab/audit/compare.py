@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cestab.audit.agreement import AgreementTally, Pair, compare_block
-from cestab.audit.conditions import Block, Outcome, merge_results
+from cestab.audit.conditions import Block, Outcome
 from cestab.audit.environment import describe_environment, ignore_progress, version
 from cestab.audit.plan import Plan, group_by_options, plan_sweep
-from cestab.audit.sweep import GroupResult, collect_groups, complete_group, evaluate_blocks, refuse_group
+from cestab.audit.sweep import GroupResult, collect_groups, complete_group, evaluate_plan, refuse_group
 from cestab.audit.targets import loaded_targets
 from cestab.audit.trade import describe_trade, find_harms, keep_common
 from cestab.errors import UsageError
@@ -32,6 +32,10 @@ class ComparedGroup:
     group: GroupResult
     pairs: dict[str, Pair] | None
 
+    @property
+    def is_interrupted(self) -> bool:
+        return self.group.is_interrupted
+
 
 def run_comparison(
     request: SweepRequest,
@@ -44,7 +48,12 @@ def run_comparison(
     plans = plan_sweep(request)
     with loaded_targets(request.formulations, request.guard) as targets:
         groups, is_interrupted = collect_groups(map(compare_group, plans), len(plans), progress)
-    settings = tuple(_compare_setting(group, request, other) for other in request.formulations[1:] for group in groups)
+    settings = tuple(
+        _compare_setting(group, request, other)
+        for other in request.formulations[1:]
+        for group in groups
+        if other in group.group.results
+    )
     pairs = dict.fromkeys((s.other.setting.formulation, s.other.setting.dtype) for s in settings)
     dtypes = tuple(
         describe_trade([s for s in settings if (s.other.setting.formulation, s.other.setting.dtype) == pair]) for pair in pairs
@@ -70,8 +79,10 @@ def compare_group(plan: Plan) -> ComparedGroup:
         pairs.update({name: pairs.get(name, Pair()).merge(pair) for name, pair in own.items()})
         return outcomes
 
-    group = complete_group(plan, merge_results(evaluate_blocks(plan, compare)))
-    judged = {name: pair for name, pair in pairs.items() if group.results[name].verdict.is_judged}
+    group = complete_group(plan, evaluate_plan(plan, compare))
+    if len(group.results) < 2 or plan.formulations[0] not in group.results:  # Ctrl-C left nothing to compare
+        raise KeyboardInterrupt
+    judged = {name: pair for name, pair in pairs.items() if name in group.results and group.results[name].verdict.is_judged}
     return ComparedGroup(plan, group, judged)
 
 
@@ -79,7 +90,8 @@ def _compare_setting(group: ComparedGroup, request: SweepRequest, name: str) -> 
     reference, other = group.group.results[request.formulations[0]], group.group.results[name]
     pair = (group.pairs or {}).get(name, Pair()) if reference.cases else Pair()
     judged = keep_common((reference, other))
-    findings = [result.findings for result in judged]
+    are_compared = all(result.verdict.is_judged for result in judged)
+    findings = [result.findings if are_compared else () for result in judged]
     return SettingComparison(
         reference,
         other,
@@ -87,7 +99,7 @@ def _compare_setting(group: ComparedGroup, request: SweepRequest, name: str) -> 
         _place(pair.gradient, group.plan),
         _without(findings[0], findings[1]),
         _without(findings[1], findings[0]),
-        _boundaries(*judged),
+        _boundaries(*judged) if are_compared else (),
         tuple(find_harms(*judged)),
         tuple(find_harms(*reversed(judged))),
     )

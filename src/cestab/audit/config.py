@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from cestab.audit import values
@@ -10,6 +11,7 @@ from cestab.audit.plan import group_by_options, plan_arithmetics, plan_sweep
 from cestab.audit.request import make_arithmetics, make_audit_request, make_guard, make_sweep_request
 from cestab.cases.recorded import open_recording
 from cestab.errors import UsageError, unknown_name
+from cestab.formulations import ExternalFormulation, find_any_formulation
 from cestab.results import (
     Allowance,
     AuditRequest,
@@ -88,9 +90,9 @@ def make_config(source: Source) -> CheckConfig:
         audits.append(audit)
     baseline = top.get("baseline")
     if baseline is None:
-        return CheckConfig(source.name, tuple(audits))
+        return CheckConfig(source.name, tuple(audits), folder=str(source.folder))
     path = source.folder / baseline
-    return CheckConfig(source.name, tuple(audits), str(path.absolute()), show_path(path))
+    return CheckConfig(source.name, tuple(audits), str(path.absolute()), show_path(path), str(source.folder))
 
 
 def _read_keys(
@@ -115,6 +117,7 @@ def _make_audit(source: Source, index: int, table: dict[str, Any]) -> CheckAudit
     name = keys.get("name", f"audit-{index + 1}")
     try:
         request = _make_recorded(source, keys) if is_recorded else _make_sweep(keys)
+        _check_files(request, source.folder)
         _check_request(request)
     except UsageError as error:
         raise source.error(f"audit '{name}': {error}", index) from None
@@ -166,6 +169,15 @@ def _make_recorded(source: Source, keys: Mapping[str, Any]) -> AuditRequest:
         guard=make_guard(keys.get("timeout"), keys.get("max-memory")),
         **options,
     )
+
+
+def _check_files(request: SweepRequest | AuditRequest, folder: Path) -> None:
+    """Refuse losses in files that are not there; what is in the files is seen when they are loaded."""
+    for formulation in map(find_any_formulation, request.formulations):
+        if isinstance(formulation, ExternalFormulation):
+            file = formulation.target.path.rpartition(":")[0]
+            if file and not (folder / file).is_file():
+                raise UsageError(f"there is no file '{file}' in '{show_path(folder)}'")
 
 
 def _check_request(request: SweepRequest | AuditRequest) -> None:

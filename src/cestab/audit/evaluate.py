@@ -8,6 +8,7 @@ import numpy.typing as npt
 from cestab.audit.compute import Results, compute
 from cestab.audit.conditions import Block, Cases, Conditions, Outcome, attempt
 from cestab.audit.exact import decide_exactly
+from cestab.audit.interruption import evaluate_each
 from cestab.audit.judge import Judgement, judge_block, judge_hard_outcomes
 from cestab.audit.rules import Limits
 from cestab.audit.summary import Summary, summarize
@@ -22,7 +23,7 @@ from cestab.results import Reduction
 
 
 def evaluate_block(block: Block) -> dict[str, Outcome]:
-    """Return a summary per formulation, or why there is none."""
+    """Return a summary per formulation, or why there is none; after Ctrl-C some are missing."""
     conditions = block.conditions
     cases = make_cases(conditions, block.ordinals)
     truth = find_truth(conditions, cases, precise=block.precise)
@@ -31,7 +32,7 @@ def evaluate_block(block: Block) -> dict[str, Outcome]:
         formulation = find_any_formulation(name)
         return attempt(lambda: judge_cases(conditions, formulation, cases, truth, has_map=True)[1])
 
-    return {name: judge(name) for name in block.formulations}
+    return evaluate_each(block.formulations, judge)
 
 
 def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:

@@ -15,7 +15,7 @@ from cestab.audit.replay import Judged, Replay, find_precision, judge_case
 from cestab.audit.root import find_root
 from cestab.audit.spell import spell_exact, spell_number
 from cestab.audit.steps import Steps
-from cestab.errors import UsageError
+from cestab.errors import NotAuditedError, UsageError
 from cestab.formulations import AnyFormulation, ExternalFormulation, families, find_any_formulation, find_formulation
 from cestab.formulations.adapters.engine import TargetError, UnsupportedError
 from cestab.formulations.adapters.recipes import load_recipe
@@ -107,8 +107,10 @@ def _compute_external(formulation: ExternalFormulation, single: SingleCase, trut
     """Return what a target gives on the case; that it cannot be evaluated is an error, as there is nothing else to show."""
     try:
         results = compute(single.conditions, formulation, single.cases)
-    except (TargetError, UnsupportedError) as error:
+    except UnsupportedError as error:
         raise UsageError(f"{formulation.name} has no result here: {error}") from None
+    except TargetError as error:
+        raise NotAuditedError(f"{formulation.name} has no result here: {error}") from None
     return Computed(formulation.name, *results, judge_case(single.conditions, single.cases, results, truth))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,9 +100,16 @@ class GroupTotals:
         return replace(self, own=own, cost=self.cost.merge(other.cost))
 
 
-def run_audit(request: AuditRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
-    """Return the report of recorded logits; `progress` hears of rows done. Ctrl-C ends it with the rows that are done."""
-    source = (request.file, request.labels, request.objective, request.class_axis, request.ignore_index)
+def run_audit(
+    request: AuditRequest, *, progress: Callable[[int, int], Any] = ignore_progress, folder: Path | None = None
+) -> Report:
+    """Return the report of recorded logits; `progress` hears of rows done. Ctrl-C ends it with the rows that are done.
+
+    The files are named relative to `folder`, else to the current one.
+    """
+    where = folder or Path()
+    labels_file = None if request.labels is None else str(where / request.labels)
+    source = (str(where / request.file), labels_file, request.objective, request.class_axis, request.ignore_index)
     with loaded_targets(request.formulations, request.guard) as targets, open_recording(*source) as recording:
         totals = list(_begin_totals(request, recording.classes))
         drawn = draw_rows(recording.rows, request.sample, request.seed)

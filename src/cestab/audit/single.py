@@ -18,7 +18,7 @@ from cestab.cases.targets import expand_target, make_target
 from cestab.errors import UsageError
 from cestab.numerics.rounding import FloatArray, round_number, round_to_format, shortest_decimal, to_ordinal
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results import ExplainRequest, Explanation, GeneratedCase, GivenCase, RecordedCase
+from cestab.results import ExplainRequest, Explanation, GeneratedCase, GivenCase, RecordedCase, show_classes
 
 LEAST_SLACK = 1e-6  # how far from 1 weights may add up to that were typed as decimals
 
@@ -106,7 +106,7 @@ def _generate(conditions: Conditions, case: GeneratedCase) -> SingleCase:
         raise UsageError(f"--at {case.at!r} is not a finite number of {fmt.name}, which ends at {fmt.max!r}")
     conditions = replace(conditions, pattern=case.pattern, classes=case.classes, target=case.target, seed=case.seed)
     cases = make_cases(conditions, to_ordinal(np.array([t]), fmt))
-    source = f"{case.pattern}, {case.classes} classes, {case.target}, t = {shortest_decimal(t, fmt)}"
+    source = f"{case.pattern}, {show_classes(case.classes)}, {case.target}, t = {shortest_decimal(t, fmt)}"
     if not cases.positions.size:
         or_rows = ", or a batch of no rows" if conditions.options.batch > 1 else ""
         raise UsageError(f"the case {source} has a logit beyond {fmt.name}{or_rows}")

@@ -1,9 +1,9 @@
 """Run a sweep: evaluate every block, find the boundaries, assemble the report."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from cestab.audit.advise import explain_failures, recommend
 from cestab.audit.assemble import assemble_failure, assemble_sweep
@@ -11,20 +11,28 @@ from cestab.audit.boundaries import Search, find_boundaries
 from cestab.audit.conditions import Block, Failure, Outcome, attempt, merge_results
 from cestab.audit.environment import describe_environment, ignore_progress, version
 from cestab.audit.evaluate import evaluate_block
+from cestab.audit.interruption import evaluate_each
 from cestab.audit.plan import Plan, plan_sweep
 from cestab.audit.summary import Summary, join_runs
 from cestab.audit.targets import loaded_targets
 from cestab.results import Coverage, Report, SettingResult, SweepRequest, Verdict
 
-Group = TypeVar("Group")
+
+class _Group(Protocol):
+    @property
+    def is_interrupted(self) -> bool: ...
+
+
+Group = TypeVar("Group", bound=_Group)
 
 
 @dataclass(frozen=True)
 class GroupResult:
-    """One group's settings, and how many of its cases were decided in ball arithmetic."""
+    """One group's settings, and how many of its cases were decided in ball arithmetic; after Ctrl-C those that are finished."""
 
     results: dict[str, SettingResult]
     escalated: int
+    is_interrupted: bool = False
 
 
 def run_sweep(request: SweepRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
@@ -51,6 +59,8 @@ def collect_groups(groups: Iterable[Group], total: int, progress: Callable[[int,
     try:
         for group in groups:
             finished.append(group)
+            if group.is_interrupted:
+                return finished, True
             progress(len(finished), total)
     except KeyboardInterrupt:
         if not finished:
@@ -63,18 +73,26 @@ def run_group(plan: Plan) -> GroupResult:
     """Evaluate one group of settings that share their cases."""
     if plan.unsupported is not None:
         return refuse_group(plan)
-    return complete_group(plan, merge_results(evaluate_blocks(plan, evaluate_block)))
+    return complete_group(plan, evaluate_plan(plan, evaluate_block))
 
 
-def evaluate_blocks(plan: Plan, evaluate: Callable[[Block], Mapping[str, Outcome]]) -> Iterator[Mapping[str, Outcome]]:
-    """Yield the outcomes of every block by formulation; one that failed is not tried again."""
-    left = plan.formulations
-    for block in plan.blocks():
+def evaluate_plan(plan: Plan, evaluate: Callable[[Block], Mapping[str, Outcome]]) -> dict[str, Outcome]:
+    """Return the outcomes of all blocks by formulation; one that failed is not tried again.
+
+    After Ctrl-C only those are there that were evaluated on every block, or failed.
+    """
+    merged: dict[str, Outcome] = {}
+    left, blocks = plan.formulations, list(plan.blocks())
+    for block in blocks:
         outcomes = evaluate(replace(block, formulations=left))
-        yield outcomes
+        merged = merge_results([merged, outcomes])
+        if len(outcomes) < len(left):
+            finished = outcomes if block is blocks[-1] else {}
+            return {name: own for name, own in merged.items() if name in finished or isinstance(own, Failure)}
         left = tuple(name for name in left if not isinstance(outcomes[name], Failure))
         if not left:
-            return
+            break
+    return merged
 
 
 def refuse_group(plan: Plan) -> GroupResult:
@@ -84,18 +102,22 @@ def refuse_group(plan: Plan) -> GroupResult:
 
 
 def complete_group(plan: Plan, outcomes: Mapping[str, Outcome]) -> GroupResult:
-    """Return the results of a group from the outcomes of all its blocks."""
-    results, escalated = {}, 0
-    for name in plan.formulations:
+    """Return the results of a group from the outcomes of all its blocks; Ctrl-C before any was finished is an error as ever."""
+
+    def complete(name: str) -> tuple[SettingResult, int]:
         outcome = outcomes[name]
         completed = outcome if isinstance(outcome, Failure) else attempt(partial(_complete, plan, name, outcome))
         if isinstance(completed, Failure):
-            results[name] = assemble_failure(plan.conditions, name, completed, plan.coverage)
-            continue
+            return assemble_failure(plan.conditions, name, completed, plan.coverage), 0
         summary, unrefined = completed
-        results[name] = assemble_sweep(plan.conditions, name, summary, plan.coverage, unrefined)
-        escalated += summary.escalated
-    return GroupResult(results, escalated)
+        return assemble_sweep(plan.conditions, name, summary, plan.coverage, unrefined), summary.escalated
+
+    finished = evaluate_each((name for name in plan.formulations if name in outcomes), complete)
+    if not finished:
+        raise KeyboardInterrupt
+    results = {name: result for name, (result, _) in finished.items()}
+    escalated = sum(count for _, count in finished.values())
+    return GroupResult(results, escalated, is_interrupted=len(results) < len(plan.formulations))
 
 
 def _complete(plan: Plan, name: str, summary: Summary) -> tuple[Summary, int]:

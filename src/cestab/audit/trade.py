@@ -13,6 +13,9 @@ from cestab.results import (
     SettingResult,
     Severity,
     Verdict,
+    explain_unjudged,
+    show_classes,
+    show_count,
 )
 
 MOST_KINDS = 2
@@ -58,6 +61,11 @@ def _start(finding: Finding) -> str:
 def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
     """Return the relation of one other formulation to the reference in one dtype, and a sentence that names the trade."""
     reference, other = settings[0].reference.setting, settings[0].other.setting
+    compared = [setting for setting in settings if setting.is_compared]
+    unjudged = _tell_unjudged(settings)
+    if not compared:
+        sentence = f"{other.dtype}: {other.formulation} could not be compared with {reference.formulation}: {unjudged}"
+        return DtypeComparison(other.dtype, other.formulation, None, sentence)
     worse, better = sum(bool(s.worse) for s in settings), sum(bool(s.better) for s in settings)
     relation = {
         (True, True): Relation.TRADES,
@@ -65,16 +73,31 @@ def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
         (False, True): Relation.DOMINATES,
         (False, False): Relation.MATCHES,
     }[bool(worse), bool(better)]
-    removed = _clauses("removes", settings, is_added=False)
-    added = _clauses("adds", settings, is_added=True)
-    moved = _moves(settings)
-    trade = "; ".join(clause for clause in (removed, added, moved) if clause)
     if relation is Relation.MATCHES:
-        trade = f"the same verdicts and kinds of findings in {_count(len(settings))}"
-    share = f"better in {better} and worse in {worse} of {_count(len(settings))}"
-    why = trade if relation is Relation.MATCHES else f"{share}: it {trade}" if trade else share
+        is_partial = any(not result.is_wholly_judged for s in compared for result in (s.reference, s.other))
+        what = "verdicts and kinds of findings of the loss" if is_partial else "verdicts and kinds of findings"
+        why = f"the same {what} in {show_count(len(compared), 'setting')}"
+    else:
+        why = f"better in {better} and worse in {worse} of {show_count(len(settings), 'setting')}"
+        removed = _clauses("removes", compared, is_added=False)
+        added = _clauses("adds", compared, is_added=True)
+        trade = "; ".join(clause for clause in (removed, added, _moves(compared)) if clause)
+        why += f": it {trade}" if trade else ""
+    if unjudged:
+        why += f"; {show_count(len(settings) - len(compared), 'setting')} could not be compared: {unjudged}"
     sentence = f"{other.dtype}: {other.formulation} {relation} {reference.formulation}, {why}"
     return DtypeComparison(other.dtype, other.formulation, relation, sentence)
+
+
+def _tell_unjudged(settings: Sequence[SettingComparison]) -> str:
+    """Return why settings could not be compared, each reason once; where it is the reference's, it is named."""
+    references, others = (
+        [result for result in results if not result.verdict.is_judged]
+        for results in ([setting.reference for setting in settings], [setting.other for setting in settings])
+    )
+    reasons = [f"{references[0].setting.formulation}: {explain_unjudged(references)}"] if references else []
+    reasons += [explain_unjudged(others)] if others else []
+    return "; ".join(dict.fromkeys(reasons))
 
 
 def _clauses(verb: str, settings: Sequence[SettingComparison], *, is_added: bool) -> str:
@@ -101,8 +124,8 @@ def join_words(words: Sequence[str]) -> str:
 def _clause(kind: FindingKind, found: Sequence[tuple[SettingComparison, Finding]]) -> str:
     setting, first = min(found, key=lambda pair: abs(pair[1].first.value))
     case = setting.other.setting
-    start = f"|t| ≥ {abs(first.first.value):.4g}, {case.pattern}, {case.classes} classes"
-    return f"{kind.label} in {_count(len(found))} (from {start})"
+    start = f"|t| ≥ {abs(first.first.value):.4g}, {case.pattern}, {show_classes(case.classes)}"
+    return f"{kind.label} in {show_count(len(found), 'setting')} (from {start})"
 
 
 def _moves(settings: Sequence[SettingComparison]) -> str:
@@ -118,7 +141,3 @@ def _moves(settings: Sequence[SettingComparison]) -> str:
         return ""
     before, after, kind = max(moved, key=lambda pair: (pair[2].severity is Severity.FAIL, abs(pair[1] - pair[0])))
     return f"has {kind.label} from |t| ≥ {after:.4g} instead of {before:.4g}"
-
-
-def _count(number: int) -> str:
-    return "1 setting" if number == 1 else f"{number} settings"

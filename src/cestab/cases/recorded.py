@@ -13,7 +13,7 @@ from cestab.cases.files import Rows, StoredArray, open_arrays
 from cestab.errors import UsageError, unknown_name
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import IntArray
-from cestab.results import Objective
+from cestab.results import Objective, show_classes
 
 LABEL_NAMES = ("labels", "label", "targets", "target", "y")
 LABELS_PER_BLOCK = 2**20
@@ -96,10 +96,10 @@ def _as_rows(logits: StoredArray, file: str, class_axis: int, *, is_binary: bool
     logits = logits.turn() if axes == 2 and class_axis == 0 else logits
     classes = logits.shape[1] if axes == 2 else 1
     if is_binary and classes != 1:
-        raise UsageError(f"the logits in '{file}' have {classes} classes; the binary objective takes one logit a row")
+        raise UsageError(f"the logits in '{file}' have {show_classes(classes)}; the binary objective takes one logit a row")
     if not is_binary and classes <= 1:
         raise UsageError(
-            f"the logits in '{file}' have {classes} class; a softmax needs at least 2 (or see --axis and --objective)"
+            f"the logits in '{file}' have {show_classes(classes)}; a softmax needs at least 2 (or see --axis and --objective)"
         )
     if not logits.shape[0]:
         raise UsageError(f"'{file}' holds no rows")

@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> int:
         status = int(app(arguments or ["--help"], standalone_mode=False) or 0)
         sys.stdout.flush()
     except UsageError as error:
-        return _refuse(str(error), arguments)
+        return _refuse(str(error), arguments, error.status)
     except TyperException as error:
         return _refuse(error.format_message(), arguments)
     except MemoryError as error:
@@ -92,10 +92,10 @@ def run(arguments: list[str]) -> int:
     return status
 
 
-def _refuse(sentence: str, arguments: list[str]) -> int:
-    """Tell a mistake of the caller's in one sentence, to a caller who asked for JSON as `cestab.error/1`, too."""
+def _refuse(sentence: str, arguments: list[str], status: ExitStatus = ExitStatus.USAGE) -> int:
+    """Tell in one sentence why there is no result, to a caller who asked for JSON as `cestab.error/1`, too."""
     tell(sentence)
     if "--json" in arguments or "--output-format=json" in arguments or ("--output-format", "json") in pairwise(arguments):
-        error = {"schema": "cestab.error/1", "status": int(ExitStatus.USAGE), "message": sentence}
+        error = {"schema": "cestab.error/1", "status": int(status), "message": sentence}
         write_text(json.dumps(error, indent=2, ensure_ascii=False) + "\n", sys.stdout)
-    return ExitStatus.USAGE
+    return status

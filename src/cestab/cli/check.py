@@ -8,7 +8,7 @@ import typer
 from cestab.cli import options
 from cestab.cli.output import open_output, show_progress, tell, write_gate, write_text
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import explain_unjudged
+from cestab.results import explain_unjudged, show_count
 
 if TYPE_CHECKING:
     from cestab.results import Baseline, CheckConfig, CheckReport, Report
@@ -44,7 +44,7 @@ def check(
 
     """
     from cestab.audit.baseline import read_baseline
-    from cestab.audit.check import decide_check, run_audits
+    from cestab.audit.check import decide_check, is_interrupted, run_audits
     from cestab.audit.config import make_config
     from cestab.audit.config_file import find_source
 
@@ -63,7 +63,7 @@ def check(
         baseline_stream = stack.enter_context(open_output(found.baseline)) if update_baseline else None
         with show_progress("checking") as progress:
             reports = run_audits(found, progress=progress)
-        if baseline_stream is not None and any(report.is_interrupted for report in reports):
+        if baseline_stream is not None and is_interrupted(found, reports):
             raise KeyboardInterrupt  # a baseline of half of the findings would gate the rest
         if baseline_stream is not None:
             baseline = _update(found, reports, baseline, baseline_stream)
@@ -82,7 +82,10 @@ def _update(config: "CheckConfig", reports: "list[Report]", old: "Baseline", str
     new = make_baseline(report, old)
     changes = list(list_changes(old, new))
     write_text(write_baseline(new), stream)
-    lines = [f"{config.baseline_name} holds {len(new)} findings; {len(changes) or 'none'} changed", *changes[:MOST_CHANGES]]
+    lines = [
+        f"{config.baseline_name} holds {show_count(len(new), 'finding')}; {len(changes) or 'none'} changed",
+        *changes[:MOST_CHANGES],
+    ]
     if len(changes) > MOST_CHANGES:
         lines.append(f"… and {len(changes) - MOST_CHANGES} more")
     tell("\n  ".join(lines))
@@ -129,5 +132,5 @@ def _exit_with(report: "CheckReport") -> None:
         failed = len({(checked.audit.name, problem.result.setting) for checked, problem in gated})
         settings = sum(1 for _ in report.results())
         rules = ", ".join(dict.fromkeys(problem.rule for _, problem in gated))
-        tell(f"gate failed in {failed} of {settings} settings: {rules}")
+        tell(f"gate failed in {failed} of {show_count(settings, 'setting')}: {rules}")
     raise typer.Exit(status)

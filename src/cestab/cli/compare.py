@@ -8,7 +8,7 @@ from cestab.cli import options
 from cestab.cli.options import OutputFormat
 from cestab.cli.output import open_output, show_progress, tell, write_text
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import explain_unjudged
+from cestab.results import explain_unjudged, show_count
 
 if TYPE_CHECKING:
     from cestab.results import Comparison
@@ -120,6 +120,6 @@ def _exit_with(comparison: "Comparison") -> None:
         tell("nothing was gated; --fail-on-worse makes the exit status 1 if an OTHER is worse")
     elif worse:
         names = ", ".join(dict.fromkeys(setting.other.setting.formulation for setting in worse))
-        found = f"worse than {comparison.reference} in {len(worse)} of {len(comparison.settings)} settings"
+        found = f"worse than {comparison.reference} in {len(worse)} of {show_count(len(comparison.settings), 'setting')}"
         tell(f"{names}: {found}, e.g. {worse[0].worse[0]}")
     raise typer.Exit(comparison.exit_status())

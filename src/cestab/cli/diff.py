@@ -8,6 +8,7 @@ from cestab.cli import options
 from cestab.cli.options import OutputFormat
 from cestab.cli.output import open_output, tell, write_gate, write_text
 from cestab.errors import ExitStatus, UsageError
+from cestab.results import show_count
 
 if TYPE_CHECKING:
     from cestab.results import Difference
@@ -76,5 +77,5 @@ def _exit(difference: "Difference") -> None:
     if worse:
         settings = len({setting for setting, _ in worse})
         rules = ", ".join(dict.fromkeys(change.rule.label for _, change in worse))
-        tell(f"worse in {settings} of {len(difference.settings)} settings: {rules}")
+        tell(f"worse in {settings} of {show_count(len(difference.settings), 'setting')}: {rules}")
         raise typer.Exit(ExitStatus.GATE_FAILED)

@@ -13,7 +13,7 @@ import typer
 
 from cestab.cli.options import OutputFormat
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import GateCase, GateReport, Report, explain_unjudged
+from cestab.results import GateCase, GateReport, Report, explain_unjudged, show_count
 
 INTERRUPTED = "interrupted: only what was finished is here"
 Progress = Callable[[int, int], Any]
@@ -151,5 +151,5 @@ def exit_with(report: Report) -> None:
     elif gated:
         settings = len({id(result) for result, _ in gated})
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in gated))
-        tell(f"gate failed in {settings} of {len(report.settings)} settings: {kinds}")
+        tell(f"gate failed in {settings} of {show_count(len(report.settings), 'setting')}: {kinds}")
     raise typer.Exit(report.exit_status())

@@ -15,6 +15,7 @@ from cestab.results import (
     Severity,
     Stale,
     Verdict,
+    show_count,
 )
 
 LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING, Severity.NOTE: Level.NOTE}
@@ -29,9 +30,9 @@ def to_gate(report: CheckReport) -> GateReport:
     cases += [_stale_case(name, own, locations.get(name)) for name, own in stale.items()]
     gated = report.gated()
     failed = len({(checked.audit.name, problem.result.setting) for checked, problem in gated})
-    verdict = f"{len(gated)} gated findings in {failed} of" if gated else "nothing is gated in"
+    verdict = f"{show_count(len(gated), 'gated finding')} in {failed} of" if gated else "nothing is gated in"
     settings = sum(1 for _ in report.results())
-    headline = f"{report.config.file}: {verdict} {settings} settings"
+    headline = f"{report.config.file}: {verdict} {show_count(settings, 'setting')}"
     return GateReport("check", report.version, headline, tuple(cases), report.exit_status())
 
 

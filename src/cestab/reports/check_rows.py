@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cestab.reports.external import list_unjudged
 from cestab.reports.rows import Cell, escape_markdown, to_csv, to_markdown
-from cestab.results import CheckedAudit, CheckProblem, CheckReport, Verdict
+from cestab.results import CheckedAudit, CheckProblem, CheckReport, Verdict, show_count
 
 COLUMNS = (
     "audit",
@@ -67,12 +67,19 @@ def render_markdown(report: CheckReport) -> str:
         parts.append(to_markdown(("audit", "setting", "rule", "gated"), rows[:MOST_LINES]))
         if len(rows) > MOST_LINES:
             parts.append(f"… and {len(rows) - MOST_LINES} more; `cestab check --json` has them all.\n")
-    if unjudged := list_unjudged(list(report.results())):
-        lines = [f"- **{escape_markdown(name)}**: {escape_markdown(words)}\n" for name, words in unjudged[:MOST_LINES]]
+    if unjudged := find_unjudged(report):
+        lines = [
+            f"- **{escape_markdown(audit)}**: {escape_markdown(': '.join(words))}\n" for audit, *words in unjudged[:MOST_LINES]
+        ]
         parts.append("".join(["**Not judged**\n\n", *lines]))
     if report.stale:
         parts.append(to_markdown(("audit", "stale"), [(each.audit, each.message) for each in report.stale[:MOST_LINES]]))
     return "\n".join(parts)
+
+
+def find_unjudged(report: CheckReport) -> list[tuple[str, str, str]]:
+    """Return audit, formulation and reason of what could not be judged."""
+    return [(checked.audit.name, *line) for checked in report.audits for line in list_unjudged(checked.report.settings)]
 
 
 def _tell_outcome(report: CheckReport) -> str:
@@ -80,15 +87,11 @@ def _tell_outcome(report: CheckReport) -> str:
     gated, crashed = len(report.gated()), report.verdict_counts()[Verdict.ERROR]
     partly = sum(result.verdict.is_judged and not result.is_wholly_judged for result in report.results())
     limits = ["was interrupted"] if report.is_interrupted else []
-    limits += [f"could not audit {_count(crashed, 'setting')}"] if crashed else []
-    limits += [f"judged only the loss in {_count(partly, 'setting')}"] if partly else []
+    limits += [f"could not audit {show_count(crashed, 'setting')}"] if crashed else []
+    limits += [f"judged only the loss in {show_count(partly, 'setting')}"] if partly else []
     if gated:
-        return ", ".join([f"fails: {_count(gated, 'gated finding')}", *limits])
+        return ", ".join([f"fails: {show_count(gated, 'gated finding')}", *limits])
     return ", ".join(limits if report.is_interrupted or crashed else ["passes", *limits])
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 OVERVIEW = ("audit", "settings", "pass", "warn", "fail", "not judged", "gated", "accepted", "stale")

@@ -8,11 +8,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cestab.reports.check_rows import OVERVIEW, count_audit
-from cestab.reports.external import list_targets, list_unjudged
+from cestab.reports.check_rows import OVERVIEW, count_audit, find_unjudged
+from cestab.reports.external import list_targets
 from cestab.reports.table import describe_limits
 from cestab.reports.text import to_text
-from cestab.results import CheckProblem, CheckReport
+from cestab.results import CheckProblem, CheckReport, show_count
 
 MOST_LINES = 20  # of one list; the JSON has them all
 GATED = OVERVIEW.index("gated") - 1
@@ -31,13 +31,13 @@ def _parts(report: CheckReport) -> Iterator[RenderableType]:
     parts = [
         f"cestab {report.version}",
         f"{report.config.file}{baseline}",
-        f"{len(results)} settings, {cases:,} cases",
+        f"{show_count(len(results), 'setting')}, {show_count(cases, 'case')}",
         *limits,
     ]
     yield Text(" · ".join(parts))
     yield _overview(report)
     yield from _list("Gated", "red", (_line(checked.audit.name, *_tell(problem)) for checked, problem in report.gated()))
-    yield from _list("Not judged", "magenta", (_line(*line) for line in list_unjudged(results)))
+    yield from _list("Not judged", "magenta", (_line(*line) for line in find_unjudged(report)))
     yield from _list("Stale", "yellow", (_line(each.audit, each.message) for each in report.stale))
     yield from _list("Run by", "default", (_line(*line) for line in list_targets(report.environment)))
 

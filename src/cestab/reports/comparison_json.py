@@ -7,6 +7,7 @@ from cestab.results import Agreement, BoundaryPair, Comparison, Finding, Place, 
 def render(comparison: Comparison) -> str:
     """Return the comparison as JSON, with a newline at the end."""
     relations = {relation.name.lower(): sum(d.relation is relation for d in comparison.dtypes) for relation in Relation}
+    relations["not_compared"] = sum(d.relation is None for d in comparison.dtypes)
     names = {"reference": comparison.reference, "others": comparison.others, "fail_on_worse": comparison.fails_on_worse}
     return write_json(
         {
@@ -16,7 +17,7 @@ def render(comparison: Comparison) -> str:
             "request": show_request(comparison.request) | names,
             "settings": [_setting(setting) for setting in comparison.settings],
             "dtypes": [
-                {"dtype": d.dtype, "other": d.other, "relation": d.relation.name.lower(), "sentence": d.sentence}
+                {"dtype": d.dtype, "other": d.other, "relation": d.relation and d.relation.name.lower(), "sentence": d.sentence}
                 for d in comparison.dtypes
             ],
             **({"interrupted": True} if comparison.is_interrupted else {}),

@@ -8,14 +8,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cestab.reports.external import head_columns
 from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.reports.table import STYLES, describe_limits, describe_targets, short
+from cestab.reports.table import STYLES, describe_limits, describe_targets, name_columns, short
 from cestab.reports.text import new_table, to_text
-from cestab.results import Agreement, Comparison, Finding, Place, SettingComparison, SettingResult, find_worst
+from cestab.results import Agreement, Comparison, Finding, Place, SettingComparison, SettingResult, find_worst, show_count
 
-NAME_WIDTH = 16  # characters of a name, of which a table of 80 columns holds two beside the rest
 LEGEND = "equal: bitwise equal losses, gradients; nearer: gradients nearer the truth; apart: largest distance in ulps"
+BEFORE, AFTER = ("dtype", "case"), ("equal", "nearer", "apart")  # columns before and after those of the two formulations
 CSV_COLUMNS = (
     *("other", "dtype", "compute", "summation", "loss_scale", "pattern", "classes", "target"),
     *("reference_verdict", "other_verdict", "cases"),
@@ -34,8 +33,10 @@ def render_markdown(comparison: Comparison) -> str:
     """Return the comparison as Markdown: the sentences, then a table per other formulation."""
     lines = [f"# {_headline(comparison)}", "", f"{LEGEND}.", "", *(f"- {dtype.sentence}" for dtype in comparison.dtypes), ""]
     tables = (
-        to_markdown(_columns(comparison.reference, other), (_cells(setting) for setting in _settings_of(comparison, other)))
-        for other in comparison.others
+        to_markdown(
+            (*BEFORE, comparison.reference, other, *AFTER), (_cells(setting) for setting in _settings_of(comparison, other))
+        )
+        for other in _compared(comparison)
     )
     return "\n".join(lines) + "\n" + "\n".join(tables)
 
@@ -48,9 +49,9 @@ def render_csv(comparison: Comparison) -> str:
 def _parts(comparison: Comparison, *, detail: bool) -> Iterator[RenderableType]:
     yield Text(_headline(comparison))
     yield Text(LEGEND)
-    for other in comparison.others:
+    for other in _compared(comparison):
         settings = _settings_of(comparison, other)
-        table = new_table(_columns(*head_columns((comparison.reference, other), NAME_WIDTH)), gap=1)
+        table = new_table((*BEFORE, *name_columns((comparison.reference, other)), *AFTER), gap=1)
         for setting in settings:
             _add(table, setting)
         yield table
@@ -64,16 +65,21 @@ def _parts(comparison: Comparison, *, detail: bool) -> Iterator[RenderableType]:
 def _headline(comparison: Comparison) -> str:
     cases = sum(setting.loss.cases for setting in comparison.settings if setting.loss is not None)
     others = ", ".join(comparison.others)
-    parts = [f"cestab {comparison.version}", f"{comparison.reference} compared with {others}", f"{cases:,} cases"]
+    parts = [
+        f"cestab {comparison.version}",
+        f"{comparison.reference} compared with {others}",
+        show_count(cases, "case") if cases else "no case was compared",
+    ]
     return " · ".join([*parts, *describe_limits([comparison.request.arithmetics], comparison)])
+
+
+def _compared(comparison: Comparison) -> list[str]:
+    """Return the others of which something was finished: all, but after Ctrl-C."""
+    return [other for other in comparison.others if _settings_of(comparison, other)]
 
 
 def _settings_of(comparison: Comparison, other: str) -> list[SettingComparison]:
     return [setting for setting in comparison.settings if setting.other.setting.formulation == other]
-
-
-def _columns(reference: str, other: str) -> tuple[str, ...]:
-    return ("dtype", "case", reference, other, "equal", "nearer", "apart")
 
 
 def _cells(setting: SettingComparison) -> tuple[str, ...]:

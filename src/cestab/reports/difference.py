@@ -2,7 +2,18 @@
 
 from cestab.reports import rows
 from cestab.reports.rows import Cell
-from cestab.results import Change, ChangeRule, Difference, GateCase, GateReport, Level, Problem, Setting, SettingDifference
+from cestab.results import (
+    Change,
+    ChangeRule,
+    Difference,
+    GateCase,
+    GateReport,
+    Level,
+    Problem,
+    Setting,
+    SettingDifference,
+    show_count,
+)
 
 KEYS = ("formulation", "objective", "dtype", "compute", "summation", "pattern", "classes", "target", "loss_scale")
 COLUMNS = ("rule", "worse", *KEYS, "subject", "old", "new", "floats", "message")
@@ -57,7 +68,7 @@ def _gate_case(found: SettingDifference, schema: str) -> GateCase:
 
 def headline(difference: Difference) -> str:
     """Return how many settings changed, how many of them for the worse."""
-    settings = count(len(difference.settings), "setting")
+    settings = show_count(len(difference.settings), "setting")
     changed = sum(bool(each.changes) for each in difference.settings)
     if not changed:
         return f"{settings}, no differences"
@@ -90,7 +101,7 @@ def describe_change(change: Change, schema: str) -> str:
 
 
 def _describe_extent(change: Change, floats: int) -> str:
-    return f"holds on {count(floats, 'more float' if change.is_worse else 'fewer float')}"
+    return f"holds on {show_count(floats, 'more float' if change.is_worse else 'fewer float')}"
 
 
 def _describe_move(change: Change) -> str:
@@ -99,8 +110,3 @@ def _describe_move(change: Change) -> str:
     if change.new is None:
         return f"no more from t = {change.old}"
     return f"its boundary is t = {change.new}, from {change.old}"
-
-
-def count(number: int, what: str) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

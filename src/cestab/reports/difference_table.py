@@ -7,9 +7,9 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from cestab.reports.difference import count, describe_change, describe_environment, headline
+from cestab.reports.difference import describe_change, describe_environment, headline
 from cestab.reports.text import to_text
-from cestab.results import Change, Difference, SettingDifference
+from cestab.results import Change, Difference, SettingDifference, show_count
 
 MOST_SETTINGS = 12  # of each part: more than a screen is not read
 MOST_CHANGES = 6  # of a setting
@@ -37,7 +37,7 @@ def _part(difference: Difference, title: str, style: str, *, is_worse: bool) -> 
     for each, changes in found[:MOST_SETTINGS]:
         yield from _setting(each, changes, difference.schema)
     if len(found) > MOST_SETTINGS:
-        yield Text(f"  … and {count(len(found) - MOST_SETTINGS, 'more setting')}; --json lists them all")
+        yield Text(f"  … and {show_count(len(found) - MOST_SETTINGS, 'more setting')}; --json lists them all")
 
 
 def _setting(each: SettingDifference, changes: Sequence[Change], schema: str) -> Iterator[RenderableType]:
@@ -45,4 +45,4 @@ def _setting(each: SettingDifference, changes: Sequence[Change], schema: str) ->
     for change in changes[:MOST_CHANGES]:
         yield Padding(Text(describe_change(change, schema)), (0, 0, 0, 4))
     if len(changes) > MOST_CHANGES:
-        yield Text(f"    … and {count(len(changes) - MOST_CHANGES, 'more change')}")
+        yield Text(f"    … and {show_count(len(changes) - MOST_CHANGES, 'more change')}")

@@ -7,13 +7,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cestab.reports.external import head_columns
+from cestab.reports.table import name_columns
 from cestab.reports.text import find_width, new_table, to_text
 from cestab.results import Entry, Explanation, Fp8Overflow, Number, Operation, Outcome
 
 ROOT = "▶"
 MOST_OPERATIONS = 200
-NAME_WIDTH = 40  # columns for the names of formulations, whose numbers take up to 24
 WIDE = 80  # columns that leave room for words beside two float64
 
 
@@ -102,8 +101,7 @@ def _ulps(ulps: float | None) -> str:
 def _outcomes(explanation: Explanation) -> Table:
     """Truth, the formulation and the one beside it, loss and gradient line by line."""
     outcomes = [outcome for outcome in (explanation.outcome, explanation.against) if outcome is not None]
-    names = head_columns([outcome.formulation for outcome in outcomes], NAME_WIDTH // len(outcomes))
-    table = new_table(("", "truth", *names))
+    table = new_table(("", "truth", *name_columns([outcome.formulation for outcome in outcomes])))
     table.add_row("loss", Text(explanation.true_loss), *(Text(outcome.loss.decimal) for outcome in outcomes))
     for place, (index, truth) in enumerate(zip(explanation.shown, explanation.true_gradient, strict=True)):
         name = "gradient" if explanation.setting.classes == 1 else f"gradient, class {index}"

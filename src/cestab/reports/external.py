@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from cestab.results import Environment, SettingResult, TargetFacts
+from cestab.results import Environment, SettingResult, TargetFacts, show_count
 
 MOST_CHARACTERS = 28  # of a name in a table of 80 columns with four dtypes
 Line = tuple[str, str]  # a name and what there is to say of it
@@ -18,23 +18,6 @@ def shorten(name: str) -> str:
     return (file if ".py:" in file else re.sub(r"[^:]*\.", "…", head)) + colon + options
 
 
-def head_columns(names: Sequence[str], width: int) -> list[str]:
-    """Return names as the heads of columns: short where they stay apart, folded if longer than `width` on average."""
-    short = [shorten(name) for name in names]
-    heads = short if len(set(short)) == len(set(names)) else list(names)
-    return heads if sum(map(len, heads)) <= width * len(heads) else [_fold(name, width) for name in heads]
-
-
-def _fold(name: str, width: int) -> str:
-    """Return a name on lines of at most `width` characters where it has places to be broken at."""
-    lines = [""]
-    for part in re.findall(r"[^_:,./=]*[_:,./=]?", name):
-        if lines[-1] and len(lines[-1] + part) > width:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(lines)
-
-
 def list_unjudged(results: Sequence[SettingResult]) -> list[Line]:
     """Return why settings, or a part of them, could not be judged: each formulation and reason once."""
     found: dict[Line, list[SettingResult]] = {}
@@ -46,7 +29,7 @@ def list_unjudged(results: Sequence[SettingResult]) -> list[Line]:
 
 def _describe(results: Sequence[SettingResult]) -> str:
     dtypes = ", ".join(dict.fromkeys(result.setting.dtype for result in results))
-    count = "1 setting" if len(results) == 1 else f"{len(results)} settings"
+    count = show_count(len(results), "setting")
     verdict = results[0].verdict
     return f"{count if verdict.is_judged else f'{verdict} in {count}'} ({dtypes})"
 
@@ -59,5 +42,5 @@ def list_targets(environment: Environment) -> list[Line]:
 def _describe_target(facts: TargetFacts) -> list[str]:
     words = [f"{package} {version}" for package, version in facts.versions]
     words += [facts.device, facts.mode, f"gradient: {facts.gradient}"]
-    words += [] if facts.threads is None else [f"{facts.threads} threads" if facts.threads > 1 else "1 thread"]
+    words += [] if facts.threads is None else [show_count(facts.threads, "thread")]
     return words + (["flushes subnormals"] if facts.flushes_subnormals else [])

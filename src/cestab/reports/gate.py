@@ -12,6 +12,7 @@ from cestab.results import (
     Severity,
     SweepRequest,
     Verdict,
+    show_count,
 )
 
 LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING, Severity.NOTE: Level.NOTE}
@@ -37,7 +38,7 @@ def describe_finding(finding: Finding, cases: int) -> str:
     """Return the sentence of a finding: what it is, where it begins, in how many cases."""
     first = finding.first
     where = f"row {first.position}" if first.hexadecimal is None else f"|t| = {first.decimal.lstrip('-')}"
-    return f"{finding.kind.summary}: first at {where}, in {finding.cases:,} of {cases:,} cases"
+    return f"{finding.kind.summary}: first at {where}, in {finding.cases:,} of {show_count(cases, 'case')}"
 
 
 def _case(result: SettingResult, findings: list[tuple[Finding, bool]]) -> GateCase:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cestab.results import GateCase, GateReport, Level, Problem
+from cestab.results import GateCase, GateReport, Level, Problem, show_count
 
 MOST_PER_LEVEL = 9  # GitHub shows 10 of a level per step and drops the rest without a word
 COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
@@ -53,7 +53,7 @@ def _summarize(gate: GateReport) -> str:
     verdict = f"{gated} gated" if gated else "nothing gated"
     skipped = sum(case.skipped is not None for case in gate.cases)
     crashed = sum(case.error is not None for case in gate.cases)
-    counts = [f"{len(gate.cases)} settings", verdict, f"{skipped} skipped", f"{crashed} not audited"]
+    counts = [show_count(len(gate.cases), "setting"), verdict, f"{skipped} skipped", f"{crashed} not audited"]
     headline = " ".join(gate.headline.split()).replace("##[", "## [")  # the runner's older mark, read anywhere in a line
     return f"cestab {gate.command}: {', '.join(counts)}; {headline}"
 

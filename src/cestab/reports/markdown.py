@@ -3,7 +3,7 @@
 from cestab.reports.external import list_targets, list_unjudged
 from cestab.reports.rows import escape_markdown, to_markdown
 from cestab.reports.table import cell, headline, rounding_cell
-from cestab.results import GateReport, Report, SweepRequest
+from cestab.results import GateReport, Report, SweepRequest, show_count
 
 MOST_PROBLEMS = 200  # a job's summary may have 1 MiB; what is gated comes first
 
@@ -55,7 +55,7 @@ def render_gate(gate: GateReport) -> str:
     ]
     rows += [["error", f"{c.group}, {c.name}", "not audited", c.error] for c in gate.cases if c.error is not None]
     rows += [["skipped", f"{c.group}, {c.name}", "", c.skipped] for c in gate.cases if c.skipped is not None]
-    outcome = f"{len(gate.gated())} gated, in {len(gate.cases)} settings; exit status {int(gate.status)}"
+    outcome = f"{len(gate.gated())} gated, in {show_count(len(gate.cases), 'setting')}; exit status {int(gate.status)}"
     parts = [f"### {escape_markdown(gate.headline)}\n", f"cestab {gate.command}: {outcome}\n"]
     if rows:
         parts.append(to_markdown(["", "setting", "rule", "what"], rows[:MOST_PROBLEMS]))

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.reports.external import list_targets, list_unjudged, shorten
-from cestab.reports.text import new_table, to_text
+from cestab.reports.text import Name, new_table, to_text
 from cestab.results import (
     Arithmetics,
     CheckReport,
@@ -21,6 +21,7 @@ from cestab.results import (
     SweepRequest,
     Verdict,
     find_worst,
+    show_count,
 )
 
 STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
@@ -60,7 +61,7 @@ def headline(report: Report) -> str:
     """Return the line over a report: what was asked and how much was tried."""
     request = report.request
     cases = sum(result.cases for result in report.settings)
-    parts = [str(request.objective), f"{len(report.settings)} settings, {cases:,} cases"]
+    parts = [str(request.objective), f"{show_count(len(report.settings), 'setting')}, {show_count(cases, 'case')}"]
     if not isinstance(request, SweepRequest):
         sampled = [] if request.sample is None else [f"sample of {request.sample:,}, seed {request.seed}"]
         parts[1:] = [request.file, ", ".join(_count_rows(report)), *sampled]
@@ -69,12 +70,18 @@ def headline(report: Report) -> str:
 
 def _count_rows(report: Report) -> Iterator[str]:
     """Yield how many rows there are, how many were ignored, and how many have no truth in some dtype."""
-    yield f"{report.rows:,} rows"
+    yield show_count(report.rows, "row")
     if report.ignored_rows:
         yield f"{report.ignored_rows:,} ignored"
     undefined = max((result.undefined for result in report.settings), default=0)
     if undefined:
         yield f"up to {undefined:,} undefined"
+
+
+def name_columns(names: Sequence[str]) -> list[Name]:
+    """Return names as the heads of columns: short ones where they stay apart."""
+    short_names = [shorten(name) for name in names]
+    return [Name(name) for name in (short_names if len(set(short_names)) == len(set(names)) else names)]
 
 
 def describe_limits(arithmetics: Iterable[Arithmetics], report: Report | Comparison | CheckReport) -> Iterator[str]:
@@ -93,7 +100,7 @@ def _overview(report: Report) -> Table:
     for name in report.request.formulations:
         own = [result for result in report.settings if result.setting.formulation == name]
         table.add_row(
-            Text(shorten(name)), *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes)
+            Name(shorten(name)), *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes)
         )
     if not is_sweep:
         table.add_row(Text("(rounding z)"), *(rounding_cell(report, dtype) for dtype in dtypes))
@@ -102,6 +109,8 @@ def _overview(report: Report) -> Table:
 
 def cell(results: Sequence[SettingResult], *, is_sweep: bool) -> Text:
     """The worst verdict, and the smallest |t| (the number of rows) of its worst finding."""
+    if not results:  # of an interrupted sweep
+        return Text("")
     verdict = max((result.verdict for result in results), key=RANKS.index)
     return Text(f"{verdict} {_extent(find_worst(results), is_sweep=is_sweep)}".rstrip(), style=STYLES.get(verdict, "magenta"))
 
@@ -133,11 +142,6 @@ def _detail(report: Report) -> Table:
         case = ", ".join([case, *setting.unusual()])
         kind = worst.kind.label if worst else ""
         verdict = Text(result.verdict, style=STYLES.get(result.verdict, "magenta"))
-        before, after = (shorten(setting.formulation), setting.dtype, case), (kind, _extent(worst, is_sweep=is_sweep))
-        table.add_row(*_texts(before), verdict, *_texts(after))
+        name, extent = Name(shorten(setting.formulation)), Text(_extent(worst, is_sweep=is_sweep))
+        table.add_row(name, Text(setting.dtype), Text(case), verdict, Name(kind), extent)
     return table
-
-
-def _texts(words: Iterable[str]) -> list[Text]:
-    """Return words as rich Text, which no markup is read from."""
-    return [Text(word) for word in words]

@@ -1,10 +1,14 @@
 """Rich renderables as text, as a stream would show them: its width, and colours if it is a terminal (NO_COLOR)."""
 
 import io
-from collections.abc import Sequence
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -12,8 +16,8 @@ NARROWEST = 40  # columns; what a terminal or COLUMNS says below that would brea
 
 
 def find_width(stream: TextIO) -> int:
-    """Return the columns that a stream has: those of its terminal, of COLUMNS, or 80; at least NARROWEST."""
-    return max(NARROWEST, Console(file=stream).width)
+    """Return the columns that a stream has: those of COLUMNS (0 is as if unset), of its terminal, or 80; at least NARROWEST."""
+    return max(NARROWEST, Console(file=stream).width or shutil.get_terminal_size().columns)
 
 
 def to_text(stream: TextIO, *renderables: RenderableType) -> str:
@@ -25,9 +29,40 @@ def to_text(stream: TextIO, *renderables: RenderableType) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
-def new_table(columns: Sequence[str], gap: int = 2) -> Table:
+@dataclass(frozen=True)
+class Name:
+    """A name in a table, broken where its parts meet if the column is narrower, within a word only if nothing else is left."""
+
+    name: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(max(map(len, _cut(self.name, 1)), default=0), len(self.name))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield Text("\n".join(break_name(self.name, options.max_width)), overflow="fold")
+
+
+def break_name(name: str, width: int) -> list[str]:
+    """Return a name in lines of at most `width` characters, if its parts are no longer."""
+    lines = [""]
+    for part in _cut(name, width):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return lines
+
+
+def _cut(name: str, width: int) -> list[str]:
+    """Return the parts of a name: paths, functions and parameters, and of those that are wider than a line their words."""
+    parts = re.findall(r"[^:,/…]*[:,/…]+|[^:,/…]+", name)
+    return [
+        word for part in parts for word in ([part] if len(part) <= width else re.findall(r"[^._=-]*[._=-]+|[^._=-]+", part))
+    ]
+
+
+def new_table(columns: Sequence[RenderableType], gap: int = 2) -> Table:
     """Return an empty table without lines whose cells fold rather than end in dots."""
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(Text(column), overflow="fold")  # a name is no markup
+        table.add_column(Text(column) if isinstance(column, str) else column, overflow="fold")  # a name is no markup
     return table

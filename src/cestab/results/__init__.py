@@ -100,6 +100,10 @@ from cestab.results.targets import (
 from cestab.results.walkthrough import (
     WalkthroughRow,
 )
+from cestab.results.words import (
+    show_classes,
+    show_count,
+)
 
 __all__ = [
     "DEFAULT_DTYPES",
@@ -179,5 +183,7 @@ __all__ = [
     "WalkthroughRow",
     "explain_unjudged",
     "find_worst",
+    "show_classes",
+    "show_count",
     "show_magnitude",
 ]

@@ -48,12 +48,16 @@ class CheckAudit:
 
 @dataclass(frozen=True)
 class CheckConfig:
-    """The audits of a project; `baseline` is the path of its file, `baseline_name` how it is shown."""
+    """The audits of a project; `baseline` is the path of its file, `baseline_name` how it is shown.
+
+    Names of losses that are not cestab's are relative to `folder`, as seen from the current one.
+    """
 
     file: str
     audits: tuple[CheckAudit, ...]
     baseline: str | None = None
     baseline_name: str | None = None
+    folder: str = "."
 
 
 BaselineKey = tuple[str, Setting, FindingKind]  # the first is the audit's name
@@ -155,7 +159,7 @@ class CheckReport:
     @property
     def is_interrupted(self) -> bool:
         """Whether it holds only what was finished."""
-        return any(checked.report.is_interrupted for checked in self.audits)
+        return len(self.audits) < len(self.config.audits) or any(checked.report.is_interrupted for checked in self.audits)
 
     def gated(self) -> list[tuple[CheckedAudit, CheckProblem]]:
         """Problems that make the exit status 1, with their audits."""

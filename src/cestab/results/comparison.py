@@ -56,14 +56,19 @@ class SettingComparison:
     worse: tuple[str, ...]
     better: tuple[str, ...]
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether both were judged."""
+        return self.reference.verdict.is_judged and self.other.verdict.is_judged
+
 
 @dataclass(frozen=True)
 class DtypeComparison:
-    """One other formulation in one dtype: the relation and a sentence that names the trade."""
+    """One other formulation in one dtype: the relation, None where nothing could be compared, and a sentence that says why."""
 
     dtype: str
     other: str
-    relation: Relation
+    relation: Relation | None
     sentence: str
 
 

@@ -9,6 +9,7 @@ from cestab.results.kinds import JUDGED, Coverage, FindingKind, Objective, Sever
 from cestab.results.objectives import NO_OPTIONS, LossOptions
 from cestab.results.requests import AuditRequest, SweepRequest
 from cestab.results.targets import TargetFacts
+from cestab.results.words import show_classes
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Setting:
 
     def describe(self) -> str:
         """Return all of it but the formulation in words; what is as by default is left out."""
-        case = (self.pattern, f"{self.classes} {'class' if self.classes == 1 else 'classes'}", self.target)
+        case = (self.pattern, show_classes(self.classes), self.target)
         return ", ".join([self.dtype, *(word for word in case if word), *self.unusual()])
 
     def show(self) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Advice: the best formulation of each dtype, and the commonest failure of every one that fails."""
 
+from dataclasses import replace
+
 import pytest
 
 from cestab.audit.advise import explain_failures, recommend
@@ -95,7 +97,7 @@ def test_what_was_not_judged_is_not_recommended() -> None:
 
 def test_the_reason_tells_how_often_and_how_badly() -> None:
     [passing] = recommend([PASSING, PASSING])
-    assert "passes in all 2 settings" in passing.why
+    assert "passes in both settings" in passing.why
     assert "3 ulps" in passing.why
     [warning] = recommend([judged("online"), WARNING, judged("online", (K.ZEROED_GRADIENT, K.OVERFLOWING_LOSS))])
     assert "2 of 3 settings" in warning.why
@@ -103,8 +105,45 @@ def test_the_reason_tells_how_often_and_how_badly() -> None:
     assert "overflowing-loss" not in warning.why, "a note is no warning"
     [failing] = recommend([FAILING, FAILING, judged("online", (K.INF_LOSS,)), judged("online")])
     assert "online fails least, in 1 of 2 settings" in failing.why
-    [row] = recommend([judged("online", (K.ZEROED_LOSS,), pattern=None)])
-    assert "every row" in row.why
+    [row] = recommend([judged("online", pattern=None)])
+    assert row.why == "passes in every row"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "extent"),
+    [
+        ((K.NAN_LOSS,), "3 of 9 rows"),
+        ((K.NAN_LOSS, K.INF_LOSS), "6 of 9 rows"),  # a row has one finding of the loss
+        ((K.NAN_LOSS, K.INF_LOSS, K.WRONG_LOSS), "every row"),
+        ((K.NAN_LOSS, K.NAN_GRADIENT), "at least 3 of 9 rows"),  # they may be of the same rows
+        ((K.NAN_LOSS, K.ZEROED_GRADIENT), "3 of 9 rows"),  # a warning is no failure
+    ],
+)
+def test_rows_of_a_file_are_counted(kinds: tuple[FindingKind, ...], extent: str) -> None:
+    [failing] = recommend([judged("naive", kinds, pattern=None)])
+    assert failing.why == f"naive fails in {extent} and was the only one to be tried"
+
+
+def test_of_rows_the_fewest_are_the_best() -> None:
+    more, fewer = (judged(*own, pattern=None) for own in (("naive", (K.NAN_LOSS, K.INF_LOSS)), ("clipped", (K.NAN_LOSS,))))
+    [failing] = recommend([more, fewer])
+    assert failing.why == "every audited formulation fails somewhere; clipped fails least, in 3 of 9 rows"
+    [(_, why)] = explain_failures([replace(more, findings=(more.findings[0], replace(more.findings[1], cases=5)))])
+    assert "inf-loss in 5 rows" in why
+
+
+def test_what_could_not_be_judged_is_not_said_to_fail() -> None:
+    crashed = judged("crashes", verdict=Verdict.ERROR)
+    no_gradient = replace(judged("loss-only"), reason="no gradient")
+    for unjudged in (crashed, no_gradient):
+        [alone] = recommend([FAILING, unjudged])
+        assert alone.why == "naive fails in the one setting and was the only one that could be judged"
+        [several] = recommend([FAILING, judged("clipped", (K.NAN_LOSS,)), unjudged])
+        assert several.why.startswith("every formulation that could be judged fails somewhere; naive fails least")
+    [advice] = recommend([no_gradient])
+    assert advice.why == "the gradient of loss-only could not be judged in the one setting"
+    [row] = recommend([replace(judged("loss-only", pattern=None), reason="no gradient")])
+    assert row.why == "the gradient of loss-only could not be judged in any row"
 
 
 def test_only_failures_are_explained() -> None:

@@ -44,6 +44,28 @@ def test_a_reference_or_another_that_fails_leaves_the_rest_compared() -> None:
         json.loads(comparison.to_json())
 
 
+def test_what_could_not_be_evaluated_is_not_compared() -> None:
+    """Log-softmax warns in the setting: not what a loss that raises would remove."""
+    for names in (("log-softmax", path_to("raises")), (path_to("raises"), "log-softmax")):
+        comparison = compare(*names)
+        for setting in comparison.settings:
+            assert (setting.only_reference, setting.only_other, setting.boundaries) == ((), (), ())
+        sentences = [f"{d.dtype}: {names[1]} could not be compared with {names[0]}: " for d in comparison.dtypes]
+        assert [d.relation for d in comparison.dtypes] == [None, None]
+        assert all(
+            d.sentence.startswith(s) and "it raised" in d.sentence for d, s in zip(comparison.dtypes, sentences, strict=True)
+        )
+        report = json.loads(comparison.to_json())
+        assert [dtype["relation"] for dtype in report["dtypes"]] == [None, None]
+        assert report["summary"] == {
+            **dict.fromkeys(("dominates", "dominated", "trades", "matches"), 0),
+            "not_compared": 2,
+            "settings": 2,
+            "worse": 2 if names[0] == "log-softmax" else 0,
+        }
+        assert comparison.exit_status() is ExitStatus.NOT_AUDITED
+
+
 def test_a_loss_without_a_gradient_is_compared_for_the_loss_alone() -> None:
     """Naive's gradient is NaN from 11 and 89 on: not what a loss without any gradient is better in."""
     comparison = compare("log-softmax", path_to("loss_only"))
@@ -53,6 +75,7 @@ def test_a_loss_without_a_gradient_is_compared_for_the_loss_alone() -> None:
         assert setting.gradient is None
         assert (setting.worse, setting.better, setting.only_reference, setting.only_other) == ((), (), (), ())
     assert json.loads(comparison.to_json())["settings"][0]["gradient"] is None
+    assert all("kinds of findings of the loss in" in dtype.sentence for dtype in comparison.dtypes)
     for names in (("naive", path_to("loss_only")), (path_to("loss_only"), "naive")):
         for setting in compare(*names).settings:
             harms = setting.better if names[0] == "naive" else setting.worse

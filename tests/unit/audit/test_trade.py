@@ -1,5 +1,7 @@
 """Better and worse: each rule with a pair that must be told and a near miss that must not."""
 
+from dataclasses import replace
+
 import pytest
 
 from cestab.audit.trade import describe_trade, find_harms, join_words
@@ -99,6 +101,22 @@ def test_the_sentence_names_the_trade() -> None:
         "it removes nan-gradient in 1 setting (from |t| ≥ 88.72, margin, 2 classes); "
         "adds wrong-loss in 1 setting (from |t| ≥ 4.194e+06, offset, 2 classes)"
     )
+
+
+def test_settings_that_could_not_be_compared_are_counted_and_take_no_part() -> None:
+    broken = replace(result("lse", V.ERROR, pattern="offset"), reason="it raised E")
+    settings = [
+        compared(result("naive", *NAN), result("lse", V.PASS)),
+        replace(compared(result("naive", *NAN), broken), only_reference=(), boundaries=()),
+    ]
+    assert describe_trade(settings).relation is Relation.TRADES
+    assert describe_trade(settings).sentence == (
+        "float32: lse trades with naive, better in 1 and worse in 1 of 2 settings: "
+        "it removes nan-gradient in 1 setting (from |t| ≥ 88.72, margin, 2 classes); "
+        "1 setting could not be compared: it raised E"
+    )
+    alone = describe_trade(settings[1:])
+    assert (alone.relation, alone.sentence) == (None, "float32: lse could not be compared with naive: it raised E")
 
 
 def test_a_moved_boundary_is_named() -> None:

@@ -191,6 +191,26 @@ def test_truncated_files_are_told(share: float, tmp_path: Path) -> None:
         assert f"'{cut}' cannot be read" in refusal(cut)
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors", ".parquet", ".arrow", ".pt"])
+def test_an_empty_file_is_told_alike_of_every_kind(suffix: str, tmp_path: Path) -> None:
+    file = tmp_path / f"a{suffix}"
+    file.touch()
+    assert refusal(file).startswith(f"'{file}' cannot be read as ")
+    assert refusal(file).endswith(": it is empty")
+
+
+def test_what_is_wrong_with_a_file_is_told_in_words_of_its_own(tmp_path: Path) -> None:
+    for path in (save(tmp_path / "a.npy", np.ones((100, 3))), save_pair(tmp_path / "a.npz")):
+        path.write_bytes(path.read_bytes()[:-1])
+        assert ": it is cut off: " in refusal(path)
+    (tmp_path / "b.npz").write_text("no archive", encoding="utf-8")
+    assert refusal(tmp_path / "b.npz").endswith(": it is no archive of numpy.savez")
+    (tmp_path / "c.npz").mkdir()
+    assert refusal(tmp_path / "c.npz").endswith(": Is a directory")
+    one_class = refusal(save_pair(tmp_path / "d.npz", logits=np.ones((4, 1))))
+    assert "have 1 class; a softmax" in one_class
+
+
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[object, ...]:
@@ -263,7 +283,7 @@ def test_a_missing_library_is_told_with_what_installs_it(
     for loaded in [each for each in sys.modules if each.partition(".")[0] == module]:
         monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, module, None)  # what makes an import fail
-    (tmp_path / name).write_bytes(b"")
+    (tmp_path / name).write_bytes(b"x")
     sentence = f"'{tmp_path / name}' needs {module}, which is not installed: pip install 'cestab[{extra}]'"
     assert refusal(tmp_path / name) == sentence
     assert refusal(save(tmp_path / "b.npy", LOGITS), tmp_path / name) == sentence

@@ -96,7 +96,7 @@ def test_a_problem_keeps_its_rule_and_says_what_it_means(
     assert (shown.is_gated, shown.accepted, shown.reproduce) == (gated, accepted, "cestab explain …")
     assert gate.cases[1].problems == ()
     assert len(gate.gated()) == gated
-    assert gate.headline.endswith("1 gated findings in 1 of 2 settings" if gated else "nothing is gated in 2 settings")
+    assert gate.headline.endswith("1 gated finding in 1 of 2 settings" if gated else "nothing is gated in 2 settings")
 
 
 def test_what_is_stale_is_a_case_of_its_own_that_never_fails() -> None:

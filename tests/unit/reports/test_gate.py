@@ -87,7 +87,7 @@ def test_problems_are_the_findings_and_gated_as_the_report_says(fail_on: tuple[s
     ]
     assert [problem.rule for problem in case.problems if problem.is_gated] == gated
     assert (gate.command, gate.version, gate.status) == ("sweep", "1.2.3", ExitStatus.GATE_FAILED if gated else ExitStatus.DONE)
-    assert gate.headline == "cestab 1.2.3 · softmax-cross-entropy · 1 settings, 9,999 cases"
+    assert gate.headline == "cestab 1.2.3 · softmax-cross-entropy · 1 setting, 9,999 cases"
 
 
 def test_the_sentence_says_what_where_and_how_often() -> None:

@@ -50,7 +50,7 @@ def test_only_what_is_gated_is_red(shown: Problem, command: str) -> None:
     line, summary = render(GateCase("f", "n", (shown,)))
     accepted = " (accepted: known)" if shown.accepted else ""
     assert read(line) == (command, {"title": "nan-loss"}, f"f, n: the loss is NaN{accepted}")
-    assert summary.startswith("cestab sweep: 1 settings, ")
+    assert summary.startswith("cestab sweep: 1 setting, ")
     assert ("1 gated" in summary) is shown.is_gated
 
 

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cestab.cases.files.stored import Array, Rows, StoredArray, import_extra, refuse_unreadable
+from cestab.cases.files.stored import Array, Rows, StoredArray, import_extra, refuse_cut, refuse_unreadable
 from cestab.errors import UsageError
 
 NUMBERS_PER_BATCH = 2**17  # as many as the audit takes at once
 BUFFER_BYTES = 2**20  # without a buffer, or with pre_buffer, the column of a whole row group is read at once
 IPC_FILE_MAGIC = b"ARROW1"
+PARQUET_MAGIC = b"PAR1"
 STORED_TYPES = {"halffloat": "float16", "float": "float32", "double": "float64"} | {
     name: name for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 }
@@ -36,6 +37,7 @@ class _Source(Protocol):
 
 def open_parquet(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
     """Return the columns by name."""
+    refuse_cut(path, PARQUET_MAGIC)
     return _name_columns(_Parquet(import_extra("pyarrow.parquet", "arrow", path), path))
 
 
@@ -44,6 +46,7 @@ def open_ipc(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
     arrow = import_extra("pyarrow", "arrow", path)
     with path.open("rb") as stream:
         is_file = stream.read(len(IPC_FILE_MAGIC)) == IPC_FILE_MAGIC
+    refuse_cut(path, IPC_FILE_MAGIC)
     return _name_columns(_IpcFile(arrow, path) if is_file else _IpcStream(arrow, path))
 
 
@@ -71,7 +74,7 @@ class ArrowColumn:
         if hasattr(self._type, "list_size"):
             return rows, self._type.list_size
         with self._told():
-            return rows, next(self._source.read(self._name, 0, 1)).value_lengths()[0].as_py() or 0 if rows else 0
+            return rows, self._measure_first() if rows else 0
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
@@ -94,6 +97,13 @@ class ArrowColumn:
                 pieces.append(self._held[wanted[:count] - self._first])
                 wanted = wanted[count:]
         return np.concatenate(pieces)
+
+    def _measure_first(self) -> int:
+        """Return how many numbers row 0 has, which all others must have."""
+        width = next(self._source.read(self._name, 0, 1)).value_lengths()[0].as_py()
+        if width is None:
+            raise UsageError(f"row 0 of column '{self._name}' of '{self._source.path}' is missing")
+        return int(width)
 
     def _advance(self, row: int) -> None:
         """Hold the batch of a row."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cestab.cases.files.stored import MappedArray, StoredArray
+from cestab.cases.files.stored import MappedArray, StoredArray, refuse_no_archive
 
 
 def open_npy(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
@@ -17,6 +17,7 @@ def open_npy(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
 
 def open_npz(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
     """Return the arrays at the top of the archive."""
+    refuse_no_archive(path, "it is no archive of numpy.savez")
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cestab-")))
     with zipfile.ZipFile(path) as archive:
         members = [name for name in archive.namelist() if name.endswith(".npy") and "/" not in name and ".." not in name]
@@ -24,7 +25,12 @@ def open_npz(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
 
 
 def _map(path: Path, stack: ExitStack) -> StoredArray:
-    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "mmap length" not in str(error):
+            raise
+        raise ValueError(f"it is cut off: its {path.stat().st_size} bytes are fewer than its shape needs") from None
     if not isinstance(mapped, np.memmap):
         raise ValueError("it is an archive; call it .npz")  # noqa: TRY004  # told with the other unreadable files
     stream = stack.enter_context(path.open("rb"))

@@ -1,5 +1,6 @@
 """An array in a file, read by rows: what every reader gives, and the one of them that maps plain bytes."""
 
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -63,8 +64,33 @@ def refuse_unreadable(path: Path, what: str) -> Iterator[None]:
     except FileNotFoundError:
         raise UsageError(f"there is no file '{path}'") from None
     except _UNREADABLE as error:
-        reason = str(error).partition("\n")[0].partition(". ")[0]
+        told = getattr(error, "strerror", None) or str(error)
+        reason = told.partition("\n")[0].partition(". ")[0]
         raise UsageError(f"'{path}' cannot be read as {what}: {reason}") from None
+
+
+def refuse_empty(path: Path) -> None:
+    """Refuse a file without a byte, which every library tells in words of its own; a missing one is an OSError."""
+    with path.open("rb") as stream:
+        if not stream.read(1):
+            raise ValueError("it is empty")
+
+
+def refuse_cut(path: Path, mark: bytes) -> None:
+    """Refuse a file that begins with the mark of its kind and does not end with it."""
+    with path.open("rb") as stream:
+        begins = stream.read(len(mark)) == mark
+        stream.seek(-min(len(mark), path.stat().st_size), os.SEEK_END)
+        if begins and stream.read() != mark:
+            raise ValueError("it is cut off: it does not end as such a file does")
+
+
+def refuse_no_archive(path: Path, other: str) -> None:
+    """Refuse a file that is no zip archive: one that is cut off lacks the list of its members, `other` says what else it is."""
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as stream:
+            is_begun = stream.read(2) == b"PK"
+        raise ValueError("it is cut off: the list of members at its end is missing" if is_begun else other)
 
 
 def import_extra(module: str, extra: str, path: Path) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from cestab.cases.files.stored import Array, Rows, StoredArray, import_extra
+from cestab.cases.files.stored import Array, Rows, StoredArray, import_extra, refuse_no_archive
 from cestab.errors import UsageError
 
 MAPPED_BYTES = 2**26  # what is passed over before the file is mapped anew, which lets go of the pages that were read
@@ -31,7 +31,7 @@ def open_pt(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
 def _load(path: Path) -> Any:
     """Return what torch.save wrote, its storages mapped from the file; a ValueError says why it cannot be."""
     torch = import_extra("torch", "torch", path)
-    path.open("rb").close()  # a missing file is told like any other
+    refuse_no_archive(path, "it is no archive, as torch.save writes since PyTorch 1.6; save it anew")
     try:
         with warnings.catch_warnings(action="ignore"):  # what matters here is in the arrays or is an error
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)

@@ -1,0 +1,11 @@
+"""Numbers with their nouns, as every report tells them."""
+
+
+def show_count(number: int, noun: str) -> str:
+    """Return e.g. `1 setting`, `2 settings`, `1,156 cases`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def show_classes(classes: int) -> str:
+    """Return e.g. `1 class`, `1000 classes`: the number as it is given to --classes."""
+    return f"{classes} {'class' if classes == 1 else 'classes'}"

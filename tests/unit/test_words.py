@@ -1,0 +1,8 @@
+"""Numbers with their nouns."""
+
+from cestab.results import show_classes, show_count
+
+
+def test_one_is_singular() -> None:
+    assert [show_count(number, "row") for number in (0, 1, 2, 1156)] == ["0 rows", "1 row", "2 rows", "1,156 rows"]
+    assert [show_classes(number) for number in (1, 2, 1000)] == ["1 class", "2 classes", "1000 classes"]
