@@ -29,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the page's own files."""
     (tmp_path / "losses.py").write_text(SCRIPTS[0], encoding="utf-8")
     (tmp_path / "recipe.py").write_text(next(s for s in SCRIPTS if "@cestab.formulation" in s), encoding="utf-8")
+    (tmp_path / "broken.py").write_text(next(s for s in SCRIPTS if "def crashes" in s), encoding="utf-8")
     configuration = re.search(r"^```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     assert configuration is not None
     (tmp_path / "cestab.toml").write_text(configuration.group(1), encoding="utf-8")
@@ -50,7 +51,7 @@ def without_versions(text: str) -> str:
 
 @pytest.mark.usefixtures("folder")
 def test_what_the_page_shows_is_what_its_commands_print() -> None:
-    assert len(SHOWN) >= 2
+    assert len(SHOWN) >= 3
     for command, shown in SHOWN:
         assert without_versions(run(command).stdout) == without_versions(shown), command
 
