@@ -60,8 +60,8 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
     own = [r for r in results if r.setting.formulation == best]
     unjudged, fails, warns, _ = ranked[best]
     if unjudged:
-        others = "no audited formulation was judged wholly; " if len(ranked) > 1 else ""
-        return Recommendation(dtype, None, f"{others}{_tell_unjudged(best, unjudged, own)}")
+        beginning = "no audited formulation was judged wholly; " if len(ranked) > 1 else ""
+        return Recommendation(dtype, None, f"{beginning}{_tell_unjudged(best, unjudged, own)}")
     if fails:
         others = [rank for name, rank in ranked.items() if name != best]
         return Recommendation(dtype, None, _tell_failure(best, _extent(Severity.FAIL, own), others))
