@@ -8,7 +8,7 @@ from typing import Any
 
 from cestab.errors import UsageError
 
-MOSTROWS = 2**24  # of a batch: as many as float32 counts exactly
+MOST_ROWS = 2**24  # of a batch: as many as float32 counts exactly
 MOST_GAMMA = 8.0  # of a focal loss: the error bounds of its truth are proven up to there
 
 
@@ -47,8 +47,8 @@ class LossOptions:
         for weight in self.class_weights:
             if not 0 <= weight < math.inf:
                 raise UsageError(f"class weight {weight!r} is not a finite number from 0 on")
-        if not 1 <= self.batch <= MOSTROWS:
-            raise UsageError(f"a batch of {self.batch} rows is not one of 1 to {MOSTROWS}")
+        if not 1 <= self.batch <= MOST_ROWS:
+            raise UsageError(f"a batch of {self.batch} rows is not one of 1 to {MOST_ROWS}")
 
     @property
     def kept_rows(self) -> int:
