@@ -1,6 +1,7 @@
 """The adapter of PyTorch: its losses against cestab's truth, its modes and layouts, its facts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,11 @@ from engines import (
 from cestab.errors import UsageError
 from cestab.formulations.adapters.client import end_targets
 from cestab.formulations.adapters.engine import TargetError, UnsupportedError
+from cestab.formulations.adapters.names import parse_target_name
+from cestab.formulations.adapters.options import read_options
 from cestab.numerics.target import DenseTarget, IndexTarget
-from cestab.results import LossOptions
+from cestab.numerics.truth import evaluate_truth
+from cestab.results import LossOptions, Objective, Reduction
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -63,6 +67,18 @@ def test_options_have_their_own_truth() -> None:
     name = f"{CROSS_ENTROPY}:label_smoothing=0.1,weight=0.25:0.75"
     for dtype in ("float64", "float32"):
         check_against_truth(name, dtype, index_target(), soft_target())
+
+
+@pytest.mark.parametrize("reduction", list(Reduction))
+def test_so_they_have_in_batches(reduction: Reduction) -> None:
+    """Every second row of a batch is ignored; a mean divides by the weights of the others."""
+    name = f"{CROSS_ENTROPY}:label_smoothing=0.1,weight=0.25:0.75,ignore_index=1"
+    options = replace(read_options(parse_target_name(name)), batch=6, reduction=reduction)
+    logits, target = benign_logits("float64")[:, :8], IndexTarget(np.array([0, 2, 3, 4] * 2))
+    truth = evaluate_truth(Objective.SOFTMAX_CROSS_ENTROPY, logits, target, 1 / options.divisor, precise=False, options=options)
+    loss, gradient = evaluate(name, logits, target, "float64", options=options)
+    np.testing.assert_allclose(loss, truth.loss, rtol=1e-14)
+    np.testing.assert_allclose(gradient, truth.gradient, rtol=1e-13, atol=1e-16)
 
 
 def test_compiled_losses_are_the_true_ones() -> None:
