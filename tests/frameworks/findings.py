@@ -10,6 +10,7 @@ KERAS = "keras:keras.losses."
 SOFTMAX = (
     f"{TORCH}cross_entropy",
     f"{TORCH}cross_entropy:layout=NCL",
+    f"{TORCH}cross_entropy:mode=compile",
     f"{TORCH}cross_entropy:label_smoothing=0.1",
     f"{TORCH}nll_loss:input=log-softmax",
     f"{TORCH}log_softmax",
