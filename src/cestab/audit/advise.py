@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cestab.formulations import find_any_formulation
-from cestab.results import FindingKind, Recommendation, SettingResult, Severity, Verdict, show_classes, show_count
+from cestab.results import FindingKind, Recommendation, SettingResult, Severity, Verdict, show_classes, show_count, show_list
 
 
 def explain_failures(results: Sequence[SettingResult]) -> tuple[tuple[str, str], ...]:
@@ -67,7 +67,7 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
         return Recommendation(dtype, None, _tell_failure(best, _extent(Severity.FAIL, own), others))
     if warns:
         kinds = sorted({f.kind.label for r in own for f in r.findings if f.kind.severity is Severity.WARN})
-        why = f"nothing worse than {' and '.join(kinds)}, in {_extent(Severity.WARN, own)}"
+        why = f"nothing worse than {show_list(kinds)}, in {_extent(Severity.WARN, own)}"
         return Recommendation(dtype, best, why)
     return Recommendation(dtype, best, f"passes in {_share(len(own), own)}{_largest(own)}")
 

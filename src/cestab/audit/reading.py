@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from cestab.audit.schemas import read_schema
 from cestab.errors import UsageError
+from cestab.results import show_list
 
 Json = dict[str, Any]
 
@@ -143,9 +144,9 @@ def _find_command(report: Any, commands: Iterable[str], name: str) -> str:
         raise UsageError(f"{name} is JSON, but no report of cestab: it has no schema such as 'cestab.sweep/1'")
     taken = [f"cestab.{command}/{VERSION}" for command in commands]
     if matched[1] not in commands:
-        raise UsageError(f"{name} is a report {matched[0]}; taken are {' and '.join(taken)}")
+        raise UsageError(f"{name} is a report {matched[0]}; taken are {show_list(taken)}")
     if int(matched[2]) > VERSION:
-        raise UsageError(f"{name} is a report {matched[0]} of a newer cestab; this one reads {' and '.join(taken)}")
+        raise UsageError(f"{name} is a report {matched[0]} of a newer cestab; this one reads {show_list(taken)}")
     return matched[1]
 
 

@@ -16,6 +16,7 @@ from cestab.results import (
     Guard,
     RecordedCase,
     Reduction,
+    show_list,
 )
 
 Case = GivenCase | GeneratedCase | RecordedCase
@@ -73,7 +74,7 @@ def make_case(
     """Return the one case that is named: by its logits, by a magnitude t, or by a row of a file."""
     ways = [name for name, value in (("--logits", logits), ("--at", at), ("--from", file)) if value is not None]
     if len(ways) != 1:
-        given = f"{' and '.join(ways)} were" if ways else "nothing was"
+        given = f"{show_list(ways)} were" if ways else "nothing was"
         raise UsageError(f"one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; {given} given")
     is_binary = find_objective([formulation], objective).is_binary
     options = {"--pattern": pattern, "--classes": classes, "--seed": seed, "--target": target}

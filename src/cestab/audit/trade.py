@@ -16,6 +16,7 @@ from cestab.results import (
     explain_unjudged,
     show_classes,
     show_count,
+    show_list,
 )
 
 MOST_KINDS = 2
@@ -113,12 +114,7 @@ def _clauses(verb: str, settings: Sequence[SettingComparison], *, is_added: bool
     clauses = [_clause(kind, found[kind]) for kind in ranked[:MOST_KINDS]]
     if len(ranked) > MOST_KINDS:
         clauses.append(f"{len(ranked) - MOST_KINDS} kinds more" if len(ranked) > MOST_KINDS + 1 else "one kind more")
-    return f"{verb} {join_words(clauses)}" if clauses else ""
-
-
-def join_words(words: Sequence[str]) -> str:
-    """Return `a, b and c`."""
-    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+    return f"{verb} {show_list(clauses)}" if clauses else ""
 
 
 def _clause(kind: FindingKind, found: Sequence[tuple[SettingComparison, Finding]]) -> str:

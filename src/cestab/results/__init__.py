@@ -103,6 +103,7 @@ from cestab.results.walkthrough import (
 from cestab.results.words import (
     show_classes,
     show_count,
+    show_list,
 )
 
 __all__ = [
@@ -185,5 +186,6 @@ __all__ = [
     "find_worst",
     "show_classes",
     "show_count",
+    "show_list",
     "show_magnitude",
 ]

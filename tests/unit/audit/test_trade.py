@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cestab.audit.trade import describe_trade, find_harms, join_words
+from cestab.audit.trade import describe_trade, find_harms
 from cestab.results import (
     BoundaryPair,
     Coverage,
@@ -131,8 +131,3 @@ def test_the_severest_kinds_come_first_and_the_rest_is_counted() -> None:
     sentence = describe_trade([compared(result("a", V.PASS), worse)]).sentence
     assert sentence.index("nan-gradient in") < sentence.index("inf-loss in") < sentence.index("and 2 kinds more")
     assert "zeroed-loss" not in sentence
-
-
-@pytest.mark.parametrize(("words", "joined"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
-def test_words_are_joined(words: list[str], joined: str) -> None:
-    assert join_words(words) == joined
