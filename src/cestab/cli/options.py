@@ -112,8 +112,8 @@ Formulations = Annotated[
         "--formulation",
         metavar="NAME[:KEY=VALUE,…]",
         autocompletion=_complete(_formulations),
-        help="Formulation, e.g. clipped:eps=1e-8, or a loss of yours, e.g. torch:torch.nn.functional.cross_entropy or "
-        "losses.py:my_loss; repeatable. Default: the whole family.",
+        help="Formulation, e.g. clipped:eps=1e-8, or a loss of yours, e.g. losses.py:my_loss or torch:pkg.my_loss; "
+        "repeatable. Default: the whole family.",
         rich_help_panel=CASES,
     ),
 ]
