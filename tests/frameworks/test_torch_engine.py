@@ -108,6 +108,11 @@ class Loss(torch.nn.Module):
         return torch.nn.functional.cross_entropy(logits, target, reduction="none")
 loss = Loss()
 smoothed = torch.nn.CrossEntropyLoss(label_smoothing=0.1, weight=torch.tensor([0.25, 0.75]), reduction="none")
+plain = torch.nn.CrossEntropyLoss()
+weighted = torch.nn.CrossEntropyLoss(weight=torch.tensor([0.25, 0.75]))
+ignoring = torch.nn.CrossEntropyLoss(ignore_index=9)
+def mean(logits, target):
+    return torch.nn.functional.cross_entropy(logits, target, weight=torch.arange(1.0, 6.0))
 def raises(logits, target):
     raise RuntimeError("my kernel is not supported for training yet")
 def nothing(logits, target):
@@ -125,6 +130,17 @@ def test_modules_of_a_users_file(tmp_path: Path) -> None:
     for name in ("Loss", "loss"):
         check_against_truth(f"torch:{path}:{name}", "float32", index_target())
     check_against_truth(f"torch:{path}:smoothed:label_smoothing=0.1,weight=0.25:0.75", "float32", index_target(2), classes=2)
+    for dtype in DTYPES:
+        check_against_truth(f"torch:{path}:weighted:weight=0.25:0.75", dtype, index_target(2), classes=2)
+    check_against_truth(f"torch:{path}:ignoring:ignore_index=9", "float64", index_target())
+    check_batch(f"torch:{path}:plain")
+    with pytest.raises(UnsupportedError, match="use --batch N"):
+        evaluate(
+            f"torch:{path}:mean:weight=0.25:0.75",
+            benign_logits(),
+            index_target(),
+            options=LossOptions(class_weights=(0.25, 0.75)),
+        )
     with pytest.raises(UsageError, match=r"smoothed has label_smoothing=0[.]1, which changes the objective"):
         describe(f"torch:{path}:smoothed")
     for name, words in (

@@ -8,7 +8,7 @@ from cestab.cases.patterns import find_pattern
 from cestab.cases.ranges import parse_range
 from cestab.cases.targets import expand_target
 from cestab.errors import UsageError, unknown_name
-from cestab.formulations import families, find_any_formulation
+from cestab.formulations import ExternalFormulation, families, find_any_formulation
 from cestab.numerics.formats import find_format
 from cestab.numerics.objectives import OBJECTIVES
 from cestab.results import (
@@ -182,6 +182,10 @@ def find_objective(formulations: Sequence[str] | None, objective: str | None) ->
     return chosen
 
 
+# what the name of a loss that is not ours must tell of an objective, with an example: without it it would be another one
+_NEEDED = {Objective.FOCAL_LOSS: ("gamma", "2"), Objective.Z_LOSS: ("z_weight", "1e-4")}
+
+
 def _refuse_options(name: str, objective: Objective) -> None:
     """Refuse an option of the loss that the objective does not have: the truth would be that of another loss."""
     formulation = find_any_formulation(name)
@@ -190,6 +194,12 @@ def _refuse_options(name: str, objective: Objective) -> None:
             continue
         others = [other.value for other, exact in OBJECTIVES.items() if option in exact.option_names]
         raise UsageError(f"{option} of '{name}' is no option of {objective}, but of {', '.join(others)}")
+    needed = _NEEDED.get(objective)
+    if isinstance(formulation, ExternalFormulation) and needed is not None:
+        key, example = needed
+        if formulation.target.get(key) is None and not getattr(formulation.options, key):
+            hint = formulation.target.spell(f"{key}={example}")
+            raise UsageError(f"'{name}' does not tell the {key} of {objective}, e.g. {hint}")
     count = len(formulation.options.class_weights)
     if objective.is_binary and count > 1:
         raise UsageError(f"'{name}' has {count} class weights, but {objective} has one logit and so one weight")

@@ -73,3 +73,13 @@ def test_every_request_refuses_it() -> None:
         make_explain_request(name, arithmetics, case)
     with pytest.raises(UsageError, match="is no option of"):
         make_explain_request("focal-naive", arithmetics, case, against=name)
+
+
+@pytest.mark.parametrize(("objective", "hint"), [("focal-loss", "gamma=2"), ("z-loss", "z_weight=1e-4")])
+def test_a_loss_that_is_not_ours_tells_what_its_objective_needs(objective: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"'losses.py:f' does not tell the .* of {objective}, e.g. losses.py:f:{hint}"):
+        find_objective(["losses.py:f"], objective)
+    assert find_objective([f"losses.py:f:{hint}"], None).value == objective
+    with pytest.raises(UsageError, match=r"'losses\.py:g' does not tell"):
+        find_objective([f"losses.py:f:{hint}", "losses.py:g"], None)
+    assert find_objective(["keras:keras.losses.CategoricalFocalCrossentropy:alpha=1.0"], None).value == "focal-loss"

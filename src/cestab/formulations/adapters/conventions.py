@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cestab.errors import UsageError, unknown_name
 from cestab.formulations.adapters.names import TargetName
@@ -110,11 +110,16 @@ _OBJECTIVE_OF_OPTION = {"gamma": Objective.FOCAL_LOSS, "z_weight": Objective.Z_L
 _SQUARED_ERROR = {Input.SIGMOID: Objective.SIGMOID_MEAN_SQUARED_ERROR, Input.SOFTMAX: Objective.SOFTMAX_MEAN_SQUARED_ERROR}
 
 
-def find_convention(name: TargetName) -> Convention:
-    """Return how a target is called: by its table, changed by the parameters of its name."""
-    convention = KNOWN.get(name.adapter, {}).get(name.last, _UNKNOWN.get(name.adapter, Convention()))
-    from_logits = name.get("from_logits")
-    if from_logits not in {None, "True", "False"}:
+def find_convention(name: TargetName, found: Any = None) -> Convention:
+    """Return how a target is called: by its table, changed by the parameters of its name; `found` is what it names, if loaded.
+
+    An instance is called as its class is.
+    """
+    table, default = KNOWN.get(name.adapter, {}), _UNKNOWN.get(name.adapter, Convention())
+    convention = table.get(name.last) or table.get(type(found).__name__, default)
+    given = name.get("from_logits")
+    from_logits = str(getattr(found, "from_logits", None)) if given is None else given
+    if from_logits not in {"None", "True", "False"}:
         raise UsageError(f"from_logits={from_logits} in '{name.text}' is neither True nor False")
     if convention.takes_probabilities and from_logits != "True":
         convention = replace(convention, input=Input.SIGMOID if convention.objective is BINARY else Input.SOFTMAX)

@@ -1,6 +1,5 @@
 """Evaluating a loaded target on a block of cases: shapes, rows per call, one-hot targets, batches. Runs in the worker."""
 
-import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ import numpy as np
 
 from cestab.errors import UsageError
 from cestab.formulations.adapters.conventions import Output, TargetForm, find_convention
+from cestab.formulations.adapters.declared import make_call
 from cestab.formulations.adapters.engine import (
     Engine,
     Numbers,
@@ -18,11 +18,9 @@ from cestab.formulations.adapters.engine import (
     TargetError,
     UnsupportedError,
     find_order,
-    find_parameters,
     make_loss,
 )
 from cestab.formulations.adapters.names import TargetName
-from cestab.formulations.adapters.options import make_keywords
 from cestab.formulations.registry import Formulation
 from cestab.numerics.arithmetic import Arithmetic, reduce_rows
 from cestab.numerics.formats import Format
@@ -110,7 +108,7 @@ class LoadedTarget:
 
     def _target(self, target: Target, classes: int) -> Numbers:
         """Return indices (rows,) or weights (rows, classes), as the function takes them."""
-        form = find_convention(self.name).target
+        form = find_convention(self.name, self.found).target
         if isinstance(target, DenseTarget):
             if form is TargetForm.INDEX:
                 raise UnsupportedError(f"{self.name.last} takes class indices, no dense target")
@@ -135,6 +133,8 @@ class LoadedTarget:
                 rows = np.minimum(np.arange(padded), count - 1)
                 part, y = part[rows], y[rows]
             loss, gradient = self._step(work)(part, y, work.upstream)
+            if loss.ndim == 0 and (work.options.class_weights or work.options.ignore_index is not None):
+                raise UnsupportedError("it reduces weighted or ignored rows in ways that are not told: use --batch N")
             if loss.ndim == 0 and padded > 1:
                 self.reduces = True  # one call per row from now on
                 continue
@@ -193,22 +193,14 @@ class LoadedTarget:
 
     def _bind(self, fmt: Format, classes: int, options: LossOptions) -> Step:
         """Return the function's evaluation with everything that it is given besides logits and target."""
-        convention, found = find_convention(self.name), self.found
-        keywords = make_keywords(self.name, found, self.engine, options, fmt, classes)
-        is_batch = options.batch > 1
+        convention, is_batch = find_convention(self.name, self.found), options.batch > 1
         if is_batch and self.engine.maps_rows:
             raise UnsupportedError("mode=vmap maps a function of one row; it has no batch")
         if is_batch and self.name.get("reduction") not in (None, "none", options.reduction.value):
             raise UsageError(f"'{self.name.text}' asks for another reduction of a batch than --reduction {options.reduction}")
-        parameters = find_parameters(found)
-        if isinstance(found, type):
-            known = {key: value for key, value in self.engine.class_keywords(fmt).items() if key in parameters}
-            keywords = {**known, **keywords}
-        reduces = is_batch and convention.output is Output.LOSS
-        if "reduction" in parameters and "reduction" not in keywords:
-            keywords["reduction"] = options.reduction.value if reduces else "none"
-        function = found(**keywords) if isinstance(found, type) else functools.partial(found, **keywords)
-        called = function if isinstance(found, type) else found
+        reduction = options.reduction.value if is_batch and convention.output is Output.LOSS else "none"
+        function = make_call(self.name, self.found, self.engine, options, fmt, classes, reduction)
+        called = function if isinstance(self.found, type) else self.found
         order = find_order(getattr(called, "forward", called), convention)  # of a PyTorch module, whose call tells nothing
         convention = replace(convention, order=order)
         return self.engine.prepare(make_loss(function, convention, self.engine, options), fmt)

@@ -40,6 +40,10 @@ class TargetName:
         """The parameters as written."""
         return ",".join(f"{key}={value}" for key, value in self.parameters)
 
+    def spell(self, parameter: str) -> str:
+        """Return the name with one more parameter, as it would be written."""
+        return f"{self.text}{',' if self.parameters else ':'}{parameter}"
+
     def get(self, key: str) -> str | None:
         """Return a parameter's text."""
         return dict(self.parameters).get(key)

@@ -19,11 +19,11 @@ import numpy as np
 
 from cestab.errors import UsageError
 from cestab.formulations.adapters.channel import Channel, map_memory
+from cestab.formulations.adapters.declared import refuse_hidden_options, refuse_unknown_keywords
 from cestab.formulations.adapters.engine import Engine, Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import LoadedTarget, RecipeTarget, Tick, Work
 from cestab.formulations.adapters.loading import load
 from cestab.formulations.adapters.names import ADAPTERS, KERAS_BACKENDS, TargetName, choose
-from cestab.formulations.adapters.options import refuse_hidden_options, refuse_unknown_keywords
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.formulations.adapters.recipes import as_recipe
 from cestab.results import TargetFacts
@@ -49,11 +49,11 @@ def load_target(name: TargetName) -> Target:
     found = load(name.path)
     if not callable(found):
         raise UsageError(f"'{name.path}' is no function but of type {type(found).__name__}")
+    refuse_hidden_options(name, found)
     recipe = as_recipe(name, found)
     if recipe is not None:
         return RecipeTarget(name, recipe)
     refuse_unknown_keywords(name, found)
-    refuse_hidden_options(name, found)
     return LoadedTarget(name, found, engine)
 
 

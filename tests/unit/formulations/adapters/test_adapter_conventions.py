@@ -89,6 +89,21 @@ def test_a_squared_error_needs_the_input_that_it_is_of(name: str) -> None:
         convention_of(name)
 
 
+def test_an_instance_is_called_as_its_class() -> None:
+    class CategoricalCrossentropy:
+        from_logits = True
+
+    class Other:
+        from_logits = False
+
+    name = parse_target_name("keras:losses.py:loss")
+    found = find_convention(name, CategoricalCrossentropy())
+    assert (found.target, found.order, found.input) == (TargetForm.ONE_HOT, Order.TARGET_FIRST, Input.LOGITS)
+    CategoricalCrossentropy.from_logits = False
+    assert find_convention(name, CategoricalCrossentropy()).input is Input.SOFTMAX
+    assert find_convention(name, Other()) == find_convention(name)
+
+
 def test_a_table_is_of_its_own_adapter() -> None:
     assert convention_of("python:m.binary_cross_entropy") == Convention()
     assert convention_of("jax:m.binary_cross_entropy") == Convention()

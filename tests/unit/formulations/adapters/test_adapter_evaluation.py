@@ -11,6 +11,8 @@ from cestab.errors import UsageError
 from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
 from cestab.formulations.adapters.evaluation import MOST_NUMBERS
 from cestab.formulations.adapters.loading import load
+from cestab.formulations.adapters.names import parse_target_name
+from cestab.formulations.adapters.options import read_options
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget
@@ -128,6 +130,14 @@ def test_a_function_that_reduces_gets_one_row_a_call(rows: str) -> None:
     assert np.allclose(gradient, exact[1], rtol=0, atol=1e-15)
     found.evaluate(work_of(dtype="float64"), lambda: None)
     assert [len(z) for z, _ in calls][6:] == [1] * 5, "it is not tried with many rows again"
+
+
+@pytest.mark.parametrize("option", ["weight=0.2:0.8", "ignore_index=1"])
+def test_a_mean_of_its_own_over_weighted_or_ignored_rows_is_not_guessed(option: str) -> None:
+    """Over a single row it divides the weight out, and the loss of an ignored one is 0/0."""
+    options = read_options(parse_target_name(f"python:m.f:{option}"))
+    with pytest.raises(UnsupportedError, match="use --batch N"):
+        evaluate(lambda z, _: z[:, 0].mean(), work_of(options=options), option)
 
 
 def test_a_plain_number_is_a_loss_of_one_row() -> None:
