@@ -90,6 +90,7 @@ def test_every_form_has_the_same_status(cestab: Command, texts: tuple[str, ...],
         assert ("gate failed" in outcome.err) == (status == 1)
 
 
+OPTIONS = ["--dtype", "float16", "--pattern", "margin", "--classes", "2", "--target", "wrong", "--logits=-1:1:5"]
 LOSS_ALONE = SOUND.replace("naive", f"{ROOT}/tests/data/targets.py:loss_only")
 
 
@@ -119,6 +120,28 @@ def test_a_loss_without_a_gradient_is_named_in_every_form_that_people_read(cesta
         assert "targets.py:loss_only:itreturnsnogradient:onlythelosswasjudged;1setting(float16)" in shown
     (audit,) = json.loads(cestab("check", "--json").out)["audits"]
     assert audit["settings"][0]["reason"] == "it returns no gradient: only the loss was judged"
+
+
+@pytest.mark.parametrize("form", ["junit", "sarif", "github", "csv"])
+def test_a_loss_without_a_gradient_is_not_silently_green(cestab: Command, form: str) -> None:
+    configure(LOSS_ALONE)
+    check = cestab("check", "--output-format", form)
+    sweep = cestab("sweep", "-f", f"{ROOT}/tests/data/targets.py:loss_only", *OPTIONS, "--output-format", form)
+    for status, out, _ in (check, sweep):
+        assert status == 0
+        assert "it returns no gradient: only the loss was judged" in out
+
+
+@pytest.mark.usefixtures("crash")
+def test_csv_ends_with_why_something_was_not_judged(cestab: Command) -> None:
+    configure(SOUND, CRASHING, LOSS_ALONE)
+    rows = list(csv.DictReader(io.StringIO(cestab("check", "--output-format", "csv").out)))
+    assert list(rows[0])[-1] == "reason"
+    assert list(dict.fromkeys(row["reason"] for row in rows)) == [
+        "",
+        "it crashed",
+        "it returns no gradient: only the loss was judged",
+    ]
 
 
 def test_what_the_numbers_of_targets_depend_on_is_told_once(cestab: Command) -> None:

@@ -54,6 +54,7 @@ def render_gate(gate: GateReport) -> str:
         for case, problem in found
     ]
     rows += [["error", f"{c.group}, {c.name}", "not audited", c.error] for c in gate.cases if c.error is not None]
+    rows += [["warning", f"{c.group}, {c.name}", "partly judged", c.partly] for c in gate.cases if c.partly is not None]
     rows += [["skipped", f"{c.group}, {c.name}", "", c.skipped] for c in gate.cases if c.skipped is not None]
     outcome = f"{len(gate.gated())} gated, in {show_count(len(gate.cases), 'setting')}; exit status {int(gate.status)}"
     parts = [f"### {escape_markdown(gate.headline)}\n", f"cestab {gate.command}: {outcome}\n"]

@@ -71,11 +71,11 @@ def _location(case: GateCase) -> Json:
 
 
 def _invocation(gate: GateReport) -> Json:
-    """Return how the run ended; settings that crashed or could not be judged are its notifications."""
+    """Return how the run ended; settings that crashed or could not be judged, or not wholly, are its notifications."""
     notifications = [
         {"level": level, "message": {"text": f"{case.group}, {case.name}: {words}"}, "locations": [_location(case)]}
         for case in gate.cases
-        for level, words in (("error", case.error), ("note", case.skipped))
+        for level, words in (("error", case.error), ("note", case.skipped), ("warning", case.partly))
         if words is not None
     ]
     return {

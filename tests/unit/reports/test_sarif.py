@@ -79,11 +79,16 @@ def test_an_accepted_problem_is_suppressed_with_its_reason_and_all_others_say_th
     ("status", "is_complete"), [(ExitStatus.DONE, True), (ExitStatus.GATE_FAILED, True), (ExitStatus.NOT_AUDITED, False)]
 )
 def test_the_invocation_tells_the_status_and_who_was_not_judged(status: ExitStatus, is_complete: bool) -> None:  # noqa: FBT001
-    cases = GateCase("f", "n", (), error="it crashed"), GateCase("g", "m", (), skipped="no infinity"), GateCase("h", "k", ())
+    cases = (
+        GateCase("f", "n", (), error="it crashed"),
+        GateCase("g", "m", (), skipped="no infinity"),
+        GateCase("h", "k", ()),
+        GateCase("i", "l", (NAN,), partly="no gradient"),
+    )
     (invocation,) = parse(*cases, status=status)["invocations"]
     assert (invocation["executionSuccessful"], invocation["exitCode"]) == (is_complete, int(status))
     told = [(n["level"], n["message"]["text"]) for n in invocation["toolExecutionNotifications"]]
-    assert told == [("error", "f, n: it crashed"), ("note", "g, m: no infinity")]
+    assert told == [("error", "f, n: it crashed"), ("note", "g, m: no infinity"), ("warning", "i, l: no gradient")]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
