@@ -144,6 +144,35 @@ def test_csv_ends_with_why_something_was_not_judged(cestab: Command) -> None:
     ]
 
 
+@pytest.mark.parametrize("marks", [(".git",), ()], ids=["a-repository", "no-repository"])
+@pytest.mark.parametrize("folder", [".", "sub", "sub/deep"])
+def test_the_place_is_seen_from_the_root_wherever_it_is_run(
+    cestab: Command, monkeypatch: pytest.MonkeyPatch, folder: str, marks: tuple[str, ...]
+) -> None:
+    configure(BAD)
+    for name in (*marks, "sub/deep"):
+        Path(name).mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    (run,) = json.loads(cestab("check", "--output-format", "sarif").out)["runs"]
+    places = [result["locations"][0]["physicalLocation"]["artifactLocation"] for result in run["results"]]
+    assert {(place["uri"], place["uriBaseId"]) for place in places} == {("cestab.toml", "%SRCROOT%")}
+    commands = [line for line in cestab("check", "--output-format", "github").out.splitlines() if line.startswith("::")]
+    assert [line for line in commands if " file=cestab.toml,line=1," not in line] == []
+    assert 'file="cestab.toml"' in cestab("check", "--output-format", "junit").out
+
+
+def test_a_configuration_in_a_folder_of_the_repository_is_named_with_it(
+    cestab: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".git", "ci", "other"):
+        Path(name).mkdir()
+    Path("ci/cestab.toml").write_text(BAD, encoding="utf-8")
+    for folder, named in ((".", "ci/cestab.toml"), ("ci", "cestab.toml"), ("../other", "../ci/cestab.toml")):
+        monkeypatch.chdir(folder)
+        out = cestab("check", "--config", named, "--output-format", "github").out
+        assert " file=ci/cestab.toml,line=1," in out
+
+
 def test_what_the_numbers_of_targets_depend_on_is_told_once(cestab: Command) -> None:
     other = LOSS_ALONE.replace("loss_only", "stable")
     configure(LOSS_ALONE, other, LOSS_ALONE)

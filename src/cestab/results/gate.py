@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Location:
-    """A line of a file that a problem points at: of the configuration, or of a user's function."""
+    """A line of a file that a problem points at; `file` is seen from the root of the project."""
 
     file: str
     line: int
