@@ -35,8 +35,9 @@ def _overview(report: Report) -> str:
         own = [result for result in report.settings if result.setting.formulation == name]
         cells = [cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes]
         rows.append([name, *(text.plain for text in cells)])
-    if not is_sweep:
-        rows.append(["(rounding z)", *(rounding_cell(report, dtype).plain for dtype in dtypes)])
+    costs = [rounding_cell(report, dtype).plain for dtype in dtypes]
+    if any(costs):
+        rows.append(["(rounding z)", *costs])
     return to_markdown(["from |t|" if is_sweep else "rows", *dtypes], rows)
 
 

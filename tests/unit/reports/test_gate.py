@@ -2,11 +2,12 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
 from cestab.errors import ExitStatus
-from cestab.reports import csv_v1, markdown
+from cestab.reports import csv_v1, markdown, table
 from cestab.reports.gate import to_gate
 from cestab.results import (
     Arithmetics,
@@ -25,6 +26,7 @@ from cestab.results import (
     Problem,
     Recommendation,
     Report,
+    RoundingCost,
     Setting,
     SettingResult,
     Summation,
@@ -166,8 +168,8 @@ def test_hostile_text_survives_csv_and_cannot_break_markdown(text: str) -> None:
     (line,) = read_csv(report)
     assert (line["formulation"], line["reason"]) == (text, text)
     for form in (markdown.render(report), markdown.render_gate(to_gate(report))):
-        table = [row for row in form.splitlines() if row.startswith("| ")]
-        assert len({row.replace("\\|", "").count("|") for row in table}) == 1
+        rows = [row for row in form.splitlines() if row.startswith("| ")]
+        assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
         assert "<b>" not in form
 
 
@@ -177,6 +179,16 @@ def test_markdown_of_an_audit_counts_rows() -> None:
     text = markdown.render(Report("1.2.3", report.environment, request, report.settings, (), (), 0, rows=9999))
     assert "| naive | fail 1234 |" in text
     assert "9,999 rows" in text
+
+
+def test_what_rounding_costs_is_a_row_only_if_it_is_known() -> None:
+    crashed = result(ROW, Verdict.ERROR, reason="it crashed")
+    request = AuditRequest(SOFTMAX, ("naive",), Arithmetics(("float16",)), "a.npz", None, 1, -100, ())
+    for cost, is_shown in ((None, False), (RoundingCost(None, 0.0, None, 0.0), True)):
+        results = (crashed, replace(result(ROW, Verdict.PASS), rounding_cost=cost))
+        report = Report("1.2.3", Environment("", "", "", ""), request, results, (), (), 0, rows=9999)
+        for form in (markdown.render(report), table.render(report, io.StringIO())):
+            assert ("(rounding z)" in form) is is_shown
 
 
 def test_a_summary_begins_with_what_is_gated_and_ends_before_it_is_too_long() -> None:
