@@ -6,8 +6,6 @@ from io import StringIO
 from os import PathLike
 from typing import TypeVar, Unpack
 
-import numpy as np
-
 from cestab import results
 from cestab.answers import Comparison, Explanation, Report
 from cestab.audit.compare import run_comparison
@@ -16,6 +14,7 @@ from cestab.audit.request import make_arithmetics, make_audit_request, make_guar
 from cestab.audit.request_case import make_case, make_explain_request
 from cestab.audit.single import run_explain
 from cestab.audit.sweep import run_sweep
+from cestab.audit.values import read_target
 from cestab.errors import ExitStatus, UsageError
 from cestab.formulations.registry import Recipe, add_formulation
 from cestab.options import (
@@ -184,11 +183,10 @@ def explain(
     arithmetics = make_arithmetics(
         [dtype], compute, [summation], [loss_scale], rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
     )
-    words = target if target is None or isinstance(target, str) else ",".join(map(str, np.ravel(target).tolist()))
     case = make_case(
         formulation,
         logits=logits,
-        target=words,
+        target=read_target("target", target),
         pattern=pattern,
         classes=classes,
         at=at,

@@ -90,6 +90,7 @@ def test_every_form_has_the_same_status(cestab: Command, texts: tuple[str, ...],
         assert ("gate failed" in outcome.err) == (status == 1)
 
 
+OPTIONS = ["--dtype", "float16", "--pattern", "margin", "--classes", "2", "--target", "wrong", "--logits=-1:1:5"]
 LOSS_ALONE = SOUND.replace("naive", f"{ROOT}/tests/data/targets.py:loss_only")
 
 
@@ -119,6 +120,57 @@ def test_a_loss_without_a_gradient_is_named_in_every_form_that_people_read(cesta
         assert "targets.py:loss_only:itreturnsnogradient:onlythelosswasjudged;1setting(float16)" in shown
     (audit,) = json.loads(cestab("check", "--json").out)["audits"]
     assert audit["settings"][0]["reason"] == "it returns no gradient: only the loss was judged"
+
+
+@pytest.mark.parametrize("form", ["junit", "sarif", "github", "csv"])
+def test_a_loss_without_a_gradient_is_not_silently_green(cestab: Command, form: str) -> None:
+    configure(LOSS_ALONE)
+    check = cestab("check", "--output-format", form)
+    sweep = cestab("sweep", "-f", f"{ROOT}/tests/data/targets.py:loss_only", *OPTIONS, "--output-format", form)
+    for status, out, _ in (check, sweep):
+        assert status == 0
+        assert "it returns no gradient: only the loss was judged" in out
+
+
+@pytest.mark.usefixtures("crash")
+def test_csv_ends_with_why_something_was_not_judged(cestab: Command) -> None:
+    configure(SOUND, CRASHING, LOSS_ALONE)
+    rows = list(csv.DictReader(io.StringIO(cestab("check", "--output-format", "csv").out)))
+    assert list(rows[0])[-1] == "reason"
+    assert list(dict.fromkeys(row["reason"] for row in rows)) == [
+        "",
+        "it crashed",
+        "it returns no gradient: only the loss was judged",
+    ]
+
+
+@pytest.mark.parametrize("marks", [(".git",), ()], ids=["a-repository", "no-repository"])
+@pytest.mark.parametrize("folder", [".", "sub", "sub/deep"])
+def test_the_place_is_seen_from_the_root_wherever_it_is_run(
+    cestab: Command, monkeypatch: pytest.MonkeyPatch, folder: str, marks: tuple[str, ...]
+) -> None:
+    configure(BAD)
+    for name in (*marks, "sub/deep"):
+        Path(name).mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    (run,) = json.loads(cestab("check", "--output-format", "sarif").out)["runs"]
+    places = [result["locations"][0]["physicalLocation"]["artifactLocation"] for result in run["results"]]
+    assert {(place["uri"], place["uriBaseId"]) for place in places} == {("cestab.toml", "%SRCROOT%")}
+    commands = [line for line in cestab("check", "--output-format", "github").out.splitlines() if line.startswith("::")]
+    assert [line for line in commands if " file=cestab.toml,line=1," not in line] == []
+    assert 'file="cestab.toml"' in cestab("check", "--output-format", "junit").out
+
+
+def test_a_configuration_in_a_folder_of_the_repository_is_named_with_it(
+    cestab: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".git", "ci", "other"):
+        Path(name).mkdir()
+    Path("ci/cestab.toml").write_text(BAD, encoding="utf-8")
+    for folder, named in ((".", "ci/cestab.toml"), ("ci", "cestab.toml"), ("../other", "../ci/cestab.toml")):
+        monkeypatch.chdir(folder)
+        out = cestab("check", "--config", named, "--output-format", "github").out
+        assert " file=ci/cestab.toml,line=1," in out
 
 
 def test_what_the_numbers_of_targets_depend_on_is_told_once(cestab: Command) -> None:

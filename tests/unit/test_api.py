@@ -3,7 +3,9 @@
 import inspect
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import cestab
@@ -67,3 +69,54 @@ def test_the_shared_options_are_those_of_sweep() -> None:
 def test_an_option_that_a_function_does_not_have_is_refused_in_its_name(name: str, call: Callable[[], object]) -> None:
     with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument"):
         call()
+
+
+GIVEN = {"logits": [1.0, 2.0], "target": 0}
+GENERATED = {"at": 1.0}
+RECORDED = {"file": DIGITS, "row": 1}
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        (GIVEN | {"logits": "1,2"}, "logits takes a number or a list of numbers, not '1,2'"),
+        (GIVEN | {"logits": ["1", "2"]}, "logits takes a number or a list of numbers, not '1'"),
+        (GIVEN | {"logits": np.ones((1, 2))}, "logits takes a number or a list of numbers, not array"),
+        (GIVEN | {"logits": 3j}, "logits takes a number or a list of numbers, not 3j"),
+        (GIVEN | {"logits": [1, 10**400]}, "logits takes numbers that float64 holds"),
+        (GIVEN | {"logits": np.array([])}, "no logits are named"),
+        (GIVEN | {"target": [[1], [0, 1]]}, "target takes a class, weights, a label or the name of a target kind"),
+        (GIVEN | {"target": True}, "target takes a class, weights, .*, not True"),
+        (GIVEN | {"target": {}}, "target takes a class, weights, .*, not {}"),
+        (GIVEN | {"formulation": ["naive"]}, "formulation takes a text"),
+        (GIVEN | {"against": 3}, "against takes a text"),
+        (GENERATED | {"at": "1"}, "at takes a number, not '1'"),
+        (GENERATED | {"classes": 2.5}, "classes takes a whole number, not 2.5"),
+        (GENERATED | {"pattern": 3}, "pattern takes a text"),
+        (GENERATED | {"pattern": "gaussian", "seed": -1}, "seed -1 is negative"),
+        (GENERATED | {"target": ""}, "unknown target ''"),
+        (RECORDED | {"file": 3}, "file takes a text"),
+        (RECORDED | {"row": "1"}, "row takes a whole number, not '1'"),
+        (RECORDED | {"labels": 3}, "labels takes a text"),
+        (RECORDED | {"class_axis": 2}, "axis 2 is not the axis of the classes"),
+        (RECORDED | {"ignore_index": None, "class_axis": "1"}, "class_axis takes a whole number, not '1'"),
+        (RECORDED | {"ignore_index": "x"}, "ignore_index takes a whole number, not 'x'"),
+    ],
+)
+def test_a_wrong_case_of_explain_is_a_usage_error_in_one_sentence(case: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        cestab.explain(**{"formulation": "naive", **case})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "logits", "target", "source"),
+    [
+        ("naive", np.array([1, 2], np.float32), np.array([[0.5], [0.5]]), "logits 1.0, 2.0, target 0.5,0.5"),
+        ("naive", (1, 2), np.int64(1), "logits 1.0, 2.0, target 1"),
+        ("naive", [1, 2], "correct", "logits 1.0, 2.0, target correct"),
+        ("bce-with-logits", 3, 0.5, "logits 3.0, target 0.5"),
+    ],
+)
+def test_explain_takes_arrays_and_numbers_of_numpy(name: str, logits: Any, target: Any, source: str) -> None:
+    assert cestab.explain(name, logits=logits, target=target).source == source

@@ -61,7 +61,7 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
     unjudged, fails, warns, _ = ranked[best]
     if unjudged:
         beginning = "no audited formulation was judged wholly; " if len(ranked) > 1 else ""
-        return Recommendation(dtype, None, f"{beginning}{_tell_unjudged(best, unjudged, own)}")
+        return Recommendation(dtype, None, f"{beginning}{_tell_unjudged(best, unjudged, own)}{_count_like(best, results)}")
     if fails:
         others = [rank for name, rank in ranked.items() if name != best]
         return Recommendation(dtype, None, _tell_failure(best, _extent(Severity.FAIL, own), others))
@@ -73,10 +73,21 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
 
 
 def _tell_unjudged(name: str, unjudged: int, results: Sequence[SettingResult]) -> str:
-    """Return what of a formulation was not judged, the gradient or all, and where."""
+    """Return what of a formulation was not judged, the gradient or all, and where; first that what was judged fails."""
     has_losses = all(r.verdict.is_judged for r in results)
+    if any(r.verdict is Verdict.FAIL for r in results):
+        place = "" if unjudged == len(results) else f" in {_share(unjudged, results)}"
+        subject = "its gradient could" if has_losses else "could"
+        return f"{name} fails in {_extent(Severity.FAIL, results)}, and {subject} not be judged{place}"
     place = "any row" if len(results) == 1 and results[0].setting.pattern is None else _share(unjudged, results)
     return f"{f'the gradient of {name}' if has_losses else name} could not be judged in {place}"
+
+
+def _count_like(name: str, results: Sequence[SettingResult]) -> str:
+    """Return of how many more losses the gradient could not be judged, if it could not be of this one."""
+    crashed = {r.setting.formulation for r in results if not r.verdict.is_judged}
+    partly = {r.setting.formulation for r in results if not r.is_wholly_judged} - crashed
+    return f", nor that of {len(partly) - 1} more" if name in partly and len(partly) > 1 else ""
 
 
 def _tell_failure(name: str, extent: str, others: Sequence["Rank"]) -> str:

@@ -55,7 +55,7 @@ def run_audits(config: CheckConfig, *, progress: Callable[[int, int], Any] = ign
             with chdir(config.folder):
                 reports.append(_run_audit(audit, here, hear))
         except UsageError as error:
-            raise UsageError(f"{audit.location.file}:{audit.location.line}: audit '{audit.name}': {error}") from None
+            raise UsageError(f"{config.file}:{audit.location.line}: audit '{audit.name}': {error}") from None
         except KeyboardInterrupt:
             if not reports:
                 raise

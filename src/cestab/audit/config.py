@@ -122,7 +122,7 @@ def _make_audit(source: Source, index: int, table: dict[str, Any]) -> CheckAudit
     except UsageError as error:
         raise source.error(f"audit '{name}': {error}", index) from None
     allow = _make_allowances(source, index, keys.get("allow", []), request)
-    return CheckAudit(name, request, allow, Location(source.name, source.line(index) or 1))
+    return CheckAudit(name, request, allow, Location(source.path, source.line(index) or 1))
 
 
 def _make_arithmetics(keys: Mapping[str, Any]) -> Any:

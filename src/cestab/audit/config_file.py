@@ -18,10 +18,12 @@ HEADER = re.compile(r"""\s*\[[\w\s."'-]+\]\]?\s*(#.*)?""")
 class Source:
     """A configuration as read: `name` is its path as shown, `table` what of it is cestab's, `note` a line for the user.
 
+    `path` is that from the root of its project, by which CI systems know it.
     `audit_lines` are the lines of the headers of the audits' tables, empty where they are not written with headers.
     """
 
     name: str
+    path: str
     folder: Path
     lines: tuple[str, ...]
     table: dict[str, Any]
@@ -117,12 +119,23 @@ def _make(path: Path, prefix: str, tables: tuple[str, dict[str, Any]], note: str
     own = table.get(AUDIT)
     headers = tuple(number for number, line in enumerate(lines, 1) if _header(prefix + AUDIT).fullmatch(line.rstrip("\r")))
     are_all = isinstance(own, list) and len(headers) == len(own)  # else some are inline, or stand in a text
-    return Source(show_path(path), path.parent, lines, table, headers if are_all else (), note)
+    return Source(show_path(path), _find_project_path(path), path.parent, lines, table, headers if are_all else (), note)
 
 
 def _header(name: str) -> re.Pattern[str]:
     dotted = r"\s*\.\s*".join(rf"""["']?{part}["']?""" for part in name.split("."))
     return re.compile(rf"\s*\[\[\s*{dotted}\s*\]\]\s*(#.*)?")
+
+
+def _find_project_path(path: Path) -> str:
+    """Return a path from the root of its project, with forward slashes and never upwards.
+
+    That root is the nearest folder above with `.git`; without one the current folder, or that of a file beyond it.
+    """
+    file, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100  # no link is followed, but `..` is
+    repository = next((folder for folder in file.parents if (folder / ".git").exists()), None)
+    root = repository or (here if file.is_relative_to(here) else file.parent)
+    return file.relative_to(root).as_posix()
 
 
 def show_path(path: Path) -> str:

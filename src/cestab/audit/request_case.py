@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from cestab.audit import values
 from cestab.audit.request import find_objective, make_batch
 from cestab.cases.patterns import find_pattern
 from cestab.cases.targets import expand_target
@@ -38,7 +39,7 @@ def make_explain_request(
     guard: Guard = DEFAULT_GUARD,
 ) -> ExplainRequest:
     """Return the request of explain: one formulation, one case, one number format."""
-    names = (formulation,) if against is None else (formulation, against)
+    names = (formulation,) if against is None else (formulation, values.read_name("against", against))
     chosen = find_objective(names, objective)
     for what, given in (
         ("dtype", arithmetics.dtypes),
@@ -76,7 +77,7 @@ def make_case(
     if len(ways) != 1:
         given = f"{show_list(ways)} were" if ways else "nothing was"
         raise UsageError(f"one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; {given} given")
-    is_binary = find_objective([formulation], objective).is_binary
+    is_binary = find_objective([values.read_name("formulation", formulation)], objective).is_binary
     options = {"--pattern": pattern, "--classes": classes, "--seed": seed, "--target": target}
     recorded = {"--row": row, "--labels": labels, "--axis": class_axis, "--ignore-index": ignore_index}
     _refuse_stray(ways[0], options | recorded)
@@ -85,19 +86,31 @@ def make_case(
     if at is not None:
         default_classes = 1 if is_binary else 2
         return GeneratedCase(
-            pattern or "margin", default_classes if classes is None else classes, target or "wrong", at, seed or 0
+            "margin" if pattern is None else values.read_name("pattern", pattern),
+            default_classes if classes is None else values.read_integer("classes", classes),
+            "wrong" if target is None else target,
+            values.read_number("at", at),
+            _read_seed(seed),
         )
-    return _make_recorded(file or "", row, labels, class_axis, ignore_index)
+    return _make_recorded(values.read_path("file", file), row, labels, class_axis, ignore_index)
+
+
+def _read_seed(seed: int | None) -> int:
+    number = 0 if seed is None else values.read_integer("seed", seed)
+    if number < 0:
+        raise UsageError(f"--seed {number} is negative")
+    return number
 
 
 def _make_given(logits: Sequence[float], target: str | None) -> GivenCase:
-    if not logits:
+    numbers = values.read_numbers("logits", logits)
+    if not numbers:
         raise UsageError("the selection is empty: no logits are named")
     if target is None:
         raise UsageError(
             "--logits Z,… needs a --target: a class, weights with commas, or a label, e.g. --logits 100,0 --target 1"
         )
-    return GivenCase(tuple(logits), target)
+    return GivenCase(numbers, target)
 
 
 def _make_recorded(
@@ -105,12 +118,15 @@ def _make_recorded(
 ) -> RecordedCase:
     if row is None:
         raise UsageError("--from FILE needs --row N, the number of the row from 0 on")
+    axis = 1 if class_axis is None else values.read_integer("class_axis", class_axis)
+    if axis not in (0, 1):
+        raise UsageError(f"--axis {axis} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
     return RecordedCase(
         file,
-        row,
-        labels,
-        1 if class_axis is None else class_axis,
-        DEFAULT_IGNORE_INDEX if ignore_index is None else ignore_index,
+        values.read_integer("row", row),
+        None if labels is None else values.read_path("labels", labels),
+        axis,
+        DEFAULT_IGNORE_INDEX if ignore_index is None else values.read_integer("ignore_index", ignore_index),
     )
 
 

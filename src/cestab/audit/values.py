@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+
+import numpy as np
 
 from cestab.errors import UsageError, unknown_name
 
@@ -71,6 +73,19 @@ def read_flag(option: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise _wrong(option, value, "true or false")
     return value
+
+
+def read_target(option: str, value: object) -> str | None:
+    """Return a target as it is typed: a text stays, numbers of any shape get commas; None stays None."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        numbers = np.ravel(cast("Any", value)).tolist()
+    except (TypeError, ValueError):  # lists of different lengths
+        numbers = None
+    if not numbers or not all(_is(number, Real) for number in numbers):
+        raise _wrong(option, value, "a class, weights, a label or the name of a target kind")
+    return ",".join(map(str, numbers))
 
 
 def read_bytes(option: str, value: str | int) -> int:

@@ -46,6 +46,7 @@ def _case(checked: CheckedAudit, result: SettingResult) -> GateCase:
         skipped=reason if result.verdict in SKIPPED else None,
         error=reason if result.verdict is Verdict.ERROR else None,
         location=checked.audit.location,
+        partly=result.reason if result.verdict.is_judged else None,
     )
 
 

@@ -28,6 +28,7 @@ COLUMNS = (
     "hex",
     "batch",
     "reduction",
+    "reason",
 )
 FINDING_COLUMNS = COLUMNS.index("batch") - COLUMNS.index("finding")
 MOST_LINES = 50  # of problems in Markdown, which people read
@@ -47,7 +48,8 @@ def _lines(report: CheckReport) -> Iterator[list[Cell]]:
             shown = result.setting.show()
             start: list[Cell] = [checked.audit.name, *(shown[name] for name in COLUMNS[1:10]), result.verdict]
             own = [_cells(problem) for problem in problems.get(id(result), [])]
-            yield from ([*start, *cells, shown["batch"], shown["reduction"]] for cells in own or [[None] * FINDING_COLUMNS])
+            end: list[Cell] = [shown["batch"], shown["reduction"], result.reason]
+            yield from ([*start, *cells, *end] for cells in own or [[None] * FINDING_COLUMNS])
 
 
 def _cells(problem: CheckProblem) -> list[Cell]:

@@ -41,7 +41,7 @@ def _parts(explanation: Explanation, *, hexadecimal: bool, is_wide: bool) -> Ite
     if root is not None:
         yield Text.assemble((f"{ROOT} Root cause of {root.finding.label}: ", "bold"), root.sentence)
     yield from (Text(f"{limit[0].upper()}{limit[1:]}.") for limit in explanation.limits)
-    yield _outcomes(explanation)
+    yield _outcomes(explanation, hexadecimal=hexadecimal)
 
 
 def _choose(explanation: Explanation) -> list[tuple[int, Operation]]:
@@ -98,21 +98,23 @@ def _ulps(ulps: float | None) -> str:
     return "" if ulps is None else f"{ulps:.2g}"
 
 
-def _outcomes(explanation: Explanation) -> Table:
+def _outcomes(explanation: Explanation, *, hexadecimal: bool) -> Table:
     """Truth, the formulation and the one beside it, loss and gradient line by line."""
     outcomes = [outcome for outcome in (explanation.outcome, explanation.against) if outcome is not None]
     table = new_table(("", "truth", *name_columns([outcome.formulation for outcome in outcomes])))
-    table.add_row("loss", Text(explanation.true_loss), *(Text(outcome.loss.decimal) for outcome in outcomes))
+    table.add_row(
+        "loss", Text(explanation.true_loss), *(Text(_show(outcome.loss, hexadecimal=hexadecimal)) for outcome in outcomes)
+    )
     for place, (index, truth) in enumerate(zip(explanation.shown, explanation.true_gradient, strict=True)):
         name = "gradient" if explanation.setting.classes == 1 else f"gradient, class {index}"
-        table.add_row(name, Text(truth), *(_gradient(outcome, place) for outcome in outcomes))
+        table.add_row(name, Text(truth), *(_gradient(outcome, place, hexadecimal=hexadecimal) for outcome in outcomes))
     table.add_row("findings", "", *(Text(_findings(outcome)) for outcome in outcomes))
     return table
 
 
-def _gradient(outcome: Outcome, place: int) -> Text:
+def _gradient(outcome: Outcome, place: int, *, hexadecimal: bool) -> Text:
     """Return an entry of the gradient, of which a target may return none."""
-    return Text(outcome.gradient[place].decimal if outcome.gradient else "none")
+    return Text(_show(outcome.gradient[place], hexadecimal=hexadecimal) if outcome.gradient else "none")
 
 
 def _findings(outcome: Outcome) -> str:

@@ -48,6 +48,7 @@ def _case(result: SettingResult, findings: list[tuple[Finding, bool]]) -> GateCa
         problems=tuple(_problem(finding, result.cases, is_gated=is_gated) for finding, is_gated in findings),
         skipped=(result.reason or "no case has a true value") if result.verdict in NOT_JUDGED else None,
         error=(result.reason or "it could not be audited") if result.verdict is Verdict.ERROR else None,
+        partly=result.reason if result.verdict.is_judged else None,
     )
 
 

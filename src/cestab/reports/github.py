@@ -27,6 +27,18 @@ def _annotations(gate: GateReport) -> Iterator[tuple[Level, str]]:
             yield level, _command(level, case, problem.rule, _describe(problem))
         if case.error is not None:
             yield Level.ERROR, _command(Level.ERROR, case, "not audited", case.error)
+    yield from _partly(gate)
+
+
+def _partly(gate: GateReport) -> Iterator[tuple[Level, str]]:
+    """Yield a warning per group and reason, as those of many settings would leave no room for findings."""
+    found: dict[tuple[str, str], list[GateCase]] = {}
+    for case in gate.cases:
+        if case.partly is not None:
+            found.setdefault((case.group, case.partly), []).append(case)
+    for (_, reason), (first, *more) in found.items():
+        words = f"{reason} (as in {show_count(len(more), 'more setting')})" if more else reason
+        yield Level.WARNING, _command(Level.WARNING, first, "partly judged", words)
 
 
 def _level(problem: Problem) -> Level:
@@ -53,7 +65,9 @@ def _summarize(gate: GateReport) -> str:
     verdict = f"{gated} gated" if gated else "nothing gated"
     skipped = sum(case.skipped is not None for case in gate.cases)
     crashed = sum(case.error is not None for case in gate.cases)
-    counts = [show_count(len(gate.cases), "setting"), verdict, f"{skipped} skipped", f"{crashed} not audited"]
+    partly = sum(case.partly is not None for case in gate.cases)
+    unjudged = [f"{skipped} skipped", f"{partly} partly judged", f"{crashed} not audited"]
+    counts = [show_count(len(gate.cases), "setting"), verdict, *unjudged]
     headline = " ".join(gate.headline.split()).replace("##[", "## [")  # the runner's older mark, read anywhere in a line
     return f"cestab {gate.command}: {', '.join(counts)}; {headline}"
 

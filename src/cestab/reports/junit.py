@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree as ET
 
-from cestab.results import GateCase, GateReport, Problem
+from cestab.results import GateCase, GateReport, Level, Problem
 
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # the Char production of XML 1.0
 
@@ -25,7 +25,8 @@ def _add_case(suite: ET.Element, case: GateCase) -> None:
     place = {} if case.location is None else {"file": case.location.file, "line": str(case.location.line)}
     element = _add(suite, "testcase", classname=case.group, name=case.name, **place)
     gated = [problem for problem in case.problems if problem.is_gated]
-    others = [problem for problem in case.problems if not problem.is_gated]
+    others = [_describe(problem) for problem in case.problems if not problem.is_gated]
+    others += [] if case.partly is None else [f"{Level.WARNING}: {case.partly}"]
     if gated:
         failure = _add(element, "failure", message="; ".join(p.message for p in gated), type=", ".join(p.rule for p in gated))
         failure.text = _clean("\n".join(_describe(problem) for problem in gated))
@@ -34,7 +35,7 @@ def _add_case(suite: ET.Element, case: GateCase) -> None:
     elif case.skipped is not None:
         _add(element, "skipped", message=case.skipped)
     if others:
-        _add(element, "system-out").text = _clean("\n".join(_describe(problem) for problem in others))
+        _add(element, "system-out").text = _clean("\n".join(others))
 
 
 def _describe(problem: Problem) -> str:

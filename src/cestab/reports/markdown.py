@@ -35,8 +35,9 @@ def _overview(report: Report) -> str:
         own = [result for result in report.settings if result.setting.formulation == name]
         cells = [cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes]
         rows.append([name, *(text.plain for text in cells)])
-    if not is_sweep:
-        rows.append(["(rounding z)", *(rounding_cell(report, dtype).plain for dtype in dtypes)])
+    costs = [rounding_cell(report, dtype).plain for dtype in dtypes]
+    if any(costs):
+        rows.append(["(rounding z)", *costs])
     return to_markdown(["from |t|" if is_sweep else "rows", *dtypes], rows)
 
 
@@ -54,6 +55,7 @@ def render_gate(gate: GateReport) -> str:
         for case, problem in found
     ]
     rows += [["error", f"{c.group}, {c.name}", "not audited", c.error] for c in gate.cases if c.error is not None]
+    rows += [["warning", f"{c.group}, {c.name}", "partly judged", c.partly] for c in gate.cases if c.partly is not None]
     rows += [["skipped", f"{c.group}, {c.name}", "", c.skipped] for c in gate.cases if c.skipped is not None]
     outcome = f"{len(gate.gated())} gated, in {show_count(len(gate.cases), 'setting')}; exit status {int(gate.status)}"
     parts = [f"### {escape_markdown(gate.headline)}\n", f"cestab {gate.command}: {outcome}\n"]

@@ -11,6 +11,8 @@ from cestab.results import FindingKind, GateCase, GateReport, Problem
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINDING_SUMMARIES = {kind.label: kind.summary for kind in FindingKind}
+ROOT_NAME = "%SRCROOT%"
+ROOT = {"description": {"text": "The root of the project: its repository, or where cestab was run."}}  # nobody's own folders
 COMPLETED = ExitStatus.DONE, ExitStatus.GATE_FAILED
 
 Json = dict[str, Any]
@@ -26,6 +28,7 @@ def render(gate: GateReport) -> str:
         results = [{**result, "suppressions": result.get("suppressions", [])} for result in results]
     run = {
         "tool": {"driver": driver},
+        **({"originalUriBaseIds": {ROOT_NAME: ROOT}} if any(case.location for case in gate.cases) else {}),
         "invocations": [_invocation(gate)],
         "results": results,
         "properties": {"command": gate.command, "headline": gate.headline},
@@ -65,17 +68,17 @@ def _location(case: GateCase) -> Json:
     if case.location is None:
         return logical
     path = PurePath(case.location.file)
-    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    artifact = {"uri": path.as_uri()} if path.is_absolute() else {"uri": quote(path.as_posix()), "uriBaseId": ROOT_NAME}
     region = {"startLine": case.location.line}
-    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}, **logical}
+    return {"physicalLocation": {"artifactLocation": artifact, "region": region}, **logical}
 
 
 def _invocation(gate: GateReport) -> Json:
-    """Return how the run ended; settings that crashed or could not be judged are its notifications."""
+    """Return how the run ended; settings that crashed or could not be judged, or not wholly, are its notifications."""
     notifications = [
         {"level": level, "message": {"text": f"{case.group}, {case.name}: {words}"}, "locations": [_location(case)]}
         for case in gate.cases
-        for level, words in (("error", case.error), ("note", case.skipped))
+        for level, words in (("error", case.error), ("note", case.skipped), ("warning", case.partly))
         if words is not None
     ]
     return {

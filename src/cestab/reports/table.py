@@ -102,8 +102,9 @@ def _overview(report: Report) -> Table:
         table.add_row(
             Name(shorten(name)), *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes)
         )
-    if not is_sweep:
-        table.add_row(Text("(rounding z)"), *(rounding_cell(report, dtype) for dtype in dtypes))
+    costs = [rounding_cell(report, dtype) for dtype in dtypes]
+    if any(costs):
+        table.add_row(Text("(rounding z)"), *costs)
     return table
 
 

@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Location:
-    """A line of a file that a problem points at: of the configuration, or of a user's function."""
+    """A line of a file that a problem points at; `file` is seen from the root of the project."""
 
     file: str
     line: int
@@ -42,7 +42,7 @@ class Problem:
 class GateCase:
     """One setting as a test case: `group` is its formulation (of a check: the audit's name), `name` the rest of it.
 
-    `skipped` says why it could not be judged, `error` how it crashed.
+    `skipped` says why it could not be judged, `error` how it crashed, `partly` what of it was not judged though the rest was.
     """
 
     group: str
@@ -51,6 +51,7 @@ class GateCase:
     skipped: str | None = None
     error: str | None = None
     location: Location | None = None
+    partly: str | None = None
 
 
 @dataclass(frozen=True)

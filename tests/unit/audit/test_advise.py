@@ -146,6 +146,48 @@ def test_what_could_not_be_judged_is_not_said_to_fail() -> None:
     assert row.why == "the gradient of loss-only could not be judged in any row"
 
 
+def test_a_loss_that_fails_without_a_gradient_is_said_to_fail_first() -> None:
+    fails = replace(judged("loss-only", (K.NAN_LOSS,)), reason="no gradient")
+    passes = replace(judged("loss-only"), reason="no gradient")
+    crashed = judged("loss-only", verdict=Verdict.ERROR)
+    for results, why in (
+        ([fails], "loss-only fails in the one setting, and its gradient could not be judged"),
+        ([fails, fails], "loss-only fails in both settings, and its gradient could not be judged"),
+        ([fails, passes], "loss-only fails in 1 of 2 settings, and its gradient could not be judged"),
+        (
+            [passes, replace(fails, reason=None)],
+            "loss-only fails in 1 of 2 settings, and its gradient could not be judged in 1 of 2 settings",
+        ),
+        (
+            [replace(fails, reason=None), crashed],
+            "loss-only fails in 1 of 2 settings, and could not be judged in 1 of 2 settings",
+        ),
+    ):
+        [advice] = recommend(results)
+        assert (advice.formulation, advice.why) == (None, why)
+    row = replace(judged("loss-only", (K.NAN_LOSS,), pattern=None), reason="no gradient")
+    [recorded] = recommend([row])
+    assert recorded.why == "loss-only fails in 3 of 9 rows, and its gradient could not be judged"
+
+
+def test_of_several_that_were_not_judged_it_is_said_how_many() -> None:
+    unjudged = [replace(judged(name), reason="no gradient") for name in ("one", "two", "three")]
+    crashed = judged("four", verdict=Verdict.ERROR)
+    [advice] = recommend([*unjudged, crashed])
+    assert advice.why == (
+        "no audited formulation was judged wholly; "
+        "the gradient of one could not be judged in the one setting, nor that of 2 more"
+    )
+    [mixed] = recommend([crashed, *unjudged])
+    assert mixed.why == "no audited formulation was judged wholly; four could not be judged in the one setting"
+    failing = [replace(judged(name, (K.NAN_LOSS,)), reason="no gradient") for name in ("one", "two")]
+    [fails] = recommend(failing)
+    assert fails.why == (
+        "no audited formulation was judged wholly; "
+        "one fails in the one setting, and its gradient could not be judged, nor that of 1 more"
+    )
+
+
 def test_only_failures_are_explained() -> None:
     assert explain_failures([PASSING, WARNING, judged("naive", (K.OVERFLOWING_LOSS, K.OVERFLOWING_GRADIENT))]) == ()
     assert [name for name, _ in explain_failures([FAILING, PASSING, judged("clipped", (K.WRONG_LOSS,))])] == [

@@ -104,6 +104,15 @@ def test_only_computed_values_are_hexadecimal() -> None:
     assert show(hexadecimal=True)[4] == ["g1", "=", "−v1", "0x1.99999ap-4", "0.1", "0.25"]
 
 
+def test_what_formulations_gave_is_hexadecimal_and_the_truth_is_not() -> None:
+    lines = show(hexadecimal=True)
+    assert ["loss", "100", "inf", "0x1p+0"] in lines
+    assert ["gradient,", "class", "1", "-1", "0x1.99999ap-4", "0x1p+0"] in lines
+    opaque = replace(EXPLANATION, operations=(), root_cause=None, outcome=replace(OUTCOME, loss=TENTH, gradient=()))
+    assert ["loss", "100", "0x1.99999ap-4", "0x1p+0"] in show(opaque, hexadecimal=True)
+    assert ["gradient,", "class", "1", "-1", "none", "0x1p+0"] in show(opaque, hexadecimal=True)
+
+
 def test_of_more_classes_it_is_said_which_are_shown() -> None:
     assert " ".join(show(replace(EXPLANATION, setting=replace(SETTING, classes=9)))[1]) == "2 of 9 classes are shown: 0, 1"
 

@@ -2,11 +2,12 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
 from cestab.errors import ExitStatus
-from cestab.reports import csv_v1, markdown
+from cestab.reports import csv_v1, markdown, table
 from cestab.reports.gate import to_gate
 from cestab.results import (
     Arithmetics,
@@ -25,6 +26,7 @@ from cestab.results import (
     Problem,
     Recommendation,
     Report,
+    RoundingCost,
     Setting,
     SettingResult,
     Summation,
@@ -122,6 +124,14 @@ def test_what_was_not_judged_is_no_pass(verdict: Verdict, reason: str | None, sk
     assert (case.skipped, case.error, case.problems) == (skipped, error, ())
 
 
+def test_a_gradient_that_was_not_judged_is_told_though_the_loss_passes() -> None:
+    assert only_case(result(PLAIN, Verdict.PASS)).partly is None
+    for verdict in (Verdict.PASS, Verdict.WARN, Verdict.FAIL):
+        case = only_case(result(PLAIN, verdict, reason="no gradient"))
+        assert (case.partly, case.skipped, case.error) == ("no gradient", None, None)
+    assert only_case(result(PLAIN, Verdict.ERROR, reason="it crashed")).partly is None
+
+
 def read_csv(report: Report) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(csv_v1.render(report), newline="")))
 
@@ -158,8 +168,8 @@ def test_hostile_text_survives_csv_and_cannot_break_markdown(text: str) -> None:
     (line,) = read_csv(report)
     assert (line["formulation"], line["reason"]) == (text, text)
     for form in (markdown.render(report), markdown.render_gate(to_gate(report))):
-        table = [row for row in form.splitlines() if row.startswith("| ")]
-        assert len({row.replace("\\|", "").count("|") for row in table}) == 1
+        rows = [row for row in form.splitlines() if row.startswith("| ")]
+        assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
         assert "<b>" not in form
 
 
@@ -171,14 +181,31 @@ def test_markdown_of_an_audit_counts_rows() -> None:
     assert "9,999 rows" in text
 
 
+def test_what_rounding_costs_is_a_row_only_if_it_is_known() -> None:
+    crashed = result(ROW, Verdict.ERROR, reason="it crashed")
+    request = AuditRequest(SOFTMAX, ("naive",), Arithmetics(("float16",)), "a.npz", None, 1, -100, ())
+    for cost, is_shown in ((None, False), (RoundingCost(None, 0.0, None, 0.0), True)):
+        results = (crashed, replace(result(ROW, Verdict.PASS), rounding_cost=cost))
+        report = Report("1.2.3", Environment("", "", "", ""), request, results, (), (), 0, rows=9999)
+        for form in (markdown.render(report), table.render(report, io.StringIO())):
+            assert ("(rounding z)" in form) is is_shown
+
+
 def test_a_summary_begins_with_what_is_gated_and_ends_before_it_is_too_long() -> None:
     noise = tuple(Problem("zeroed-loss", Level.WARNING, "the loss is 0", is_gated=False) for _ in range(300))
     gated = Problem("moved-boundary", Level.ERROR, "it moved", is_gated=True)
     accepted = Problem("nan-loss", Level.ERROR, "it is NaN", is_gated=False, accepted="known")
-    cases = GateCase("f", "n", (*noise, gated)), GateCase("g", "m", (accepted,)), GateCase("h", "k", (), error="it crashed")
+    cases = (
+        GateCase("f", "n", (*noise, gated)),
+        GateCase("g", "m", (accepted,)),
+        GateCase("h", "k", (), error="it crashed"),
+        GateCase("h", "l", (), partly="no gradient"),
+    )
     lines = markdown.render_gate(GateReport("check", "1", "headline", cases, ExitStatus.GATE_FAILED)).splitlines()
     assert lines[0] == "### headline"
-    assert lines[2] == "cestab check: 1 gated, in 3 settings; exit status 1"
+    assert lines[2] == "cestab check: 1 gated, in 4 settings; exit status 1"
     assert lines[6] == "| gated | f, n | moved-boundary | it moved |"
-    assert lines[-1] == "and 103 more"
+    assert lines[-1] == "and 104 more"
     assert len([line for line in lines if line.startswith("| ")]) == 202
+    few = markdown.render_gate(GateReport("check", "1", "headline", cases[2:], ExitStatus.NOT_AUDITED)).splitlines()
+    assert few[-2:] == ["| error | h, k | not audited | it crashed |", "| warning | h, l | partly judged | no gradient |"]

@@ -60,6 +60,14 @@ def test_a_crash_is_an_error_at_its_line() -> None:
     assert "1 not audited" in summary
 
 
+def test_what_was_judged_in_part_is_a_warning_per_group_and_reason_and_is_counted() -> None:
+    parts = [GateCase("f", str(number), (), partly="no gradient") for number in range(30)]
+    first, second, summary = render(*parts, GateCase("g", "n", (), partly="no gradient"), GateCase("h", "m", ()))
+    assert read(first) == ("warning", {"title": "partly judged"}, "f, 0: no gradient (as in 29 more settings)")
+    assert read(second) == ("warning", {"title": "partly judged"}, "g, n: no gradient")
+    assert "32 settings, nothing gated, 0 skipped, 31 partly judged, 0 not audited" in summary
+
+
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 100])
 @pytest.mark.parametrize("shown", [problem(is_gated=True), problem(Level.WARNING), problem(Level.NOTE)])
 def test_at_most_nine_of_a_level(count: int, shown: Problem) -> None:

@@ -30,6 +30,8 @@ def outcomes(element: ET.Element) -> list[str]:
         (GateCase("f", "gated", (GATED,)), ["failure"]),
         (GateCase("f", "gated and more", (UNGATED, GATED)), ["failure", "system-out"]),
         (GateCase("f", "ungated", (UNGATED, ACCEPTED)), ["system-out"]),
+        (GateCase("f", "judged in part", (), partly="no gradient"), ["system-out"]),
+        (GateCase("f", "gated, judged in part", (GATED,), partly="no gradient"), ["failure", "system-out"]),
         (GateCase("f", "skipped", (), skipped="no infinity"), ["skipped"]),
         (GateCase("f", "crashed", (), error="it crashed"), ["error"]),
         (GateCase("f", "crashed and gated", (GATED,), error="it crashed"), ["failure"]),
@@ -43,7 +45,7 @@ def test_a_test_case_fails_exactly_where_the_gate_did(case: GateCase, tags: list
 
 
 def test_words_arrive() -> None:
-    case = GateCase("f", "n", (GATED, UNGATED, ACCEPTED), location=Location("cestab.toml", 7))
+    case = GateCase("f", "n", (GATED, UNGATED, ACCEPTED), partly="no gradient", location=Location("cestab.toml", 7))
     (found,) = parse(case).iter("testcase")
     assert (found.get("file"), found.get("line")) == ("cestab.toml", "7")
     failure, out = found
@@ -54,6 +56,7 @@ def test_words_arrive() -> None:
     assert out.text.splitlines() == [
         "warning: zeroed-loss: the loss is 0",
         "error: inf-loss: the loss is infinite (accepted: known since May)",
+        "warning: no gradient",
     ]
 
 

@@ -4,6 +4,7 @@ import copy
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from jsonschema import Draft7Validator, ValidationError
@@ -49,10 +50,26 @@ def test_rules_are_listed_once_and_indexed() -> None:
 def test_a_place_is_a_line_if_there_is_one_and_always_a_setting() -> None:
     here = GateCase("f", "n", (NAN,), location=Location("sub dir/cestab.toml", 7))
     with_line, without = (result["locations"][0] for result in parse(here, GateCase("f", "n", (NAN,)))["results"])
-    place = {"artifactLocation": {"uri": "sub%20dir/cestab.toml"}, "region": {"startLine": 7}}
+    place = {"artifactLocation": {"uri": "sub%20dir/cestab.toml", "uriBaseId": "%SRCROOT%"}, "region": {"startLine": 7}}
     assert with_line["physicalLocation"] == place
     assert "physicalLocation" not in without
     assert with_line["logicalLocations"] == without["logicalLocations"] == [{"name": "n", "fullyQualifiedName": "f, n"}]
+
+
+@pytest.mark.parametrize("file", ["cestab.toml", "a b/cestab.toml", "c:d/x.toml", "50%/#1?.toml", "é/cestab.toml"])
+def test_a_relative_uri_is_read_back_below_its_declared_base(file: str) -> None:
+    run = parse(GateCase("f", "n", (NAN,), location=Location(file, 7)))
+    artifact = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert artifact["uriBaseId"] in run["originalUriBaseIds"]  # 3.14.14: so a reader knows to what it is relative
+    parts = urlsplit(artifact["uri"])
+    assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("", "", "", "")  # RFC 3986, 4.2: a relative reference
+    assert urljoin("file:///root/", artifact["uri"]) == f"file:///root/{parts.path}"
+    assert unquote(parts.path) == file
+    assert artifact["uri"].isascii()
+
+
+def test_without_a_relative_uri_there_is_no_base() -> None:
+    assert "originalUriBaseIds" not in parse(GateCase("f", "n", (NAN,)))
 
 
 def test_settings_on_one_line_are_told_apart_from_run_to_run() -> None:
@@ -79,11 +96,16 @@ def test_an_accepted_problem_is_suppressed_with_its_reason_and_all_others_say_th
     ("status", "is_complete"), [(ExitStatus.DONE, True), (ExitStatus.GATE_FAILED, True), (ExitStatus.NOT_AUDITED, False)]
 )
 def test_the_invocation_tells_the_status_and_who_was_not_judged(status: ExitStatus, is_complete: bool) -> None:  # noqa: FBT001
-    cases = GateCase("f", "n", (), error="it crashed"), GateCase("g", "m", (), skipped="no infinity"), GateCase("h", "k", ())
+    cases = (
+        GateCase("f", "n", (), error="it crashed"),
+        GateCase("g", "m", (), skipped="no infinity"),
+        GateCase("h", "k", ()),
+        GateCase("i", "l", (NAN,), partly="no gradient"),
+    )
     (invocation,) = parse(*cases, status=status)["invocations"]
     assert (invocation["executionSuccessful"], invocation["exitCode"]) == (is_complete, int(status))
     told = [(n["level"], n["message"]["text"]) for n in invocation["toolExecutionNotifications"]]
-    assert told == [("error", "f, n: it crashed"), ("note", "g, m: no infinity")]
+    assert told == [("error", "f, n: it crashed"), ("note", "g, m: no infinity"), ("warning", "i, l: no gradient")]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
