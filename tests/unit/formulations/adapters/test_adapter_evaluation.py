@@ -35,6 +35,17 @@ def test_a_function_gets_rows_in_the_format_and_its_results_come_back_exactly(na
     assert loss.dtype == gradient.dtype == fmt.storage
 
 
+@pytest.mark.parametrize("classes", [1, 2, 7, 8, 9, 64, 65, 200])
+def test_the_rows_of_any_number_of_classes_are_its_cases(classes: int) -> None:
+    calls: Calls = []
+    logits = np.random.default_rng(3).standard_normal((classes, 5)).astype(np.float32)
+    target = DenseTarget(np.full((classes, 5), 1 / classes))
+    evaluate(recorded(calls, lambda z, _: z.reshape(5, -1)[:, 0]), work_of(target, logits=logits))
+    ((z, weights),) = calls
+    assert z.tolist() == (logits[0] if classes == 1 else logits.T).tolist()
+    assert weights.shape == ((5,) if classes == 1 else (5, classes))
+
+
 @pytest.mark.parametrize("name", FORMAT_NAMES)
 def test_a_sound_loss_is_near_the_textbook(name: str) -> None:
     fmt = FORMATS[name]
