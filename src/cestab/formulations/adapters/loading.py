@@ -72,7 +72,7 @@ def _guarded(what: str, action: Any) -> Any:
         return action()
     except (ModuleNotFoundError, UsageError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"'{what}' cannot be imported: {type(error).__name__}: {error}") from error
 
 

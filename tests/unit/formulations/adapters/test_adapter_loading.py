@@ -34,6 +34,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     package.mkdir()
     (package / "__init__.py").write_text("", encoding="utf-8")
     (package / "broken.py").write_text("1 / 0\n", encoding="utf-8")
+    (package / "leaving.py").write_text("import sys\nsys.exit(3)\n", encoding="utf-8")
     (package / "needy.py").write_text("import no_such_framework.nn\n", encoding="utf-8")
     (package / "typo.py").write_text("def f(:\n", encoding="utf-8")
     (package / "sound.py").write_text("def f(z, target): return 2\n", encoding="utf-8")
@@ -95,6 +96,7 @@ def test_a_file_named_like_a_module_in_use_does_not_take_its_place(tmp_path: Pat
         ("pack_of_mine/nowhere.py:f", "there is no file 'pack_of_mine/nowhere.py'"),
         ("pack_of_mine.broken.f", "'pack_of_mine.broken' cannot be imported: ZeroDivisionError: division by zero"),
         ("pack_of_mine/broken.py:f", "'pack_of_mine/broken.py' cannot be imported: ZeroDivisionError: division by zero"),
+        ("pack_of_mine/leaving.py:f", "'pack_of_mine/leaving.py' cannot be imported: SystemExit: 3"),
         ("pack_of_mine.needy.f", "'pack_of_mine.needy' cannot be imported: No module named 'no_such_framework'"),
         ("pack_of_mine/needy.py:f", "'pack_of_mine/needy.py' cannot be imported: No module named 'no_such_framework'"),
     ],

@@ -25,7 +25,7 @@ COUNTING = "from pathlib import Path\nwith Path(__file__).with_name('loads').ope
     ("source", "guard", "words"),
     [
         ("import os\nos._exit(3)", PATIENT, "it ended its process: status 3"),
-        ("raise SystemExit(3)", PATIENT, "it raised SystemExit: 3"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)", PATIENT, "it ended its process: signal SIGTERM"),
         ("while True: pass", Guard(2.0), "it did not load within 2 s"),
     ],
 )
@@ -85,8 +85,8 @@ def test_targets_load_at_the_same_time(tmp_path: Path) -> None:
 
 
 def test_a_target_that_cannot_be_loaded_has_no_facts(tmp_path: Path) -> None:
-    name = loader(tmp_path, "raise SystemExit")
+    name = loader(tmp_path, "import os\nos._exit(4)")
     with loaded_targets([name.text, f"{DATA}:stable"], PATIENT) as facts:
         assert [fact.formulation for fact in facts] == [f"{DATA}:stable"]
-        with pytest.raises(TargetError, match="it raised SystemExit"):
+        with pytest.raises(TargetError, match="it ended its process: status 4"):
             evaluate_target(name, work_of(), PATIENT)
