@@ -29,7 +29,8 @@ def compute_own(conditions: Conditions, formulation: Formulation, cases: Cases) 
     fmt, wide = conditions.fmt, conditions.compute
     with np.errstate(all="ignore"):
         arithmetic = conditions.arithmetic(wide)
-        loss, gradient = formulation.evaluate(*widen(conditions, cases), arithmetic, conditions.upstream)
+        own = formulation.with_weights(conditions.rounded_options)
+        loss, gradient = own.evaluate(*widen(conditions, cases), arithmetic, conditions.upstream)
         loss = reduce_rows(conditions.options, loss, arithmetic)
         if wide == fmt:
             return loss, gradient

@@ -61,6 +61,12 @@ class Formulation:
         other = replace(self, name=f"{self.name}:{text}" if text else self.name, parameters={**self.parameters, **given})
         return other if other.options == options else None
 
+    def with_weights(self, options: LossOptions) -> "Formulation":
+        """Return the formulation with the class weights of the options, which are rounded to the dtype as the truth's are."""
+        if not options.class_weights or "class_weights" not in self.parameters:
+            return self
+        return replace(self, parameters={**self.parameters, "class_weights": options.class_weights})
+
     def defaults(self) -> dict[str, inspect.Parameter]:
         """Its parameters by name, with their defaults and annotations."""
         declared = inspect.signature(self.recipe).parameters.values()

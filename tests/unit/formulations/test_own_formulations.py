@@ -198,6 +198,32 @@ def test_wrong_options_are_told(text: str, words: str) -> None:
     assert str(caught.value) == words
 
 
+@pytest.mark.parametrize("is_decorated", [True, False])
+def test_class_weights_are_rounded_to_the_dtype_as_those_of_the_truth(is_decorated: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """1e-7 is 1.19e-7 in float16, whose loss a product in float32 with 1e-7 misses by a sixth."""
+    if is_decorated:
+        cestab.formulation(textbook)
+        name = "textbook:class_weights=1e-7"
+    else:
+        (tmp_path / "recipe.py").write_text(WEIGHTED, encoding="utf-8")
+        name = f"{tmp_path}/recipe.py:weighted:class_weights=1e-7"
+    report = cestab.sweep(
+        name, dtypes="float16", compute="float32", patterns="margin", classes=2, targets="wrong", logits="10:80:9", atol=0
+    )
+    (setting,) = report.settings
+    assert not [finding for finding in setting.findings if finding.kind.is_loss], setting.findings
+
+
+WEIGHTED = """
+import cestab
+from cestab.primitives import log, pick, softmax
+
+@cestab.formulation
+def weighted(z, target, *, class_weights=()):
+    return -pick(log(softmax(z)), target) * class_weights[0]
+"""
+
+
 def test_options_of_any_kind_are_read() -> None:
     def mine(z: Array, target: Target, *, class_weights: Any = (), ignore_index: int = -100) -> Array:
         weight: float = (class_weights or [1.0])[0] * (1.0 if ignore_index else 0.0)

@@ -238,7 +238,8 @@ class RecipeTarget:
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]:  # noqa: ARG002  # one call is a block
         """Return loss (cases,) and upstream·gradient (classes, cases)."""
         with np.errstate(all="ignore"):
-            loss, gradient = self.formulation.evaluate(work.logits, work.target, work.arithmetic, work.row_upstream)
+            own = self.formulation.with_weights(work.options)
+            loss, gradient = own.evaluate(work.logits, work.target, work.arithmetic, work.row_upstream)
             loss = reduce_rows(work.options, loss, work.arithmetic)
         if gradient.shape != work.logits.shape:
             raise TargetError(f"it returned a gradient of shape {gradient.shape}; {work.logits.shape} is needed")
