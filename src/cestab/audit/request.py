@@ -99,7 +99,7 @@ def make_sweep_request(
         ),
         values.select("classes", values.read_integers("classes", classes), (1,) if is_binary else (2, 1000)),
         tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
-        _read_seed(seed),
+        values.read_seed(seed),
         find_gates(fail_on),
         *make_batch(batch, reduction),
         guard,
@@ -131,8 +131,6 @@ def make_audit_request(
     given = values.read_names("formulations", formulations)
     chosen = find_objective(given, objective)
     names = values.select("formulation", given, families()[chosen])
-    if class_axis not in (0, 1):
-        raise UsageError(f"--axis {class_axis} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
     if sample is not None and values.read_integer("sample", sample) < 1:
         raise UsageError(f"--sample {sample} is not a number of rows from 1 on")
     return AuditRequest(
@@ -141,19 +139,13 @@ def make_audit_request(
         arithmetics,
         values.read_path("file", file),
         None if labels is None else values.read_path("labels", labels),
-        class_axis,
+        values.read_class_axis(class_axis),
         values.read_integer("ignore_index", ignore_index),
         find_gates(fail_on),
         sample,
-        _read_seed(seed),
+        values.read_seed(seed),
         guard,
     )
-
-
-def _read_seed(seed: int) -> int:
-    if values.read_integer("seed", seed) < 0:
-        raise UsageError(f"--seed {seed} is negative")
-    return seed
 
 
 def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:
@@ -169,14 +161,21 @@ def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:
 def find_objective(formulations: Sequence[str] | None, objective: str | None) -> Objective:
     """Return the one objective that is named, or that the formulations compute; softmax cross-entropy by default."""
     named = None if objective is None else values.read_word(Objective, "objective", objective)
+    suggested: dict[str, Objective] = {}
     for name in formulations or ():
-        own = find_any_formulation(name).objective
+        formulation = find_any_formulation(name)
+        own = formulation.objective
         if own is None:  # a target whose name does not tell
+            if isinstance(formulation, ExternalFormulation) and formulation.suggestion is not None:
+                suggested[name] = formulation.suggestion
             continue
         if named is not None and own is not named:
             raise UsageError(f"formulation '{name}' computes {own}, not {named}; take them apart")
         named = own
-    chosen = named or DEFAULT_OBJECTIVE
+    chosen = named or next(iter(suggested.values()), DEFAULT_OBJECTIVE)
+    for name, likely in suggested.items():
+        if likely.is_binary is not chosen.is_binary:  # a sigmoid is of one logit, a softmax of several
+            raise UsageError(f"formulation '{name}' computes {likely}, not {chosen}; take them apart")
     for name in formulations or ():
         _refuse_options(name, chosen)
     return chosen

@@ -90,16 +90,9 @@ def make_case(
             default_classes if classes is None else values.read_integer("classes", classes),
             "wrong" if target is None else target,
             values.read_number("at", at),
-            _read_seed(seed),
+            values.read_seed(0 if seed is None else seed),
         )
     return _make_recorded(values.read_path("file", file), row, labels, class_axis, ignore_index)
-
-
-def _read_seed(seed: int | None) -> int:
-    number = 0 if seed is None else values.read_integer("seed", seed)
-    if number < 0:
-        raise UsageError(f"--seed {number} is negative")
-    return number
 
 
 def _make_given(logits: Sequence[float], target: str | None) -> GivenCase:
@@ -118,14 +111,11 @@ def _make_recorded(
 ) -> RecordedCase:
     if row is None:
         raise UsageError("--from FILE needs --row N, the number of the row from 0 on")
-    axis = 1 if class_axis is None else values.read_integer("class_axis", class_axis)
-    if axis not in (0, 1):
-        raise UsageError(f"--axis {axis} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
     return RecordedCase(
         file,
         values.read_integer("row", row),
         None if labels is None else values.read_path("labels", labels),
-        axis,
+        values.read_class_axis(1 if class_axis is None else class_axis),
         DEFAULT_IGNORE_INDEX if ignore_index is None else values.read_integer("ignore_index", ignore_index),
     )
 

@@ -75,6 +75,22 @@ def read_flag(option: str, value: object) -> bool:
     return value
 
 
+def read_seed(seed: object) -> int:
+    """Return a seed, which is not negative."""
+    number = read_integer("seed", seed)
+    if number < 0:
+        raise UsageError(f"--seed {number} is negative")
+    return number
+
+
+def read_class_axis(axis: object) -> int:
+    """Return the axis of the classes in recorded logits."""
+    number = read_integer("class_axis", axis)
+    if number not in (0, 1):
+        raise UsageError(f"--axis {number} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
+    return number
+
+
 def read_target(option: str, value: object) -> str | None:
     """Return a target as it is typed: a text stays, numbers of any shape get commas; None stays None."""
     if value is None or isinstance(value, str):

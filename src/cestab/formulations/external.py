@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cestab.formulations.adapters.conventions import find_convention
+from cestab.formulations.adapters.conventions import find_convention, suggest_objective
 from cestab.formulations.adapters.names import TargetName, is_target_name, parse_target_name, refuse_near_name
 from cestab.formulations.adapters.options import read_options
 from cestab.formulations.registry import ADDED, FORMULATIONS, Formulation, find_formulation
@@ -14,13 +14,14 @@ from cestab.results import FindingKind, LossOptions, Objective
 class ExternalFormulation:
     """A loss that is not ours, as its name tells it; nothing of it is imported here.
 
-    `objective` is None where the name does not tell it: then it is the request's.
+    `objective` is None where the name does not tell it: then it is the request's, without one the `suggestion`, if any.
     """
 
     name: str
     target: TargetName
     objective: Objective | None
     options: LossOptions
+    suggestion: Objective | None = None
 
     @property
     def causes(self) -> Mapping[FindingKind, str]:
@@ -37,4 +38,5 @@ def find_any_formulation(text: str) -> AnyFormulation:
         refuse_near_name(text, FORMULATIONS | ADDED)
         return find_formulation(text)
     target = parse_target_name(text)
-    return ExternalFormulation(text, target, find_convention(target).objective, read_options(target))
+    convention = find_convention(target)
+    return ExternalFormulation(text, target, convention.objective, read_options(target), suggest_objective(convention))

@@ -83,3 +83,19 @@ def test_a_loss_that_is_not_ours_tells_what_its_objective_needs(objective: str, 
     with pytest.raises(UsageError, match=r"'losses\.py:g' does not tell"):
         find_objective([f"losses.py:f:{hint}", "losses.py:g"], None)
     assert find_objective(["keras:keras.losses.CategoricalFocalCrossentropy:alpha=1.0"], None).value == "focal-loss"
+
+
+def test_the_input_of_a_loss_suggests_its_objective_and_the_request_decides() -> None:
+    of_softmax, of_sigmoid = "torch:own.py:f:input=softmax", "torch:own.py:f:input=sigmoid"
+    assert find_objective([of_softmax], None).value == "softmax-cross-entropy"
+    assert find_objective([of_sigmoid], None).value == "binary-cross-entropy"
+    assert find_objective([of_softmax], "softmax-mean-squared-error").value == "softmax-mean-squared-error"
+    assert find_objective([of_sigmoid], "sigmoid-mean-squared-error").value == "sigmoid-mean-squared-error"
+    assert find_objective([of_softmax, "softmax-squared-error"], None).value == "softmax-mean-squared-error"
+    for names, objective in (
+        ([of_sigmoid, "naive"], None),
+        ([of_softmax, of_sigmoid], None),
+        ([of_softmax], "binary-cross-entropy"),
+    ):
+        with pytest.raises(UsageError, match="take them apart"):
+            find_objective(names, objective)

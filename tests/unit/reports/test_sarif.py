@@ -63,7 +63,7 @@ def test_a_relative_uri_is_read_back_below_its_declared_base(file: str) -> None:
     assert artifact["uriBaseId"] in run["originalUriBaseIds"]  # 3.14.14: so a reader knows to what it is relative
     parts = urlsplit(artifact["uri"])
     assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("", "", "", "")  # RFC 3986, 4.2: a relative reference
-    assert urljoin("file:///root/", artifact["uri"]) == f"file:///root/{parts.path}"
+    assert urljoin("file:///project/", artifact["uri"]) == f"file:///project/{parts.path}"
     assert unquote(parts.path) == file
     assert artifact["uri"].isascii()
 

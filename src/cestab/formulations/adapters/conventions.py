@@ -148,6 +148,11 @@ def _guess_objective(name: TargetName, convention: Convention) -> Objective | No
     for key, objective in _OBJECTIVE_OF_OPTION.items():
         if name.get(key) is not None:
             return objective
+    return None
+
+
+def suggest_objective(convention: Convention) -> Objective | None:
+    """Return what a function of such an input most likely computes, unless the request says otherwise."""
     return _OBJECTIVE_OF_INPUT.get(convention.input)
 
 

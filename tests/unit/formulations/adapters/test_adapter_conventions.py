@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from cestab.errors import UsageError
-from cestab.formulations import find_any_formulation
+from cestab.formulations import ExternalFormulation, find_any_formulation
 from cestab.formulations.adapters import ADAPTERS
 from cestab.formulations.adapters.conventions import KNOWN, Convention, Input, Order, Output, TargetForm, find_convention
 from cestab.formulations.adapters.engine import find_order
@@ -117,9 +117,6 @@ def test_what_no_table_knows_takes_logits_and_leaves_the_objective_to_the_reques
 @pytest.mark.parametrize(
     ("parameters", "objective"),
     [
-        ("input=sigmoid", BINARY),
-        ("input=softmax", SOFTMAX),
-        ("input=log-softmax", SOFTMAX),
         ("gamma=2", FOCAL),
         ("input=softmax,gamma=2", FOCAL),
         ("eps=1", None),
@@ -127,6 +124,15 @@ def test_what_no_table_knows_takes_logits_and_leaves_the_objective_to_the_reques
 )
 def test_parameters_tell_an_objective(parameters: str, objective: Objective | None) -> None:
     assert convention_of(f"torch:m.f:{parameters}").objective is objective
+
+
+@pytest.mark.parametrize(
+    ("given", "objective"), [("logits", None), ("sigmoid", BINARY), ("softmax", SOFTMAX), ("log-softmax", SOFTMAX)]
+)
+def test_an_input_suggests_an_objective_and_tells_none(given: str, objective: Objective | None) -> None:
+    found = find_any_formulation(f"torch:m.f:input={given}")
+    assert isinstance(found, ExternalFormulation)
+    assert (found.objective, found.suggestion) == (None, objective)
 
 
 def test_parameters_of_the_name_win_over_the_table() -> None:
