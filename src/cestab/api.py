@@ -6,7 +6,6 @@ from io import StringIO
 from os import PathLike
 from typing import TypeVar, Unpack
 
-from cestab import results
 from cestab.answers import Comparison, Explanation, Report
 from cestab.audit.compare import run_comparison
 from cestab.audit.recorded import run_audit
@@ -28,7 +27,9 @@ from cestab.options import (
     take_options,
 )
 from cestab.reports import table
-from cestab.results import DEFAULT_IGNORE_INDEX, SweepRequest
+from cestab.results import comparison as results_comparison
+from cestab.results import report as results_report
+from cestab.results.requests import DEFAULT_IGNORE_INDEX, SweepRequest
 
 
 def sweep(
@@ -217,18 +218,18 @@ def assert_stable(formulations: Names, *, fail_on: Names = ("fail",), **options:
     report = sweep(formulations, fail_on=fail_on, **options)
     status = report.exit_status()
     if status is ExitStatus.USAGE:
-        raise UsageError(f"nothing could be judged: {results.explain_unjudged(report.settings)}")
+        raise UsageError(f"nothing could be judged: {results_report.explain_unjudged(report.settings)}")
     problem = _tell_problem(report, status)
     if problem is not None:
         shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
         raise AssertionError(f"{problem}\n{shown}")
 
 
-def _tell_problem(report: results.Report, status: ExitStatus) -> str | None:
+def _tell_problem(report: results_report.Report, status: ExitStatus) -> str | None:
     """Return why a report is no proof of stability: what is gated, what crashed, gradients that were not judged."""
     if status is not ExitStatus.DONE:
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in report.gated()))
-        return kinds or results.explain_unjudged(report.settings)
+        return kinds or results_report.explain_unjudged(report.settings)
     partly = dict.fromkeys(r.setting.formulation for r in report.settings if r.verdict.is_judged and not r.is_wholly_judged)
     return f"the gradient of {' and of '.join(partly)} was not judged" if partly else None
 
@@ -250,7 +251,7 @@ def formulation(recipe: Recipe) -> Recipe:
     return add_formulation(recipe)
 
 
-Finished = TypeVar("Finished", results.Report, results.Comparison)
+Finished = TypeVar("Finished", results_report.Report, results_comparison.Comparison)
 
 
 def _finished(report: Finished) -> Finished:

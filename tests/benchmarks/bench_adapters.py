@@ -23,7 +23,8 @@ from cestab.formulations.adapters.names import parse_target_name
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import find_format
 from cestab.numerics.target import IndexTarget
-from cestab.results import Guard, LossOptions
+from cestab.results.objectives import LossOptions
+from cestab.results.targets import Guard
 
 os.environ.update(KERAS_BACKEND="jax", TF_CPP_MIN_LOG_LEVEL="3")
 Arrays = tuple[Any, Any]

@@ -16,7 +16,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cestab.audit import sweep as sweep_module
-from cestab.results import FindingKind, SettingResult, Verdict
+from cestab.results.kinds import FindingKind, Verdict
+from cestab.results.report import SettingResult
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).parents[2]

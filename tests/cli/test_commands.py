@@ -19,7 +19,7 @@ from cestab.cases.targets import TARGET_KINDS
 from cestab.formulations import FORMULATIONS
 from cestab.formulations.registry import families
 from cestab.numerics.formats import FORMATS, REFUSED_FORMATS
-from cestab.results import FindingKind, Objective
+from cestab.results.kinds import FindingKind, Objective
 
 Command = Callable[..., Any]
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from cestab.audit import sweep as sweep_module
-from cestab.results import Report, Verdict
+from cestab.results.kinds import Verdict
+from cestab.results.report import Report
 
 Command = Callable[..., Any]
 

@@ -14,7 +14,8 @@ import pytest
 
 from cestab.audit import sweep as sweep_module
 from cestab.cli.options import OutputFormat
-from cestab.results import Report, Verdict
+from cestab.results.kinds import Verdict
+from cestab.results.report import Report
 
 Command = Callable[..., Any]
 

@@ -14,7 +14,7 @@ from cestab.formulations import FORMULATIONS, Formulation, find_formulation
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 CASES = 64
 WIDE_FORMATS = ["float32", "float64"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cestab.cli.app import run
-from cestab.results import Cause
+from cestab.results.explanation import Cause
 
 PAGE = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
 RUNS = re.findall(r"^```bash\ncestab ([^\n]+)\n```\n\n```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

@@ -15,7 +15,7 @@ from cestab.answers import Report
 from cestab.api import sweep
 from cestab.cli.app import app, run
 from cestab.formulations import FORMULATIONS
-from cestab.results import FindingKind
+from cestab.results.kinds import FindingKind
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

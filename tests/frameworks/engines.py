@@ -15,7 +15,9 @@ from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import evaluate_truth
-from cestab.results import DEFAULT_GUARD, NO_OPTIONS, LossOptions, Objective, Reduction, TargetFacts
+from cestab.results.kinds import Objective
+from cestab.results.objectives import NO_OPTIONS, LossOptions, Reduction
+from cestab.results.targets import DEFAULT_GUARD, TargetFacts
 
 ONE_ROUNDING = 2.0**-21  # of float32 logits to 4 and of losses under 8, in either direction
 DTYPES = ("float64", "float32", "float16", "bfloat16")

@@ -12,7 +12,7 @@ import pytest
 from cestab import api
 from cestab.cases.recorded import open_recording
 from cestab.errors import UsageError
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 Array = npt.NDArray[Any]
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY

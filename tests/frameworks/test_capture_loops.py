@@ -14,7 +14,7 @@ from cestab.capture import record
 from cestab.cases.recorded import open_recording
 from cestab.cli.capture import SNIPPETS
 from cestab.errors import UsageError
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 Array = npt.NDArray[Any]
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY

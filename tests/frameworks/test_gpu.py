@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import cestab
-from cestab.results import Verdict
+from cestab.results.kinds import Verdict
 
 PROBES = {
     "torch": "import torch; print(torch.cuda.is_available())",

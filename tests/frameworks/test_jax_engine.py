@@ -26,7 +26,7 @@ from cestab.formulations.adapters.engine import TargetError, UnsupportedError
 from cestab.numerics.formats import FORMATS, find_format
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget
-from cestab.results import LossOptions
+from cestab.results.objectives import LossOptions
 
 pytest.importorskip("jax", reason="JAX is not installed")
 pytest.importorskip("optax", reason="optax is not installed")

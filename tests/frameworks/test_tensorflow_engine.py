@@ -25,7 +25,7 @@ from engines import (
 from cestab.formulations.adapters.client import end_targets
 from cestab.formulations.adapters.engine import TargetError, UnsupportedError
 from cestab.numerics.target import IndexTarget
-from cestab.results import LossOptions
+from cestab.results.objectives import LossOptions
 
 if find_spec("tensorflow") is None:  # importing it writes to standard error
     pytest.skip("TensorFlow is not installed", allow_module_level=True)

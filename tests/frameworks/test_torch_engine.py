@@ -29,7 +29,8 @@ from cestab.formulations.adapters.names import parse_target_name
 from cestab.formulations.adapters.options import read_options
 from cestab.numerics.target import DenseTarget, IndexTarget
 from cestab.numerics.truth import evaluate_truth
-from cestab.results import LossOptions, Objective, Reduction
+from cestab.results.kinds import Objective
+from cestab.results.objectives import LossOptions, Reduction
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 

@@ -16,7 +16,9 @@ from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import from_ordinal, to_ordinal
 from cestab.numerics.target import IndexTarget
 from cestab.numerics.truth import evaluate_truth
-from cestab.results import DEFAULT_GUARD, NO_OPTIONS, Objective
+from cestab.results.kinds import Objective
+from cestab.results.objectives import NO_OPTIONS
+from cestab.results.targets import DEFAULT_GUARD
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 

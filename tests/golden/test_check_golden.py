@@ -13,33 +13,11 @@ from unittest import mock
 import pytest
 
 from cestab.reports import check_rows, check_table
-from cestab.results import (
-    Allowance,
-    Arithmetics,
-    AuditRequest,
-    CheckAudit,
-    CheckConfig,
-    CheckedAudit,
-    CheckProblem,
-    CheckReport,
-    Coverage,
-    Environment,
-    Finding,
-    FindingKind,
-    LargestError,
-    Location,
-    LogitRange,
-    Objective,
-    Place,
-    Report,
-    Setting,
-    SettingResult,
-    Stale,
-    StaleSource,
-    Summation,
-    SweepRequest,
-    Verdict,
-)
+from cestab.results.check import Allowance, CheckAudit, CheckConfig, CheckedAudit, CheckProblem, CheckReport, Stale, StaleSource
+from cestab.results.gate import Location
+from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.results.report import Environment, Finding, LargestError, Place, Report, Setting, SettingResult
+from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 
 FOLDER = Path(__file__).parent / "check"
 SCRUBBED = {"PATH": os.environ.get("PATH", ""), "COLUMNS": "80", "LINES": "40", "LANG": "C.UTF-8", "TERM": "dumb"}

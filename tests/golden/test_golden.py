@@ -23,33 +23,21 @@ from cestab.audit.single import run_explain
 from cestab.cli.app import run
 from cestab.reports import csv_v1, difference_table, explanation_table, github, junit, markdown, sarif, table, walkthrough
 from cestab.reports.gate import to_gate
-from cestab.results import (
-    Arithmetics,
-    AuditRequest,
-    Change,
-    ChangeRule,
-    Coverage,
-    Difference,
+from cestab.results.difference import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
+from cestab.results.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.results.report import (
     Environment,
-    EnvironmentChange,
     Finding,
-    FindingKind,
-    Fp8Overflow,
     LargestError,
-    LogitRange,
-    Objective,
     Place,
     Recommendation,
     Report,
     RoundingCost,
     Setting,
-    SettingDifference,
     SettingResult,
-    Summation,
-    SweepRequest,
-    Verdict,
-    WalkthroughRow,
 )
+from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.results.walkthrough import WalkthroughRow
 
 FOLDER = Path(__file__).parent
 SCRUBBED = {"PATH": os.environ.get("PATH", ""), "COLUMNS": "80", "LINES": "40", "LANG": "C.UTF-8", "TERM": "dumb"}

@@ -17,7 +17,8 @@ from cestab.cases.patterns import PATTERNS
 from cestab.cases.targets import TARGET_KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_quotient, round_to_format, to_ordinal
-from cestab.results import NO_OPTIONS, FindingKind, Fp8Overflow, LossOptions, Objective, Reduction, Summation
+from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.results.objectives import NO_OPTIONS, LossOptions, Reduction
 
 K = FindingKind
 ALLOWED = {K.OVERFLOWING_LOSS, K.OVERFLOWING_GRADIENT, K.UNDERFLOWING_GRADIENT}

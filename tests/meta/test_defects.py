@@ -14,7 +14,7 @@ from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.tape import Array, exp, log, max_over_classes, pick, subtract_target, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
 K = FindingKind

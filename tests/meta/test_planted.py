@@ -16,7 +16,7 @@ from cestab.audit.judge import judge_block
 from cestab.audit.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import from_ordinal, round_to_format, to_ordinal
-from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 K = FindingKind
 Kinds = tuple[FindingKind | None, FindingKind | None]

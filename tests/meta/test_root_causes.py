@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cestab.cli.app import run
-from cestab.results import Cause
+from cestab.results.explanation import Cause
 
 C = Cause
 CASES = [

@@ -15,7 +15,7 @@ from cestab.numerics.rounding import FloatArray, from_ordinal, to_ordinal
 from cestab.numerics.tape import Array, exp, log, pick, sum_over_classes
 from cestab.numerics.target import IndexTarget
 from cestab.numerics.truth import evaluate_truth
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 Outcomes = dict[str, npt.NDArray[np.bool_]]
 

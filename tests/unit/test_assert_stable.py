@@ -9,7 +9,7 @@ import pytest
 import cestab
 from cestab.audit import sweep as sweep_module
 from cestab.audit.plan import Plan
-from cestab.results import Verdict
+from cestab.results.kinds import Verdict
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
 TARGETS = DIGITS.with_name("targets.py")

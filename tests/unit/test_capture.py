@@ -16,7 +16,7 @@ from cestab import api
 from cestab.capture import CODES, Recorder, record
 from cestab.cases.recorded import open_recording
 from cestab.errors import UsageError
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 Array = npt.NDArray[Any]
 RNG = np.random.default_rng(0)

@@ -5,25 +5,9 @@ from itertools import product
 import pytest
 
 from cestab.errors import ExitStatus
-from cestab.results import (
-    Arithmetics,
-    Coverage,
-    Environment,
-    Finding,
-    FindingKind,
-    LargestError,
-    LogitRange,
-    Objective,
-    Place,
-    Report,
-    Setting,
-    SettingResult,
-    Severity,
-    Summation,
-    SweepRequest,
-    Verdict,
-    find_worst,
-)
+from cestab.results.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.results.report import Environment, Finding, LargestError, Place, Report, Setting, SettingResult, find_worst
+from cestab.results.requests import Arithmetics, LogitRange, SweepRequest
 
 K, V = FindingKind, Verdict
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

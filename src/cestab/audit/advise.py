@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from cestab.formulations import find_any_formulation
-from cestab.results import FindingKind, Recommendation, SettingResult, Severity, Verdict, show_classes, show_count, show_list
+from cestab.results.kinds import FindingKind, Severity, Verdict
+from cestab.results.report import Recommendation, SettingResult
+from cestab.results.words import show_classes, show_count, show_list
 
 
 def explain_failures(results: Sequence[SettingResult]) -> tuple[tuple[str, str], ...]:

@@ -16,7 +16,7 @@ from cestab.audit.summary import NO_ERROR, Error, largest_error
 from cestab.formulations import find_any_formulation
 from cestab.numerics.rounding import FloatArray, IntArray
 from cestab.numerics.truth import Truth
-from cestab.results import Agreement
+from cestab.results.comparison import Agreement
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,8 @@ from cestab.audit.reproduce import sweep_command
 from cestab.audit.summary import Error, Run, Summary, Tally, outcome_kinds
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import from_ordinal, hexadecimal, shortest_decimal
-from cestab.results import (
-    Coverage,
-    Finding,
-    FindingKind,
-    Interval,
-    LargestError,
-    Place,
-    Setting,
-    SettingResult,
-    Severity,
-    Verdict,
-)
+from cestab.results.kinds import Coverage, FindingKind, Severity, Verdict
+from cestab.results.report import Finding, Interval, LargestError, Place, Setting, SettingResult
 
 MOST_INTERVALS = 64
 LOSS_ALONE = "it returns no gradient: only the loss was judged"

@@ -7,22 +7,11 @@ from typing import Any
 
 from cestab.audit.reading import read_report
 from cestab.errors import UsageError
-from cestab.results import (
-    Baseline,
-    BaselineEntry,
-    BaselineKey,
-    CheckReport,
-    Coverage,
-    Finding,
-    FindingKind,
-    LossOptions,
-    Objective,
-    Setting,
-    Summation,
-    Verdict,
-    show_count,
-    show_magnitude,
-)
+from cestab.results.check import Baseline, BaselineEntry, BaselineKey, CheckReport, show_magnitude
+from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.results.objectives import LossOptions
+from cestab.results.report import Finding, Setting
+from cestab.results.words import show_count
 
 SCHEMA = "cestab.baseline/1"
 HOW_TO_UPDATE = "cestab check --update-baseline"

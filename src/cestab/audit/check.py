@@ -12,7 +12,7 @@ from cestab.audit.sweep import run_sweep
 from cestab.errors import UsageError
 from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import round_number, shortest_decimal
-from cestab.results import (
+from cestab.results.check import (
     Allowance,
     Baseline,
     BaselineEntry,
@@ -21,18 +21,15 @@ from cestab.results import (
     CheckedAudit,
     CheckProblem,
     CheckReport,
-    Coverage,
-    Finding,
     GateRule,
-    Report,
-    SettingResult,
     Stale,
     StaleSource,
-    SweepRequest,
-    Verdict,
-    show_count,
     show_magnitude,
 )
+from cestab.results.kinds import Coverage, Verdict
+from cestab.results.report import Finding, Report, SettingResult
+from cestab.results.requests import SweepRequest
+from cestab.results.words import show_count
 
 MOST_GROWTH = 2  # of the number of cases of a known finding
 IN_BASELINE = "in the baseline"

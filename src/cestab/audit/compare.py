@@ -12,16 +12,10 @@ from cestab.audit.sweep import GroupResult, collect_groups, complete_group, eval
 from cestab.audit.targets import loaded_targets
 from cestab.audit.trade import describe_trade, find_harms, keep_common
 from cestab.errors import UsageError
-from cestab.results import (
-    Agreement,
-    BoundaryPair,
-    Comparison,
-    Finding,
-    FindingKind,
-    SettingComparison,
-    SettingResult,
-    SweepRequest,
-)
+from cestab.results.comparison import Agreement, BoundaryPair, Comparison, SettingComparison
+from cestab.results.kinds import FindingKind
+from cestab.results.report import Finding, SettingResult
+from cestab.results.requests import SweepRequest
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_number, round_quotient
 from cestab.numerics.target import Target
-from cestab.results import DEFAULT_GUARD, NO_OPTIONS, Fp8Overflow, Guard, LossOptions, Objective, Summation, Verdict
+from cestab.results.kinds import Fp8Overflow, Objective, Summation, Verdict
+from cestab.results.objectives import NO_OPTIONS, LossOptions
+from cestab.results.targets import DEFAULT_GUARD, Guard
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,10 @@ from cestab.audit.request import make_arithmetics, make_audit_request, make_guar
 from cestab.cases.recorded import open_recording
 from cestab.errors import UsageError, unknown_name
 from cestab.formulations import ExternalFormulation, find_any_formulation
-from cestab.results import (
-    Allowance,
-    AuditRequest,
-    CheckAudit,
-    CheckConfig,
-    FindingKind,
-    Location,
-    SweepRequest,
-)
+from cestab.results.check import Allowance, CheckAudit, CheckConfig
+from cestab.results.gate import Location
+from cestab.results.kinds import FindingKind
+from cestab.results.requests import AuditRequest, SweepRequest
 
 Readers = dict[str, Callable[[str, object], Any]]
 

@@ -7,22 +7,10 @@ from pathlib import PurePath
 from cestab.audit.environment import version
 from cestab.audit.movement import find_movements
 from cestab.errors import UsageError
-from cestab.results import (
-    JUDGED,
-    AuditRequest,
-    Change,
-    ChangeRule,
-    Coverage,
-    Difference,
-    EnvironmentChange,
-    Finding,
-    Place,
-    Report,
-    SettingDifference,
-    SettingResult,
-    Severity,
-    SweepRequest,
-)
+from cestab.results.difference import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
+from cestab.results.kinds import JUDGED, Coverage, Severity
+from cestab.results.report import Finding, Place, Report, SettingResult
+from cestab.results.requests import AuditRequest, SweepRequest
 
 CORRECTLY_ROUNDED_ULPS = 0.5  # no error up to here is worse than another: the format cannot do better
 

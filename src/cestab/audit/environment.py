@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cestab.results import Environment, TargetFacts
+from cestab.results.report import Environment
+from cestab.results.targets import TargetFacts
 
 
 def ignore_progress(_done: int, _total: int) -> None:

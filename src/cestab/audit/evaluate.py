@@ -19,7 +19,7 @@ from cestab.numerics.ball import ExactCase
 from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal
 from cestab.numerics.target import IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
-from cestab.results import Reduction
+from cestab.results.objectives import Reduction
 
 
 def evaluate_block(block: Block) -> dict[str, Outcome]:

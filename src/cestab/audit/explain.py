@@ -25,7 +25,11 @@ from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import IndexTarget, first_maximum
 from cestab.numerics.truth import Truth
-from cestab.results import Environment, ExplainRequest, Explanation, FindingKind, GradientSource, Outcome, TargetFacts
+from cestab.results.explanation import Explanation, Outcome
+from cestab.results.kinds import FindingKind
+from cestab.results.report import Environment
+from cestab.results.requests import ExplainRequest
+from cestab.results.targets import GradientSource, TargetFacts
 
 MOST_SHOWN = 5
 OPAQUE = ("this is code that is not cestab's, whose operations it does not see: what it gave is below",)

@@ -10,7 +10,7 @@ from cestab.numerics.exact import Exact
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import round_number, shortest_decimal
 from cestab.numerics.tape import ADD, ADD_GUARD, CLIP, DIVIDE, LOG, LOG1P, ROWS, STOPPED, SUBTRACT, SUBTRACT_TARGET, SUM
-from cestab.results import Cause
+from cestab.results.explanation import Cause
 
 _SUMS = (ADD, SUBTRACT, SUM, SUBTRACT_TARGET)
 _ONE_ROUNDING_ULPS = 1.0  # half an ulp, or a whole one just below a power of two

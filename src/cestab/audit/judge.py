@@ -26,7 +26,7 @@ from cestab.audit.rules import (
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.truth import Truth
-from cestab.results import FindingKind
+from cestab.results.kinds import FindingKind
 
 Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[Any]

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from cestab.audit.assemble import place_float
 from cestab.numerics.formats import find_format
-from cestab.results import Change, ChangeRule, Finding, FindingKind, Place, SettingResult
+from cestab.results.difference import Change, ChangeRule
+from cestab.results.kinds import FindingKind
+from cestab.results.report import Finding, Place, SettingResult
 
 Run = tuple[int, int]  # ordinals of the first and the last float
 

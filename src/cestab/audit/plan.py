@@ -16,18 +16,10 @@ from cestab.errors import UsageError
 from cestab.formulations import find_any_formulation
 from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import IntArray, round_number, round_quotient
-from cestab.results import (
-    DEFAULT_GUARD,
-    NO_OPTIONS,
-    Arithmetics,
-    Coverage,
-    Guard,
-    LogitRange,
-    LossOptions,
-    Objective,
-    Reduction,
-    SweepRequest,
-)
+from cestab.results.kinds import Coverage, Objective
+from cestab.results.objectives import NO_OPTIONS, LossOptions, Reduction
+from cestab.results.requests import Arithmetics, LogitRange, SweepRequest
+from cestab.results.targets import DEFAULT_GUARD, Guard
 
 NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python
 FEWEST_CASES = 8  # with very many classes

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from cestab.audit.schemas import read_schema
 from cestab.errors import UsageError
-from cestab.results import show_list
+from cestab.results.words import show_list
 
 Json = dict[str, Any]
 

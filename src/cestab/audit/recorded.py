@@ -35,7 +35,9 @@ from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth
-from cestab.results import AuditRequest, Coverage, Place, Report, RoundingCost, SettingResult, Severity
+from cestab.results.kinds import Coverage, Severity
+from cestab.results.report import Place, Report, RoundingCost, SettingResult
+from cestab.results.requests import AuditRequest
 
 WORST_ROWS = 5
 Doubles = npt.NDArray[np.float64]

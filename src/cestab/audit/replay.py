@@ -24,7 +24,7 @@ from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import ALIAS, CONVERT, ROWS, Array
 from cestab.numerics.trace import TracingTape
 from cestab.numerics.truth import Truth
-from cestab.results import FindingKind, Severity
+from cestab.results.kinds import FindingKind, Severity
 
 BEYOND = (FindingKind.OVERFLOWING_LOSS, FindingKind.OVERFLOWING_GRADIENT)
 _RANK = (Severity.NOTE, Severity.WARN, Severity.FAIL)

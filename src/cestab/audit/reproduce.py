@@ -4,7 +4,8 @@ import shlex
 
 from cestab.audit.conditions import Conditions
 from cestab.formulations import find_any_formulation
-from cestab.results import DEFAULT_IGNORE_INDEX, DEFAULT_OBJECTIVE, AuditRequest, Fp8Overflow, Summation
+from cestab.results.kinds import DEFAULT_OBJECTIVE, Fp8Overflow, Summation
+from cestab.results.requests import DEFAULT_IGNORE_INDEX, AuditRequest
 
 
 def sweep_command(conditions: Conditions, formulation: str, t: str) -> str:

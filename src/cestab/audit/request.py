@@ -11,23 +11,10 @@ from cestab.errors import UsageError, unknown_name
 from cestab.formulations import ExternalFormulation, families, find_any_formulation
 from cestab.numerics.formats import find_format
 from cestab.numerics.objectives import OBJECTIVES
-from cestab.results import (
-    DEFAULT_DTYPES,
-    DEFAULT_GUARD,
-    DEFAULT_IGNORE_INDEX,
-    DEFAULT_OBJECTIVE,
-    DEFAULT_TIMEOUT_SECONDS,
-    Arithmetics,
-    AuditRequest,
-    FindingKind,
-    Fp8Overflow,
-    Guard,
-    LossOptions,
-    Objective,
-    Reduction,
-    Summation,
-    SweepRequest,
-)
+from cestab.results.kinds import DEFAULT_OBJECTIVE, FindingKind, Fp8Overflow, Objective, Summation
+from cestab.results.objectives import LossOptions, Reduction
+from cestab.results.requests import DEFAULT_DTYPES, DEFAULT_IGNORE_INDEX, Arithmetics, AuditRequest, SweepRequest
+from cestab.results.targets import DEFAULT_GUARD, DEFAULT_TIMEOUT_SECONDS, Guard
 
 
 def make_arithmetics(

@@ -7,18 +7,10 @@ from cestab.audit.request import find_objective, make_batch
 from cestab.cases.patterns import find_pattern
 from cestab.cases.targets import expand_target
 from cestab.errors import UsageError
-from cestab.results import (
-    DEFAULT_GUARD,
-    DEFAULT_IGNORE_INDEX,
-    Arithmetics,
-    ExplainRequest,
-    GeneratedCase,
-    GivenCase,
-    Guard,
-    RecordedCase,
-    Reduction,
-    show_list,
-)
+from cestab.results.objectives import Reduction
+from cestab.results.requests import DEFAULT_IGNORE_INDEX, Arithmetics, ExplainRequest, GeneratedCase, GivenCase, RecordedCase
+from cestab.results.targets import DEFAULT_GUARD, Guard
+from cestab.results.words import show_list
 
 Case = GivenCase | GeneratedCase | RecordedCase
 _BELONGING = {

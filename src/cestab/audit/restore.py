@@ -11,33 +11,22 @@ from cestab.cases.ranges import parse_range
 from cestab.errors import UsageError
 from cestab.numerics.formats import Format, find_format
 from cestab.numerics.rounding import hexadecimal, round_number, to_ordinal
-from cestab.results import (
-    DEFAULT_TIMEOUT_SECONDS,
-    Arithmetics,
-    AuditRequest,
-    Coverage,
+from cestab.results.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.results.objectives import LossOptions, Reduction
+from cestab.results.report import (
     Environment,
     Finding,
-    FindingKind,
-    Fp8Overflow,
-    GradientSource,
-    Guard,
     Interval,
     LargestError,
-    LossOptions,
-    Objective,
     Place,
     Recommendation,
-    Reduction,
     Report,
     RoundingCost,
     Setting,
     SettingResult,
-    Summation,
-    SweepRequest,
-    TargetFacts,
-    Verdict,
 )
+from cestab.results.requests import Arithmetics, AuditRequest, SweepRequest
+from cestab.results.targets import DEFAULT_TIMEOUT_SECONDS, GradientSource, Guard, TargetFacts
 
 KINDS = {kind.label: kind for kind in FindingKind}
 Value = TypeVar("Value")

@@ -13,7 +13,8 @@ from cestab.audit.spell import spell_exact, spell_number
 from cestab.audit.steps import Place, Steps
 from cestab.numerics.tape import ADD, SUBTRACT, SUBTRACT_TARGET, SUM
 from cestab.numerics.target import IndexTarget
-from cestab.results import Cause, FindingKind, RootCause
+from cestab.results.explanation import Cause, RootCause
+from cestab.results.kinds import FindingKind
 
 MOST_TRIED = 32  # operations, and entries of one, that are replaced to see what becomes of the finding
 _SEVEREST_FIRST = tuple(Cause)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
-from cestab.results import FindingKind
+from cestab.results.kinds import FindingKind
 
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]

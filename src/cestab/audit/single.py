@@ -18,7 +18,9 @@ from cestab.cases.targets import expand_target, make_target
 from cestab.errors import UsageError
 from cestab.numerics.rounding import FloatArray, round_number, round_to_format, shortest_decimal, to_ordinal
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results import ExplainRequest, Explanation, GeneratedCase, GivenCase, RecordedCase, show_classes
+from cestab.results.explanation import Explanation
+from cestab.results.requests import ExplainRequest, GeneratedCase, GivenCase, RecordedCase
+from cestab.results.words import show_classes
 
 LEAST_SLACK = 1e-6  # how far from 1 weights may add up to that were typed as decimals
 

@@ -7,7 +7,7 @@ from flint import arb
 from cestab.numerics.exact import Exact
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import hexadecimal, shortest_decimal
-from cestab.results import Number
+from cestab.results.explanation import Number
 
 EXACT_DIGITS, GAP_DIGITS = 10, 2
 LONGEST = 18  # characters of an exact number: what tells it in a line of 80 beside a float64

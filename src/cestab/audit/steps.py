@@ -14,7 +14,7 @@ from cestab.audit.spell import spell_exact, spell_number
 from cestab.numerics.exact import Exact, to_exact_list
 from cestab.numerics.tape import ALIAS, CONVERT, PICK, SOFTMAX_GRADIENT, SUBTRACT_TARGET, Array
 from cestab.numerics.target import IndexTarget
-from cestab.results import Entry, Operation
+from cestab.results.explanation import Entry, Operation
 
 Place = int | None  # a class, or None where a result is one number
 

@@ -12,7 +12,7 @@ import numpy as np
 from cestab.audit.judge import Doubles, Judgement
 from cestab.audit.rules import CODES, KINDS, Codes
 from cestab.numerics.rounding import IntArray
-from cestab.results import FindingKind
+from cestab.results.kinds import FindingKind
 
 
 class Error(NamedTuple):

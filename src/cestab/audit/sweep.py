@@ -15,7 +15,9 @@ from cestab.audit.interruption import evaluate_each
 from cestab.audit.plan import Plan, plan_sweep
 from cestab.audit.summary import Summary, join_runs
 from cestab.audit.targets import loaded_targets
-from cestab.results import Coverage, Report, SettingResult, SweepRequest, Verdict
+from cestab.results.kinds import Coverage, Verdict
+from cestab.results.report import Report, SettingResult
+from cestab.results.requests import SweepRequest
 
 
 class _Group(Protocol):

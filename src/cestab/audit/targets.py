@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from cestab.formulations import ExternalFormulation, find_any_formulation
 from cestab.formulations.adapters.client import describe_target, end_targets, start_target
 from cestab.formulations.adapters.engine import TargetError, UnsupportedError
-from cestab.results import Guard, TargetFacts
+from cestab.results.targets import Guard, TargetFacts
 
 
 @contextmanager

@@ -3,21 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cestab.results import (
-    JUDGED,
-    DtypeComparison,
-    Finding,
-    FindingKind,
-    Relation,
-    SettingComparison,
-    SettingResult,
-    Severity,
-    Verdict,
-    explain_unjudged,
-    show_classes,
-    show_count,
-    show_list,
-)
+from cestab.results.comparison import DtypeComparison, Relation, SettingComparison
+from cestab.results.kinds import JUDGED, FindingKind, Severity, Verdict
+from cestab.results.report import Finding, SettingResult, explain_unjudged
+from cestab.results.words import show_classes, show_count, show_list
 
 MOST_KINDS = 2
 

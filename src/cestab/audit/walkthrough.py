@@ -12,7 +12,8 @@ from cestab.audit.request import make_arithmetics
 from cestab.formulations import Formulation, find_formulation
 from cestab.numerics.tape import Array, softmax, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results import Objective, WalkthroughRow
+from cestab.results.kinds import Objective
+from cestab.results.walkthrough import WalkthroughRow
 
 MARGINS = (1.0, 10.0, 17.0, 90.0, 104.0, 1000.0)
 TRUE_CLASS = 1

@@ -13,7 +13,8 @@ from cestab.cases.files import Rows, StoredArray, open_arrays
 from cestab.errors import UsageError, unknown_name
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import IntArray
-from cestab.results import Objective, show_classes
+from cestab.results.kinds import Objective
+from cestab.results.words import show_classes
 
 LABEL_NAMES = ("labels", "label", "targets", "target", "y")
 LABELS_PER_BLOCK = 2**20

@@ -11,7 +11,7 @@ from cestab.errors import UsageError, unknown_name
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target, first_maximum
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 Doubles = npt.NDArray[np.float64]
 Spread = Callable[[FloatArray, float], Doubles]

@@ -6,7 +6,7 @@ import typer
 
 from cestab.cli import options
 from cestab.cli.output import exit_with, open_output, show_progress, write_report
-from cestab.results import DEFAULT_IGNORE_INDEX
+from cestab.results.requests import DEFAULT_IGNORE_INDEX
 
 FILE_HELP = "Logits and labels: .safetensors, .npz, .npy, .parquet, .arrow or .pt."
 File = Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)]

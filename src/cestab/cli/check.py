@@ -8,10 +8,12 @@ import typer
 from cestab.cli import options
 from cestab.cli.output import open_output, show_progress, tell, write_gate, write_text
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import explain_unjudged, show_count
+from cestab.results.report import explain_unjudged
+from cestab.results.words import show_count
 
 if TYPE_CHECKING:
-    from cestab.results import Baseline, CheckConfig, CheckReport, Report
+    from cestab.results.check import Baseline, CheckConfig, CheckReport
+    from cestab.results.report import Report
 
 MOST_CHANGES = 20  # of a baseline that are listed
 

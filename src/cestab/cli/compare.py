@@ -8,10 +8,11 @@ from cestab.cli import options
 from cestab.cli.options import OutputFormat
 from cestab.cli.output import open_output, show_progress, tell, write_text
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import explain_unjudged, show_count
+from cestab.results.report import explain_unjudged
+from cestab.results.words import show_count
 
 if TYPE_CHECKING:
-    from cestab.results import Comparison
+    from cestab.results.comparison import Comparison
 
 FORMS = (OutputFormat.TABLE, OutputFormat.JSON, OutputFormat.MARKDOWN, OutputFormat.CSV)
 Reference = Annotated[str, typer.Argument(metavar="REFERENCE", help="Formulation to compare with.")]

@@ -8,10 +8,10 @@ from cestab.cli import options
 from cestab.cli.options import OutputFormat
 from cestab.cli.output import open_output, tell, write_gate, write_text
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import show_count
+from cestab.results.words import show_count
 
 if TYPE_CHECKING:
-    from cestab.results import Difference
+    from cestab.results.difference import Difference
 
 Old = Annotated[str, typer.Argument(metavar="OLD.json", help="Report of sweep or audit to compare with; - is standard input.")]
 New = Annotated[str, typer.Argument(metavar="NEW.json", help="Report of the same request; - is standard input.")]

@@ -51,7 +51,7 @@ def _entries(registry: Registry) -> list[tuple[str, str]]:
     from cestab.cases.targets import TARGET_KINDS
     from cestab.formulations import FORMULATIONS, families
     from cestab.formulations.adapters import ADAPTERS
-    from cestab.results import FindingKind
+    from cestab.results.kinds import FindingKind
 
     match registry:
         case Registry.FORMULATIONS:

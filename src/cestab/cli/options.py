@@ -100,7 +100,7 @@ def _targets() -> Iterable[str]:
 
 
 def _gates() -> Iterable[str]:
-    from cestab.results import FindingKind
+    from cestab.results.kinds import FindingKind
 
     return ["fail", "warn", *(kind.label for kind in FindingKind)]
 

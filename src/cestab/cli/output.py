@@ -13,7 +13,9 @@ import typer
 
 from cestab.cli.options import OutputFormat
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import GateCase, GateReport, Report, explain_unjudged, show_count
+from cestab.results.gate import GateCase, GateReport
+from cestab.results.report import Report, explain_unjudged
+from cestab.results.words import show_count
 
 INTERRUPTED = "interrupted: only what was finished is here"
 Progress = Callable[[int, int], Any]

@@ -7,7 +7,8 @@ from cestab.formulations.adapters.conventions import find_convention, suggest_ob
 from cestab.formulations.adapters.names import TargetName, is_target_name, parse_target_name, refuse_near_name
 from cestab.formulations.adapters.options import read_options
 from cestab.formulations.registry import ADDED, FORMULATIONS, Formulation, find_formulation
-from cestab.results import FindingKind, LossOptions, Objective
+from cestab.results.kinds import FindingKind, Objective
+from cestab.results.objectives import LossOptions
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, flush_subnormals, round_number, round_to_odd_float32
-from cestab.results import Fp8Overflow, LossOptions, Reduction, Summation
+from cestab.results.kinds import Fp8Overflow, Summation
+from cestab.results.objectives import LossOptions, Reduction
 
 
 @dataclass(frozen=True)

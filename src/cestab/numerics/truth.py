@@ -15,7 +15,8 @@ from numpy_quaddtype import QuadPrecDType
 from cestab.numerics.objectives import OBJECTIVES, Parts, Wide
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results import NO_OPTIONS, LossOptions, Objective
+from cestab.results.kinds import Objective
+from cestab.results.objectives import NO_OPTIONS, LossOptions
 
 # Relative bound of the float64 tier, u = 2^-53: z_j − m rounds by u, which exp turns into |z_j − m|·u ≤ 746u before it
 # underflows; exp, log1p and the division add at most 8u each, the pairwise sum log2(classes)·u ≤ 40u. 1024u covers it.

@@ -2,21 +2,11 @@
 
 from collections.abc import Sequence
 
-from cestab.results import (
-    CheckedAudit,
-    CheckProblem,
-    CheckReport,
-    GateCase,
-    GateReport,
-    Level,
-    Location,
-    Problem,
-    SettingResult,
-    Severity,
-    Stale,
-    Verdict,
-    show_count,
-)
+from cestab.results.check import CheckedAudit, CheckProblem, CheckReport, Stale
+from cestab.results.gate import GateCase, GateReport, Level, Location, Problem
+from cestab.results.kinds import Severity, Verdict
+from cestab.results.report import SettingResult
+from cestab.results.words import show_count
 
 LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING, Severity.NOTE: Level.NOTE}
 SKIPPED = (Verdict.UNDEFINED, Verdict.UNSUPPORTED)

@@ -1,7 +1,7 @@
 """The JSON report cestab.check/1: the audits as in cestab.sweep/1 and cestab.audit/1, and what their findings are taken for."""
 
 from cestab.reports.json_v1 import Json, show_environment, show_place, show_request, show_setting, write_json
-from cestab.results import Allowance, CheckedAudit, CheckProblem, CheckReport, Stale
+from cestab.results.check import Allowance, CheckedAudit, CheckProblem, CheckReport, Stale
 
 
 def render(report: CheckReport) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from cestab.reports.external import list_unjudged
 from cestab.reports.rows import Cell, escape_markdown, to_csv, to_markdown
-from cestab.results import CheckedAudit, CheckProblem, CheckReport, Verdict, show_count
+from cestab.results.check import CheckedAudit, CheckProblem, CheckReport
+from cestab.results.kinds import Verdict
+from cestab.results.words import show_count
 
 COLUMNS = (
     "audit",

@@ -12,7 +12,8 @@ from cestab.reports.check_rows import OVERVIEW, count_audit, find_unjudged
 from cestab.reports.external import list_targets
 from cestab.reports.table import describe_limits
 from cestab.reports.text import to_text
-from cestab.results import CheckProblem, CheckReport, show_count
+from cestab.results.check import CheckProblem, CheckReport
+from cestab.results.words import show_count
 
 MOST_LINES = 20  # of one list; the JSON has them all
 GATED = OVERVIEW.index("gated") - 1

@@ -1,7 +1,8 @@
 """The JSON report cestab.compare/1."""
 
 from cestab.reports.json_v1 import Json, describe_setting, show_environment, show_place, show_request, write_json
-from cestab.results import Agreement, BoundaryPair, Comparison, Finding, Place, Relation, SettingComparison
+from cestab.results.comparison import Agreement, BoundaryPair, Comparison, Relation, SettingComparison
+from cestab.results.report import Finding, Place
 
 
 def render(comparison: Comparison) -> str:

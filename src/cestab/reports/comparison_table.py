@@ -11,7 +11,9 @@ from rich.text import Text
 from cestab.reports.rows import Cell, to_csv, to_markdown
 from cestab.reports.table import STYLES, describe_limits, describe_targets, name_columns, short
 from cestab.reports.text import new_table, to_text
-from cestab.results import Agreement, Comparison, Finding, Place, SettingComparison, SettingResult, find_worst, show_count
+from cestab.results.comparison import Agreement, Comparison, SettingComparison
+from cestab.results.report import Finding, Place, SettingResult, find_worst
+from cestab.results.words import show_count
 
 LEGEND = "equal: bitwise equal losses, gradients; nearer: gradients nearer the truth; apart: largest distance in ulps"
 BEFORE, AFTER = ("dtype", "case"), ("equal", "nearer", "apart")  # columns before and after those of the two formulations

@@ -4,7 +4,7 @@ Columns are stable: new ones are only added at the end.
 """
 
 from cestab.reports.rows import Cell, to_csv
-from cestab.results import Finding, Place, Report, SettingResult
+from cestab.results.report import Finding, Place, Report, SettingResult
 
 COLUMNS = (
     "formulation",

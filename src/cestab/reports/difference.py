@@ -2,18 +2,10 @@
 
 from cestab.reports import rows
 from cestab.reports.rows import Cell
-from cestab.results import (
-    Change,
-    ChangeRule,
-    Difference,
-    GateCase,
-    GateReport,
-    Level,
-    Problem,
-    Setting,
-    SettingDifference,
-    show_count,
-)
+from cestab.results.difference import Change, ChangeRule, Difference, SettingDifference
+from cestab.results.gate import GateCase, GateReport, Level, Problem
+from cestab.results.report import Setting
+from cestab.results.words import show_count
 
 KEYS = ("formulation", "objective", "dtype", "compute", "summation", "pattern", "classes", "target", "loss_scale")
 COLUMNS = ("rule", "worse", *KEYS, "subject", "old", "new", "floats", "message")

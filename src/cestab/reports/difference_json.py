@@ -4,7 +4,8 @@ from typing import Any
 
 from cestab.reports.difference import describe_change
 from cestab.reports.json_v1 import write_json
-from cestab.results import Change, Difference, Setting
+from cestab.results.difference import Change, Difference
+from cestab.results.report import Setting
 
 Json = dict[str, Any]
 

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from cestab.reports.difference import describe_change, describe_environment, headline
 from cestab.reports.text import to_text
-from cestab.results import Change, Difference, SettingDifference, show_count
+from cestab.results.difference import Change, Difference, SettingDifference
+from cestab.results.words import show_count
 
 MOST_SETTINGS = 12  # of each part: more than a screen is not read
 MOST_CHANGES = 6  # of a setting

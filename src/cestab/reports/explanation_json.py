@@ -1,7 +1,8 @@
 """The JSON report cestab.explain/1."""
 
 from cestab.reports.json_v1 import Json, show_environment, write_json
-from cestab.results import Explanation, GeneratedCase, GivenCase, Number, Operation, Outcome, RecordedCase
+from cestab.results.explanation import Explanation, Number, Operation, Outcome
+from cestab.results.requests import GeneratedCase, GivenCase, RecordedCase
 
 
 def render(explanation: Explanation) -> str:

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from cestab.reports.table import name_columns
 from cestab.reports.text import find_width, new_table, to_text
-from cestab.results import Entry, Explanation, Fp8Overflow, Number, Operation, Outcome
+from cestab.results.explanation import Entry, Explanation, Number, Operation, Outcome
+from cestab.results.kinds import Fp8Overflow
 
 ROOT = "▶"
 MOST_OPERATIONS = 200

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from cestab.results import Environment, SettingResult, TargetFacts, show_count
+from cestab.results.report import Environment, SettingResult
+from cestab.results.targets import TargetFacts
+from cestab.results.words import show_count
 
 MOST_CHARACTERS = 28  # of a name in a table of 80 columns with four dtypes
 Line = tuple[str, str]  # a name and what there is to say of it

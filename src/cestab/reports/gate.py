@@ -1,19 +1,11 @@
 """A report of sweep or audit as the flat gate that JUnit, SARIF and GitHub annotations are written from."""
 
 from cestab.reports.table import headline
-from cestab.results import (
-    Finding,
-    GateCase,
-    GateReport,
-    Level,
-    Problem,
-    Report,
-    SettingResult,
-    Severity,
-    SweepRequest,
-    Verdict,
-    show_count,
-)
+from cestab.results.gate import GateCase, GateReport, Level, Problem
+from cestab.results.kinds import Severity, Verdict
+from cestab.results.report import Finding, Report, SettingResult
+from cestab.results.requests import SweepRequest
+from cestab.results.words import show_count
 
 LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING, Severity.NOTE: Level.NOTE}
 NOT_JUDGED = (Verdict.UNDEFINED, Verdict.UNSUPPORTED)

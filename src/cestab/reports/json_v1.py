@@ -7,7 +7,8 @@ import json
 import math
 from typing import Any
 
-from cestab.results import AuditRequest, Environment, Finding, Interval, Place, Report, Setting, SettingResult, SweepRequest
+from cestab.results.report import Environment, Finding, Interval, Place, Report, Setting, SettingResult
+from cestab.results.requests import AuditRequest, SweepRequest
 
 Json = dict[str, Any]
 

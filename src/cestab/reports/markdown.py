@@ -3,7 +3,10 @@
 from cestab.reports.external import list_targets, list_unjudged
 from cestab.reports.rows import escape_markdown, to_markdown
 from cestab.reports.table import cell, headline, rounding_cell
-from cestab.results import GateReport, Report, SweepRequest, show_count
+from cestab.results.gate import GateReport
+from cestab.results.report import Report
+from cestab.results.requests import SweepRequest
+from cestab.results.words import show_count
 
 MOST_PROBLEMS = 200  # a job's summary may have 1 MiB; what is gated comes first
 

@@ -10,19 +10,12 @@ from rich.text import Text
 
 from cestab.reports.external import list_targets, list_unjudged, shorten
 from cestab.reports.text import Name, new_table, to_text
-from cestab.results import (
-    Arithmetics,
-    CheckReport,
-    Comparison,
-    Environment,
-    Finding,
-    Report,
-    SettingResult,
-    SweepRequest,
-    Verdict,
-    find_worst,
-    show_count,
-)
+from cestab.results.check import CheckReport
+from cestab.results.comparison import Comparison
+from cestab.results.kinds import Verdict
+from cestab.results.report import Environment, Finding, Report, SettingResult, find_worst
+from cestab.results.requests import Arithmetics, SweepRequest
+from cestab.results.words import show_count
 
 STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 RANKS = (Verdict.PASS, Verdict.UNDEFINED, Verdict.UNSUPPORTED, Verdict.WARN, Verdict.ERROR, Verdict.FAIL)

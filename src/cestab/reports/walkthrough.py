@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.reports.text import new_table, to_text
-from cestab.results import WalkthroughRow
+from cestab.results.walkthrough import WalkthroughRow
 
 QUESTION = """Cross-entropy is −log p of the true class, and its derivative is −1/p. The network computes p = softmax(z), so
 when it is confidently wrong p goes to 0. Two logits t and 0, the second one is the true class, everything in float32:"""

@@ -6,19 +6,8 @@ import pytest
 
 from cestab.audit.advise import explain_failures, recommend
 from cestab.formulations import find_formulation
-from cestab.results import (
-    Coverage,
-    Finding,
-    FindingKind,
-    LargestError,
-    Objective,
-    Place,
-    Setting,
-    SettingResult,
-    Severity,
-    Summation,
-    Verdict,
-)
+from cestab.results.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.results.report import Finding, LargestError, Place, Setting, SettingResult
 
 K = FindingKind
 VERDICTS = {Severity.NOTE: Verdict.PASS, Severity.WARN: Verdict.WARN, Severity.FAIL: Verdict.FAIL}

@@ -17,7 +17,7 @@ from cestab.audit.request import make_arithmetics
 from cestab.formulations import find_formulation
 from cestab.numerics.ball import ExactCase, enclose
 from cestab.numerics.rounding import IntArray, to_ordinal
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 NAMES = ("naive", "log-sum-exp", "compensated")
 

@@ -9,7 +9,9 @@ import pytest
 
 from cestab.audit.baseline import list_changes, read_baseline, write_baseline
 from cestab.errors import UsageError
-from cestab.results import Baseline, BaselineEntry, Coverage, FindingKind, Objective, Setting, Summation
+from cestab.results.check import Baseline, BaselineEntry
+from cestab.results.kinds import Coverage, FindingKind, Objective, Summation
+from cestab.results.report import Setting
 
 K = FindingKind
 SETTING = Setting(

@@ -21,7 +21,9 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_quotient, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results import FindingKind, LossOptions, Objective, Reduction, SweepRequest, Verdict
+from cestab.results.kinds import FindingKind, Objective, Verdict
+from cestab.results.objectives import LossOptions, Reduction
+from cestab.results.requests import SweepRequest
 
 K = FindingKind
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

@@ -13,7 +13,7 @@ from cestab.audit.evaluate import evaluate_block
 from cestab.audit.summary import Run, Summary, join_runs, outcome_kinds
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import IntArray, from_ordinal, to_ordinal
-from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 K = FindingKind
 

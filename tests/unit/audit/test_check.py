@@ -7,32 +7,11 @@ import pytest
 
 from cestab.audit.check import decide_check
 from cestab.errors import ExitStatus
-from cestab.results import (
-    Allowance,
-    Arithmetics,
-    AuditRequest,
-    Baseline,
-    BaselineEntry,
-    CheckAudit,
-    CheckConfig,
-    CheckProblem,
-    CheckReport,
-    Coverage,
-    Environment,
-    Finding,
-    FindingKind,
-    LargestError,
-    Location,
-    LogitRange,
-    Objective,
-    Place,
-    Report,
-    Setting,
-    SettingResult,
-    Summation,
-    SweepRequest,
-    Verdict,
-)
+from cestab.results.check import Allowance, Baseline, BaselineEntry, CheckAudit, CheckConfig, CheckProblem, CheckReport
+from cestab.results.gate import Location
+from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.results.report import Environment, Finding, LargestError, Place, Report, Setting, SettingResult
+from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 
 K, V = FindingKind, Verdict
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

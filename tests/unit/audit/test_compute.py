@@ -13,7 +13,7 @@ from cestab.audit.request import make_arithmetics
 from cestab.formulations import ExternalFormulation, find_any_formulation
 from cestab.formulations.adapters.evaluation import Work
 from cestab.numerics.target import IndexTarget
-from cestab.results import Objective, Verdict
+from cestab.results.kinds import Objective, Verdict
 
 MEAN = """
 import numpy as np

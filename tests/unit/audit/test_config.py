@@ -7,7 +7,9 @@ import pytest
 from cestab.audit.config import make_config
 from cestab.audit.config_file import find_source
 from cestab.errors import UsageError
-from cestab.results import AuditRequest, CheckConfig, FindingKind, SweepRequest
+from cestab.results.check import CheckConfig
+from cestab.results.kinds import FindingKind
+from cestab.results.requests import AuditRequest, SweepRequest
 
 DIGITS = Path(__file__).parents[2] / "data" / "digits_logits.npz"
 ONE = '[[audit]]\nformulations = ["naive"]\ndtypes = ["float16"]\n'

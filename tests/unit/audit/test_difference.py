@@ -8,27 +8,10 @@ import pytest
 
 from cestab.audit.difference import compare_reports
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import (
-    Arithmetics,
-    AuditRequest,
-    Change,
-    ChangeRule,
-    Coverage,
-    Environment,
-    Finding,
-    FindingKind,
-    Fp8Overflow,
-    LargestError,
-    LogitRange,
-    Objective,
-    Place,
-    Report,
-    Setting,
-    SettingResult,
-    Summation,
-    SweepRequest,
-    Verdict,
-)
+from cestab.results.difference import Change, ChangeRule
+from cestab.results.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.results.report import Environment, Finding, LargestError, Place, Report, Setting, SettingResult
+from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 
 K, R, V = FindingKind, ChangeRule, Verdict
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

@@ -15,7 +15,7 @@ from cestab.numerics.ball import ExactCase
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget
-from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 K = FindingKind
 NO_FINDING = 0

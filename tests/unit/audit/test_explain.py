@@ -16,7 +16,8 @@ from cestab.audit.request_case import make_case, make_explain_request
 from cestab.audit.single import run_explain
 from cestab.audit.spell import spell_exact
 from cestab.numerics.exact import Exact
-from cestab.results import Cause, Explanation, FindingKind
+from cestab.results.explanation import Cause, Explanation
+from cestab.results.kinds import FindingKind
 
 
 @pytest.fixture(autouse=True)

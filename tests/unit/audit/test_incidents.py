@@ -10,7 +10,7 @@ from cestab.audit.incidents import Step, find_incident, is_origin, measure_ulps
 from cestab.numerics.exact import Exact
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.tape import ADD_GUARD, STOPPED
-from cestab.results import Cause
+from cestab.results.explanation import Cause
 
 CLIP = "clip({}, 1e-07, 0.9999999)"
 PRODUCT, QUOTIENT, SUM, DIFFERENCE = "{}·{}", "{} / {}", "{} + {}", "{} − {}"

@@ -10,7 +10,7 @@ from cestab.audit.plan import Plan, plan_sweep
 from cestab.audit.request import make_arithmetics, make_sweep_request
 from cestab.audit.summary import Summary
 from cestab.audit.sweep import evaluate_plan
-from cestab.results import Verdict
+from cestab.results.kinds import Verdict
 
 NAMES = ("naive", "clipped", "online")
 

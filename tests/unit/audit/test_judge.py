@@ -17,7 +17,7 @@ from cestab.audit.rules import CODES, KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, from_ordinal, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget
-from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 K = FindingKind
 CASES_PER_SETTING = 24

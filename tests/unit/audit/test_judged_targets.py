@@ -11,7 +11,8 @@ import pytest
 
 import cestab
 from cestab.errors import ExitStatus, UsageError
-from cestab.results import Coverage, FindingKind, Report, SettingResult, Verdict
+from cestab.results.kinds import Coverage, FindingKind, Verdict
+from cestab.results.report import Report, SettingResult
 
 DATA = Path(__file__).parents[2] / "data" / "targets.py"
 K = FindingKind

@@ -7,20 +7,9 @@ import pytest
 from cestab.audit.assemble import place_float
 from cestab.audit.movement import find_movements
 from cestab.numerics.formats import find_format
-from cestab.results import (
-    ChangeRule,
-    Coverage,
-    Finding,
-    FindingKind,
-    Interval,
-    LargestError,
-    Objective,
-    Place,
-    Setting,
-    SettingResult,
-    Summation,
-    Verdict,
-)
+from cestab.results.difference import ChangeRule
+from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.results.report import Finding, Interval, LargestError, Place, Setting, SettingResult
 
 FLOAT16 = find_format("float16")
 NAN, INF = FindingKind.NAN_GRADIENT, FindingKind.INF_LOSS

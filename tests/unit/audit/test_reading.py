@@ -17,7 +17,7 @@ from cestab.audit.reading import parse_json, read_report
 from cestab.audit.restore import load_report
 from cestab.errors import UsageError
 from cestab.reports import json_v1
-from cestab.results import AuditRequest
+from cestab.results.requests import AuditRequest
 
 Edit = Callable[[dict[str, Any]], None]
 

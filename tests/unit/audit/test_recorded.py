@@ -14,7 +14,8 @@ from cestab import api
 from cestab.audit import recorded
 from cestab.errors import ExitStatus
 from cestab.numerics.formats import find_format
-from cestab.results import FindingKind, Report, SettingResult, Verdict
+from cestab.results.kinds import FindingKind, Verdict
+from cestab.results.report import Report, SettingResult
 
 K = FindingKind
 DIGITS = Path(__file__).parents[2] / "data" / "digits_logits.npz"

@@ -15,7 +15,7 @@ from cestab.audit.request import make_arithmetics
 from cestab.formulations import find_formulation
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import IndexTarget
-from cestab.results import FindingKind
+from cestab.results.kinds import FindingKind
 
 K = FindingKind
 

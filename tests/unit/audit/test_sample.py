@@ -15,7 +15,8 @@ from cestab.audit import recorded
 from cestab.audit.request import make_arithmetics, make_audit_request
 from cestab.cases.files.safetensors_files import write_header
 from cestab.cases.recorded import draw_rows
-from cestab.results import FindingKind, SettingResult
+from cestab.results.kinds import FindingKind
+from cestab.results.report import SettingResult
 
 DIGITS = Path(__file__).parents[2] / "data" / "digits_logits.npz"
 

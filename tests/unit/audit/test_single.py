@@ -11,7 +11,9 @@ from cestab.audit.request import make_arithmetics
 from cestab.audit.request_case import make_case, make_explain_request
 from cestab.audit.single import run_explain
 from cestab.errors import UsageError
-from cestab.results import Arithmetics, Explanation, FindingKind
+from cestab.results.explanation import Explanation
+from cestab.results.kinds import FindingKind
+from cestab.results.requests import Arithmetics
 
 
 def explain(name: str, dtype: str = "float32", against: str | None = None, **case: Any) -> Explanation:

@@ -30,7 +30,7 @@ from cestab.audit.summary import (
 )
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format, to_ordinal
-from cestab.results import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 K = FindingKind
 

@@ -5,21 +5,9 @@ from dataclasses import replace
 import pytest
 
 from cestab.audit.trade import describe_trade, find_harms
-from cestab.results import (
-    BoundaryPair,
-    Coverage,
-    Finding,
-    FindingKind,
-    LargestError,
-    Objective,
-    Place,
-    Relation,
-    Setting,
-    SettingComparison,
-    SettingResult,
-    Summation,
-    Verdict,
-)
+from cestab.results.comparison import BoundaryPair, Relation, SettingComparison
+from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.results.report import Finding, LargestError, Place, Setting, SettingResult
 
 K, V = FindingKind, Verdict
 

@@ -14,7 +14,7 @@ import pytest
 
 from cestab.cases.recorded import LABEL_NAMES, open_recording
 from cestab.errors import UsageError
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
 LOGITS = np.array([[1.5, -2.0, 0.0], [0.25, 8.0, -1.0], [3.0, 3.0, 3.0], [-7.0, 0.5, 9.0]])

@@ -7,7 +7,7 @@ from cestab.cases.targets import TARGET_KINDS, expand_target, make_target
 from cestab.errors import UsageError
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.target import DenseTarget, IndexTarget
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
 INF = np.inf

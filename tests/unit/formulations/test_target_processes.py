@@ -18,7 +18,8 @@ from cestab.formulations.adapters.names import parse_target_name
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import find_format
 from cestab.numerics.target import IndexTarget
-from cestab.results import DEFAULT_GUARD, NO_OPTIONS
+from cestab.results.objectives import NO_OPTIONS
+from cestab.results.targets import DEFAULT_GUARD
 
 FRAMEWORKS = ("jax", "keras", "optax", "tensorflow", "torch")
 IMPORTED = f"""

@@ -14,7 +14,7 @@ from flint import arb, ctx
 
 from cestab.numerics.exact import Exact, ExactArithmetic, MixedArithmetic, Special, round_exact, to_exact_array
 from cestab.numerics.formats import FORMATS, Format
-from cestab.results import Fp8Overflow, Summation
+from cestab.results.kinds import Fp8Overflow, Summation
 
 DIGITS, BITS = 400, 1500
 SPECIALS = (-math.inf, -2.0, -1.0, 0.0, 1.0, 2.0, math.inf, math.nan)

@@ -17,7 +17,8 @@ from cestab.numerics.objectives import OBJECTIVES
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import evaluate_truth
-from cestab.results import LossOptions, Objective, Reduction
+from cestab.results.kinds import Objective
+from cestab.results.objectives import LossOptions, Reduction
 
 INF = math.inf
 BATCH = {"batch": 5, "reduction": Reduction.SUM}

@@ -12,7 +12,7 @@ from cestab.numerics.formats import FORMATS
 from cestab.numerics.primitives import mean_over_classes, power
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.tape import Tape
-from cestab.results import Summation
+from cestab.results.kinds import Summation
 
 INF = float("inf")
 BASES = [0.0, 2.0**-10, 0.3, 0.7, 1.0, 1.5]

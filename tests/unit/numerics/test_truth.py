@@ -15,7 +15,7 @@ from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.numerics.truth import Truth, evaluate_truth
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
 TARGETS = [

@@ -6,32 +6,11 @@ import pytest
 
 from cestab.errors import ExitStatus
 from cestab.reports.check_gate import to_gate
-from cestab.results import (
-    Arithmetics,
-    CheckAudit,
-    CheckConfig,
-    CheckedAudit,
-    CheckProblem,
-    CheckReport,
-    Coverage,
-    Environment,
-    Finding,
-    FindingKind,
-    LargestError,
-    Level,
-    Location,
-    LogitRange,
-    Objective,
-    Place,
-    Report,
-    Setting,
-    SettingResult,
-    Stale,
-    StaleSource,
-    Summation,
-    SweepRequest,
-    Verdict,
-)
+from cestab.results.check import CheckAudit, CheckConfig, CheckedAudit, CheckProblem, CheckReport, Stale, StaleSource
+from cestab.results.gate import Level, Location
+from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.results.report import Environment, Finding, LargestError, Place, Report, Setting, SettingResult
+from cestab.results.requests import Arithmetics, LogitRange, SweepRequest
 
 K = FindingKind
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

@@ -11,17 +11,10 @@ from cestab.audit.schemas import read_schema
 from cestab.errors import ExitStatus
 from cestab.reports import difference_json
 from cestab.reports.difference import COLUMNS, describe_change, render_csv, render_markdown, to_gate
-from cestab.results import (
-    Change,
-    ChangeRule,
-    Difference,
-    EnvironmentChange,
-    Level,
-    Objective,
-    Setting,
-    SettingDifference,
-    Summation,
-)
+from cestab.results.difference import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
+from cestab.results.gate import Level
+from cestab.results.kinds import Objective, Summation
+from cestab.results.report import Setting
 
 R = ChangeRule
 SETTING = Setting(

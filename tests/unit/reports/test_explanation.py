@@ -8,24 +8,11 @@ from dataclasses import replace
 import pytest
 
 from cestab.reports import explanation_json, explanation_table, walkthrough
-from cestab.results import (
-    Arithmetics,
-    Cause,
-    Entry,
-    Environment,
-    ExplainRequest,
-    Explanation,
-    FindingKind,
-    GivenCase,
-    Number,
-    Objective,
-    Operation,
-    Outcome,
-    RootCause,
-    Setting,
-    Summation,
-    WalkthroughRow,
-)
+from cestab.results.explanation import Cause, Entry, Explanation, Number, Operation, Outcome, RootCause
+from cestab.results.kinds import FindingKind, Objective, Summation
+from cestab.results.report import Environment, Setting
+from cestab.results.requests import Arithmetics, ExplainRequest, GivenCase
+from cestab.results.walkthrough import WalkthroughRow
 
 INF = Number(math.inf, "inf", "inf")
 NAN = Number(math.nan, "nan", "nan")

@@ -9,30 +9,20 @@ import pytest
 from cestab.errors import ExitStatus
 from cestab.reports import csv_v1, markdown, table
 from cestab.reports.gate import to_gate
-from cestab.results import (
-    Arithmetics,
-    AuditRequest,
-    Coverage,
+from cestab.results.gate import GateCase, GateReport, Level, Problem
+from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.results.report import (
     Environment,
     Finding,
-    FindingKind,
-    GateCase,
-    GateReport,
     LargestError,
-    Level,
-    LogitRange,
-    Objective,
     Place,
-    Problem,
     Recommendation,
     Report,
     RoundingCost,
     Setting,
     SettingResult,
-    Summation,
-    SweepRequest,
-    Verdict,
 )
+from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
 PLAIN = Setting("naive", SOFTMAX, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0)

@@ -7,28 +7,20 @@ from typing import Any, NoReturn
 import pytest
 
 from cestab.reports import json_v1
-from cestab.results import (
-    Arithmetics,
-    AuditRequest,
-    Coverage,
+from cestab.results.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.results.report import (
     Environment,
     Finding,
-    FindingKind,
-    Fp8Overflow,
     Interval,
     LargestError,
-    LogitRange,
-    Objective,
     Place,
     Recommendation,
     Report,
     RoundingCost,
     Setting,
     SettingResult,
-    Summation,
-    SweepRequest,
-    Verdict,
 )
+from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 
 K = FindingKind
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

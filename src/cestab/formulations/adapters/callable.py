@@ -7,7 +7,8 @@ import numpy as np
 from cestab.formulations.adapters.conventions import Input
 from cestab.formulations.adapters.engine import Engine, Loss, Numbers, Step, TargetError
 from cestab.numerics.formats import FORMATS, Format
-from cestab.results import GradientSource, Reduction
+from cestab.results.objectives import Reduction
+from cestab.results.targets import GradientSource
 
 
 class NumpyEngine(Engine):

@@ -22,7 +22,7 @@ from cestab.formulations.adapters.engine import Numbers, TargetError, Unsupporte
 from cestab.formulations.adapters.evaluation import Work
 from cestab.formulations.adapters.names import TargetName
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
-from cestab.results import Guard, TargetFacts
+from cestab.results.targets import Guard, TargetFacts
 
 # glibc gives freed blocks of such size back to the system at once, and each page of the next costs a fault: 0.5 ms a call
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}

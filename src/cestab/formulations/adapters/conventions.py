@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from cestab.errors import UsageError, unknown_name
 from cestab.formulations.adapters.names import TargetName
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 
 class Input(StrEnum):

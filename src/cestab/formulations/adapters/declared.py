@@ -14,7 +14,7 @@ from cestab.formulations.adapters.engine import SITE_KEYS, Engine, find_paramete
 from cestab.formulations.adapters.names import TargetName, parse_value
 from cestab.formulations.adapters.options import IGNORE_KEYS, OPTION_KEYS, REFUSED, WEIGHT_KEYS, read_options
 from cestab.numerics.formats import Format
-from cestab.results import LossOptions
+from cestab.results.objectives import LossOptions
 
 
 def refuse_unknown_keywords(name: TargetName, found: Any) -> None:

@@ -13,7 +13,8 @@ from cestab.errors import UsageError
 from cestab.formulations.adapters.conventions import Convention, Input, Order, Output
 from cestab.formulations.adapters.names import TargetName, choose
 from cestab.numerics.formats import Format
-from cestab.results import GradientSource, LossOptions, Reduction
+from cestab.results.objectives import LossOptions, Reduction
+from cestab.results.targets import GradientSource
 
 Numbers = npt.NDArray[Any]
 # logits (rows, classes) or (rows,), target, upstream factor → loss and upstream·gradient; None without a gradient

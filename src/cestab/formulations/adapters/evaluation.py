@@ -25,7 +25,9 @@ from cestab.formulations.registry import Formulation
 from cestab.numerics.arithmetic import Arithmetic, reduce_rows
 from cestab.numerics.formats import Format
 from cestab.numerics.target import DenseTarget, Target
-from cestab.results import Fp8Overflow, GradientSource, LossOptions, Summation, TargetFacts
+from cestab.results.kinds import Fp8Overflow, Summation
+from cestab.results.objectives import LossOptions
+from cestab.results.targets import GradientSource, TargetFacts
 
 MOST_NUMBERS = 2**16  # in one call, unless `rows` says how many rows it gets
 FEW_CLASSES, CLASSES_AT_ONCE = 8, 64  # that are copied one by one, or in parts

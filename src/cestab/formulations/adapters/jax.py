@@ -9,7 +9,7 @@ import numpy as np
 from cestab.formulations.adapters.conventions import Input
 from cestab.formulations.adapters.engine import Engine, Loss, Numbers, Site, Step, UnsupportedError, flushes, to_numpy
 from cestab.numerics.formats import Format
-from cestab.results import Reduction
+from cestab.results.objectives import Reduction
 
 
 class JaxEngine(Engine):

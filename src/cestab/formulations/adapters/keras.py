@@ -11,7 +11,7 @@ from cestab.formulations.adapters.conventions import Input
 from cestab.formulations.adapters.engine import Engine, Loss, Numbers, Site, Step
 from cestab.formulations.adapters.names import KERAS_BACKENDS
 from cestab.numerics.formats import Format
-from cestab.results import Reduction
+from cestab.results.objectives import Reduction
 
 BACKEND = keras.config.backend()
 if BACKEND not in KERAS_BACKENDS:

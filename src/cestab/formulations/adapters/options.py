@@ -3,7 +3,7 @@
 from cestab.errors import UsageError
 from cestab.formulations.adapters.conventions import find_convention
 from cestab.formulations.adapters.names import TargetName, parse_value
-from cestab.results import LossOptions
+from cestab.results.objectives import LossOptions
 
 WEIGHT_KEYS = ("weight", "class_weight", "class_weights")
 IGNORE_KEYS = ("ignore_index", "ignore_class")

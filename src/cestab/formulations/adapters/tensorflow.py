@@ -20,7 +20,7 @@ from cestab.formulations.adapters.engine import (
     to_numpy,
 )
 from cestab.numerics.formats import Format
-from cestab.results import Reduction
+from cestab.results.objectives import Reduction
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 NOT_COMPUTED = ("list of allowed values", "Could not find device for node", "No OpKernel was registered")

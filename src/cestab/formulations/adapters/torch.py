@@ -10,7 +10,7 @@ import torch
 from cestab.formulations.adapters.conventions import Input
 from cestab.formulations.adapters.engine import Engine, Loss, Numbers, Site, Step, TargetError, UnsupportedError, flushes
 from cestab.numerics.formats import Format
-from cestab.results import Reduction
+from cestab.results.objectives import Reduction
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 NOT_COMPUTED = re.compile(r"\"\w+\" not implemented for '\w+'")  # PyTorch's words for a kernel that lacks a dtype

@@ -26,7 +26,7 @@ from cestab.formulations.adapters.loading import load
 from cestab.formulations.adapters.names import ADAPTERS, KERAS_BACKENDS, TargetName, choose
 from cestab.formulations.adapters.protocol import Assignment, Kind, Reply
 from cestab.formulations.adapters.recipes import as_recipe
-from cestab.results import TargetFacts
+from cestab.results.targets import TargetFacts
 
 MODULES = {"python": "callable"}  # of adapters that are not called as their file is
 SECONDS_BETWEEN_TICKS = 0.2

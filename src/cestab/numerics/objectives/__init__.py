@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cestab.numerics.objectives import focal, sigmoid, softmax, squared
 from cestab.numerics.objectives.base import Ball, ExactCase, ExactObjective, Parts, Wide
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 OBJECTIVES: Mapping[Objective, ExactObjective] = {
     Objective.SOFTMAX_CROSS_ENTROPY: softmax.CROSS_ENTROPY,

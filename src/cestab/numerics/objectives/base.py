@@ -10,7 +10,8 @@ from flint import arb
 
 from cestab.numerics.arithmetic import sum_pairwise
 from cestab.numerics.target import Target, first_maximum
-from cestab.results import NO_OPTIONS, LossOptions, Objective, Reduction
+from cestab.results.kinds import Objective
+from cestab.results.objectives import NO_OPTIONS, LossOptions, Reduction
 
 Wide = npt.NDArray[Any]  # float64 or quadruple precision, which mypy does not know
 

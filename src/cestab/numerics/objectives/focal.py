@@ -27,7 +27,7 @@ from cestab.numerics.objectives.base import (
     total,
 )
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results import LossOptions
+from cestab.results.objectives import LossOptions
 
 
 def _evaluate(z: Wide, target: Target, options: LossOptions) -> Parts:

@@ -13,7 +13,7 @@ from flint import arb
 
 from cestab.numerics.objectives.base import Ball, ExactCase, ExactObjective, Parts, Wide, cycle_weights
 from cestab.numerics.target import DenseTarget, Target
-from cestab.results import LossOptions
+from cestab.results.objectives import LossOptions
 
 
 def _sigmoid(x: Wide) -> tuple[Wide, Wide, Wide]:

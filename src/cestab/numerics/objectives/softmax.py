@@ -28,7 +28,7 @@ from cestab.numerics.objectives.base import (
     total,
 )
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results import LossOptions
+from cestab.results.objectives import LossOptions
 
 
 def _evaluate_cross_entropy(z: Wide, target: Target, options: LossOptions) -> Parts:

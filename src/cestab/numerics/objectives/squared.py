@@ -26,7 +26,7 @@ from cestab.numerics.objectives.base import (
     total,
 )
 from cestab.numerics.target import IndexTarget, Target, first_maximum
-from cestab.results import LossOptions
+from cestab.results.objectives import LossOptions
 
 
 def _evaluate(z: Wide, target: Target, options: LossOptions) -> Parts:  # noqa: ARG001  # every objective has these arguments

@@ -14,7 +14,7 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results import NO_OPTIONS, LossOptions
+from cestab.results.objectives import NO_OPTIONS, LossOptions
 
 FORMAT_NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
 DATA = Path(__file__).parents[3] / "data" / "targets.py"

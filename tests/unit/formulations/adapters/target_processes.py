@@ -14,7 +14,9 @@ from cestab.formulations.adapters.names import TargetName, parse_target_name
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.target import IndexTarget
-from cestab.results import NO_OPTIONS, Guard, Summation
+from cestab.results.kinds import Summation
+from cestab.results.objectives import NO_OPTIONS
+from cestab.results.targets import Guard
 
 DATA = Path(__file__).parents[3] / "data" / "targets.py"
 LOGITS = np.array([[0.0, 2.0], [0.0, -1.0]], dtype=np.float32)

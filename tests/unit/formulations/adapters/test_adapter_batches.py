@@ -10,7 +10,7 @@ from numpy_targets import INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, 
 
 from cestab.errors import UsageError
 from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
-from cestab.results import LossOptions, Reduction
+from cestab.results.objectives import LossOptions, Reduction
 
 BATCH = LossOptions(batch=4)
 

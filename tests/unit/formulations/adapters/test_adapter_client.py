@@ -28,7 +28,8 @@ from cestab.formulations.adapters import client
 from cestab.formulations.adapters.client import describe_target, end_targets, evaluate_target, start_target
 from cestab.formulations.adapters.engine import TargetError, UnsupportedError
 from cestab.formulations.adapters.names import parse_target_name
-from cestab.results import GradientSource, Guard, Summation
+from cestab.results.kinds import Summation
+from cestab.results.targets import GradientSource, Guard
 
 
 def failure_of(function: str, guard: Guard = PATIENT) -> str:

@@ -10,7 +10,7 @@ from cestab.formulations.adapters import ADAPTERS
 from cestab.formulations.adapters.conventions import KNOWN, Convention, Input, Order, Output, TargetForm, find_convention
 from cestab.formulations.adapters.engine import find_order
 from cestab.formulations.adapters.names import parse_target_name
-from cestab.results import Objective
+from cestab.results.kinds import Objective
 
 SOFTMAX, BINARY, FOCAL = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY, Objective.FOCAL_LOSS
 

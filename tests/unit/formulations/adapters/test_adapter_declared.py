@@ -11,7 +11,7 @@ from cestab.formulations.adapters.declared import make_call, refuse_hidden_optio
 from cestab.formulations.adapters.names import parse_target_name
 from cestab.formulations.adapters.options import read_options
 from cestab.numerics.formats import FORMATS
-from cestab.results import NO_OPTIONS
+from cestab.results.objectives import NO_OPTIONS
 
 
 def call_of(text: str, found: object, dtype: str = "float32", classes: int = 3) -> Any:

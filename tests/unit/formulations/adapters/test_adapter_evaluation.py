@@ -16,7 +16,8 @@ from cestab.formulations.adapters.options import read_options
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget
-from cestab.results import GradientSource, Summation
+from cestab.results.kinds import Summation
+from cestab.results.targets import GradientSource
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)

@@ -7,7 +7,7 @@ from cestab.formulations import find_any_formulation
 from cestab.formulations.adapters.callable import NumpyEngine
 from cestab.formulations.adapters.names import parse_target_name
 from cestab.formulations.adapters.options import read_options
-from cestab.results import NO_OPTIONS, LossOptions
+from cestab.results.objectives import NO_OPTIONS, LossOptions
 
 
 def options_of(parameters: str) -> LossOptions:

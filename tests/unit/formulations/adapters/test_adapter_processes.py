@@ -10,7 +10,7 @@ from cestab.errors import UsageError
 from cestab.formulations.adapters.client import describe_target, end_targets, evaluate_target
 from cestab.formulations.adapters.engine import TargetError
 from cestab.formulations.adapters.names import TargetName, parse_target_name
-from cestab.results import Guard
+from cestab.results.targets import Guard
 
 
 def loader(folder: Path, source: str) -> TargetName:
