@@ -8,7 +8,20 @@ import cestab
 
 ROOT = Path(cestab.__file__).parent
 LAYERS = (
-    *("cli", "api", "answers", "options", "primitives", "reports", "audit", "capture", "cases", "formulations", "numerics"),
+    *(
+        "cli",
+        "commands",
+        "api",
+        "answers",
+        "options",
+        "primitives",
+        "reports",
+        "audit",
+        "capture",
+        "cases",
+        "formulations",
+        "numerics",
+    ),
     *("results", "errors"),
 )
 FORBIDDEN = {"reports": {"audit", "capture", "cases", "formulations", "numerics"}}

@@ -21,7 +21,8 @@ from cestab.audit.request import make_arithmetics
 from cestab.audit.request_case import make_case, make_explain_request
 from cestab.audit.single import run_explain
 from cestab.cli.app import run
-from cestab.reports import csv_v1, difference_table, explanation_table, github, junit, markdown, sarif, table, walkthrough
+from cestab.commands.sweep import markdown
+from cestab.reports import csv_v1, difference_table, explanation_table, github, junit, sarif, table, walkthrough
 from cestab.reports.gate import to_gate
 from cestab.results.difference import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
 from cestab.results.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict

@@ -81,7 +81,8 @@ def write_report(report: Report, stream: TextIO, output_format: OutputFormat, *,
 
 def _render(report: Report, stream: TextIO, output_format: OutputFormat, *, detail: bool) -> str:
     """Return the report in a form that is written from all of it."""
-    from cestab.reports import csv_v1, json_v1, markdown, table
+    from cestab.commands.sweep import markdown
+    from cestab.reports import csv_v1, json_v1, table
 
     match output_format:
         case OutputFormat.JSON:
@@ -111,7 +112,7 @@ def _append_summary(gate: GateReport) -> None:
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
-    from cestab.reports import markdown
+    from cestab.commands.sweep import markdown
 
     try:
         with Path(path).open("a", encoding="utf-8") as file:

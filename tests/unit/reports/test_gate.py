@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from cestab.commands.sweep import markdown
 from cestab.errors import ExitStatus
-from cestab.reports import csv_v1, markdown, table
+from cestab.reports import csv_v1, table
 from cestab.reports.gate import to_gate
 from cestab.results.gate import GateCase, GateReport, Level, Problem
 from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
