@@ -1,4 +1,4 @@
-"""The layers: dependencies point downward only (cli → reports → audit → capture → cases → formulations → numerics → leaves)."""
+"""The layers: dependencies point downward only, and a command's room imports no other's but those named here."""
 
 import ast
 from collections.abc import Iterator
@@ -8,23 +8,11 @@ import cestab
 
 ROOT = Path(cestab.__file__).parent
 LAYERS = (
-    *(
-        "cli",
-        "commands",
-        "api",
-        "answers",
-        "options",
-        "primitives",
-        "reports",
-        "audit",
-        "capture",
-        "cases",
-        "formulations",
-        "numerics",
-    ),
-    *("results", "errors"),
+    *("api", "commands", "capture", "reports", "evaluation", "judgement", "external", "cases", "primitives"),
+    *("formulations", "truth", "numerics", "options", "vocabulary", "errors"),
 )
-FORBIDDEN = {"reports": {"audit", "capture", "cases", "formulations", "numerics"}}
+ALLOWED = {"reports": {"reports", "vocabulary", "errors"}}
+ROOMS = {"check": {"sweep", "audit"}, "audit": {"sweep"}, "compare": {"sweep"}, "diff": {"sweep"}}
 
 
 def layer_of(module: str) -> str:
@@ -51,7 +39,19 @@ def test_no_lower_layer_imports_a_higher_one() -> None:
             continue
         for name in imports_of(path):
             other = layer_of(name)
-            if LAYERS.index(other) < LAYERS.index(own) or other in FORBIDDEN.get(own, set()):
+            if LAYERS.index(other) < LAYERS.index(own) or other not in ALLOWED.get(own, {*LAYERS}):
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_a_room_imports_no_other_room() -> None:
+    rooms = {path.name for path in (ROOT / "commands").iterdir() if (path / "__init__.py").exists()}
+    wrong = []
+    for path in sorted((ROOT / "commands").glob("*/*.py")):
+        own = path.parent.name
+        for name in imports_of(path):
+            other = name.split(".")[2] if name.startswith("cestab.commands.") else own
+            if other in rooms - {own} - ROOMS.get(own, set()):
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert wrong == []
 

@@ -3,14 +3,14 @@
 The public names are imported when they are first used, so that `cestab --help` need not wait for NumPy.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cestab.answers import Comparison, Explanation, Report
     from cestab.api import assert_stable, audit, compare, explain, formulation, sweep
+    from cestab.commands.compare.answer import Comparison
+    from cestab.commands.explain.answer import Explanation
+    from cestab.commands.sweep.answer import Report
     from cestab.errors import UsageError
 
 __all__ = [
@@ -35,18 +35,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return [*__all__]
-
-
-class _Package(ModuleType):
-    """The module `cestab`: its `audit` is the public function, though a package of that name is imported, too."""
-
-    @property
-    def audit(self) -> Any:
-        return import_module("cestab.api").audit
-
-    @audit.setter
-    def audit(self, package: ModuleType) -> None:
-        """Keep the function when the import system binds the package, which stays importable from."""
-
-
-sys.modules[__name__].__class__ = _Package

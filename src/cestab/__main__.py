@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line and exit."""
     try:
-        from cestab.cli.app import main as run_application  # noqa: PLC0415  # it takes a moment, in which Ctrl-C may come
+        from cestab.commands.app import main as run_application  # noqa: PLC0415  # it takes a moment, in which Ctrl-C may come
     except KeyboardInterrupt:
         print("cestab: interrupted", file=sys.stderr)  # noqa: T201
         sys.exit(130)

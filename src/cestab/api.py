@@ -6,14 +6,17 @@ from io import StringIO
 from os import PathLike
 from typing import TypeVar, Unpack
 
-from cestab.answers import Comparison, Explanation, Report
-from cestab.audit.compare import run_comparison
-from cestab.audit.recorded import run_audit
-from cestab.audit.request import make_arithmetics, make_audit_request, make_guard, make_pair, make_sweep_request
-from cestab.audit.request_case import make_case, make_explain_request
-from cestab.audit.single import run_explain
-from cestab.audit.sweep import run_sweep
-from cestab.audit.values import read_target
+from cestab.commands.audit.run import run_audit
+from cestab.commands.compare.answer import Comparison
+from cestab.commands.compare.run import run_comparison
+from cestab.commands.explain.answer import Explanation
+from cestab.commands.explain.case import run_explain
+from cestab.commands.explain.request import make_case, make_explain_request
+from cestab.commands.resolve import make_arithmetics, make_audit_request, make_guard, make_pair, make_sweep_request
+from cestab.commands.sweep import table
+from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.run import run_sweep
+from cestab.commands.values import read_target
 from cestab.errors import ExitStatus, UsageError
 from cestab.formulations.registry import Recipe, add_formulation
 from cestab.options import (
@@ -26,10 +29,8 @@ from cestab.options import (
     refuse_unknown_options,
     take_options,
 )
-from cestab.reports import table
-from cestab.results import comparison as results_comparison
-from cestab.results import report as results_report
-from cestab.results.requests import DEFAULT_IGNORE_INDEX, SweepRequest
+from cestab.vocabulary import settings as results_report
+from cestab.vocabulary.requests import DEFAULT_IGNORE_INDEX, SweepRequest
 
 
 def sweep(
@@ -87,7 +88,7 @@ def sweep(
         timeout=timeout,
         max_memory=max_memory,
     )
-    return Report(**vars(_finished(run_sweep(request))))
+    return _finished(run_sweep(request))
 
 
 def _make_request(
@@ -128,7 +129,7 @@ def audit(
     objective = options.get("objective")
     source = file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on, sample, seed
     request = make_audit_request(*source, guard)
-    return Report(**vars(_finished(run_audit(request))))
+    return _finished(run_audit(request))
 
 
 def compare(reference: str, *others: str, fail_on_worse: bool = False, **options: Unpack[SweepOptions]) -> Comparison:
@@ -141,7 +142,7 @@ def compare(reference: str, *others: str, fail_on_worse: bool = False, **options
     """
     refuse_unknown_options("compare", options, SweepOptions)
     request = _make_request(make_pair(reference, others), **options)
-    return Comparison(**vars(_finished(run_comparison(request, fails_on_worse=fail_on_worse))))
+    return _finished(run_comparison(request, fails_on_worse=fail_on_worse))
 
 
 def explain(
@@ -201,7 +202,7 @@ def explain(
     )
     guard = make_guard(timeout, max_memory)
     request = make_explain_request(formulation, arithmetics, case, against, batch, reduction, objective, guard)
-    return Explanation(**vars(run_explain(request)))
+    return run_explain(request)
 
 
 def assert_stable(formulations: Names, *, fail_on: Names = ("fail",), **options: Unpack[SweepOptions]) -> None:
@@ -225,7 +226,7 @@ def assert_stable(formulations: Names, *, fail_on: Names = ("fail",), **options:
         raise AssertionError(f"{problem}\n{shown}")
 
 
-def _tell_problem(report: results_report.Report, status: ExitStatus) -> str | None:
+def _tell_problem(report: Report, status: ExitStatus) -> str | None:
     """Return why a report is no proof of stability: what is gated, what crashed, gradients that were not judged."""
     if status is not ExitStatus.DONE:
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in report.gated()))
@@ -251,7 +252,7 @@ def formulation(recipe: Recipe) -> Recipe:
     return add_formulation(recipe)
 
 
-Finished = TypeVar("Finished", results_report.Report, results_comparison.Comparison)
+Finished = TypeVar("Finished", Report, Comparison)
 
 
 def _finished(report: Finished) -> Finished:

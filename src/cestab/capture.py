@@ -21,7 +21,7 @@ from cestab.cases.files.safetensors_files import STORED_TYPES, write_header
 from cestab.cases.files.torch_files import to_array
 from cestab.errors import UsageError
 from cestab.numerics.formats import FORMATS
-from cestab.results.kinds import Objective
+from cestab.vocabulary.kinds import Objective
 
 FORMAT = "cestab.capture/1"
 SUFFIX = ".safetensors"

@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from cestab.audit.plan import NUMBERS_PER_BLOCK
-from cestab.formulations.adapters.client import KEEP_FREED_MEMORY, end_targets, evaluate_target
-from cestab.formulations.adapters.evaluation import MOST_NUMBERS, Work
-from cestab.formulations.adapters.names import parse_target_name
+from cestab.evaluation.plan import NUMBERS_PER_BLOCK
+from cestab.external.evaluation import MOST_NUMBERS, Work
+from cestab.external.names import parse_target_name
+from cestab.external.process.client import KEEP_FREED_MEMORY, end_targets, evaluate_target
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import find_format
 from cestab.numerics.target import IndexTarget
-from cestab.results.objectives import LossOptions
-from cestab.results.targets import Guard
+from cestab.vocabulary.external import Guard
+from cestab.vocabulary.loss_options import LossOptions
 
 os.environ.update(KERAS_BACKEND="jax", TF_CPP_MIN_LOG_LEVEL="3")
 Arrays = tuple[Any, Any]

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from cestab.audit.compute import compute
-from cestab.audit.conditions import Cases, Conditions
-from cestab.audit.evaluate import find_truth, judge_cases, make_cases
-from cestab.audit.plan import NUMBERS_PER_BLOCK, plan_sweep
-from cestab.audit.request import make_arithmetics, make_sweep_request
 from cestab.cases.ranges import resolve_range
+from cestab.commands.resolve import make_arithmetics, make_sweep_request
+from cestab.evaluation.blocks import Cases, Conditions
+from cestab.evaluation.compute import compute
+from cestab.evaluation.evaluate import find_truth, judge_cases, make_cases
+from cestab.evaluation.plan import NUMBERS_PER_BLOCK, plan_sweep
 from cestab.formulations import find_formulation
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, from_ordinal, to_ordinal

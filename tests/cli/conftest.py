@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 from jsonschema import Draft202012Validator
 
-from cestab.audit.schemas import read_schema
-from cestab.cli.app import run
+from cestab.commands.app import run
+from cestab.reports.schemas import read_schema
 
 
 class Outcome(NamedTuple):

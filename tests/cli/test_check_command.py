@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from cestab.audit import sweep as sweep_module
-from cestab.results.kinds import FindingKind, Verdict
-from cestab.results.report import SettingResult
+from cestab.commands.sweep import run as sweep_module
+from cestab.vocabulary.kinds import FindingKind, Verdict
+from cestab.vocabulary.settings import SettingResult
 
 Command = Callable[..., Any]
 ROOT = Path(__file__).parents[2]

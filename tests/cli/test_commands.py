@@ -15,11 +15,11 @@ import pytest
 
 import cestab as package
 from cestab.cases.patterns import PATTERNS
-from cestab.cases.targets import TARGET_KINDS
+from cestab.cases.target_kinds import TARGET_KINDS
 from cestab.formulations import FORMULATIONS
 from cestab.formulations.registry import families
 from cestab.numerics.formats import FORMATS, REFUSED_FORMATS
-from cestab.results.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind, Objective
 
 Command = Callable[..., Any]
 
@@ -199,7 +199,7 @@ def test_the_version_is_that_of_the_package(cestab: Command) -> None:
 
 def test_the_command_line_starts_without_numpy() -> None:
     heavy = ("numpy", "ml_dtypes", "flint", "numpy_quaddtype", "jsonschema")
-    program = f"import sys, cestab.cli.app; print([name for name in {heavy!r} if name in sys.modules])"
+    program = f"import sys, cestab.commands.app; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

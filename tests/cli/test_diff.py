@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cestab.audit.schemas import read_schema, schema_names
-from cestab.reports.difference import COLUMNS
+from cestab.commands.diff.sentences import COLUMNS
+from cestab.reports.schemas import read_schema, schema_names
 
 Command = Callable[..., Any]
 Edit = Callable[[dict[str, Any]], object]
@@ -109,7 +109,7 @@ def test_forms_of_ci_systems_are_given_the_gate(
     form: str, reports: Reports, cestab: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr("cestab.cli.diff.write_gate", lambda gate, _stream, shape: seen.append((gate, shape)))
+    monkeypatch.setattr("cestab.commands.diff.command.write_gate", lambda gate, _stream, shape: seen.append((gate, shape)))
     assert cestab("diff", reports.old, reports.edit(lambda d: grow(d, 3.0)), "--output-format", form).status == 1
     ((gate, shape),) = seen
     assert (gate.command, gate.status, len(gate.cases), shape) == ("diff", 1, 8, form)

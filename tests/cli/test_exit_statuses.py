@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from cestab.audit import sweep as sweep_module
-from cestab.results.kinds import Verdict
-from cestab.results.report import Report
+from cestab.commands.sweep import run as sweep_module
+from cestab.commands.sweep.answer import Report
+from cestab.vocabulary.kinds import Verdict
 
 Command = Callable[..., Any]
 

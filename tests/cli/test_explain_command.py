@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from cestab.audit import single
+from cestab.commands.explain import case as single
 from cestab.formulations import FORMULATIONS
 from cestab.reports.text import NARROWEST
 

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, event, given, seed, settings
 from hypothesis import strategies as st
 
 from cestab.cases.patterns import PATTERNS
-from cestab.cli.app import run
+from cestab.commands.app import run
 from cestab.formulations import FORMULATIONS
 from cestab.numerics.formats import FORMATS
-from cestab.results.kinds import Summation
+from cestab.vocabulary.kinds import Summation
 
 EXAMPLES = 600
 TARGETS = ("correct", "wrong", "one-hot-correct", "one-hot-wrong", "smooth:0.1", "soft:0.9", "soft:0.25", "uniform")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from cestab.cli.app import run
+from cestab.commands.app import run
 from cestab.errors import ExitStatus
 
 STATUSES: Counter[tuple[str, int]] = Counter()

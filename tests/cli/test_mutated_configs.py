@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from cestab.cli.app import run
+from cestab.commands.app import run
 
 EXAMPLES = 250  # of each of four kinds of damage
 CONFIG: dict[str, Any] = {

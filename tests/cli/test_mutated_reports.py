@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cestab import api
-from cestab.cli.app import run
+from cestab.commands.app import run
 
 EXAMPLES = 250  # of each kind of report and of damage
 DEPTHS = (50, 300, 600, 900, 980, 5000)

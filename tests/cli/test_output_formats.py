@@ -12,10 +12,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from cestab.audit import sweep as sweep_module
-from cestab.cli.options import OutputFormat
-from cestab.results.kinds import Verdict
-from cestab.results.report import Report
+from cestab.commands.options import OutputFormat
+from cestab.commands.sweep import run as sweep_module
+from cestab.commands.sweep.answer import Report
+from cestab.vocabulary.kinds import Verdict
 
 Command = Callable[..., Any]
 

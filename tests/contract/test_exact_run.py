@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from cestab.audit.compute import compute
-from cestab.audit.conditions import Cases
-from cestab.audit.evaluate import exact_case
-from cestab.audit.plan import plan_arithmetics
-from cestab.audit.replay import Replay, find_precision
-from cestab.audit.request import make_arithmetics
+from cestab.commands.explain.replay import Replay, find_precision
+from cestab.commands.resolve import make_arithmetics
+from cestab.evaluation.blocks import Cases
+from cestab.evaluation.compute import compute
+from cestab.evaluation.evaluate import exact_case
+from cestab.evaluation.plan import plan_arithmetics
 from cestab.formulations import FORMULATIONS, find_formulation
-from cestab.numerics.ball import enclose
-from cestab.numerics.exact import to_exact_list
+from cestab.numerics.exact_numbers import to_exact_list
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.tape import Tape
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
+from cestab.truth.balls import enclose
 
 DIGITS_BITS = 100  # agreement that is demanded: 30 digits, or 2^-p of the format's smallest number where terms cancel
 INF = float("inf")

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cestab.audit.compute import compute_own
-from cestab.audit.conditions import Cases, Conditions
-from cestab.audit.evaluate import find_truth, settle
-from cestab.audit.judge import judge_block
-from cestab.audit.rules import KINDS
+from cestab.evaluation.blocks import Cases, Conditions
+from cestab.evaluation.compute import compute_own
+from cestab.evaluation.evaluate import find_truth, settle
 from cestab.formulations import FORMULATIONS, Formulation, find_formulation
+from cestab.judgement.judge import judge_block
+from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 CASES = 64
 WIDE_FORMATS = ["float32", "float64"]

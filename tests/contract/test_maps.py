@@ -7,7 +7,7 @@ import pytest
 from cestab import api
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_number
-from cestab.results.report import Interval, SettingResult
+from cestab.vocabulary.settings import Interval, SettingResult
 
 REQUESTS = {
     "softmax": {"patterns": ["margin", "offset", "gaussian", "masked"], "classes": [3, 40]},

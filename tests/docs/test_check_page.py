@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cestab.audit import config
-from cestab.cli.app import run
-from cestab.reports.check_rows import COLUMNS
+from cestab.commands.app import run
+from cestab.commands.check import config
+from cestab.commands.check.rows import COLUMNS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "check.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cestab.cli.app import run
-from cestab.cli.options import OutputFormat
-from cestab.reports.csv_v1 import COLUMNS
+from cestab.commands.app import run
+from cestab.commands.options import OutputFormat
+from cestab.commands.sweep.rows import COLUMNS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "output-formats.md").read_text(encoding="utf-8")
 COMMAND = re.search(r"^```bash\ncestab (.+) --output-format csv\n```", PAGE, re.MULTILINE)

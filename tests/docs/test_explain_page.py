@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cestab.cli.app import run
-from cestab.results.explanation import Cause
+from cestab.commands.app import run
+from cestab.commands.explain.answer import Cause
 
 PAGE = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
 RUNS = re.findall(r"^```bash\ncestab ([^\n]+)\n```\n\n```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

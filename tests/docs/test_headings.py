@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from cestab.answers import Report
 from cestab.api import sweep
-from cestab.cli.app import app, run
+from cestab.commands.app import app, run
+from cestab.commands.sweep.answer import Report
 from cestab.formulations import FORMULATIONS
-from cestab.results.kinds import FindingKind
+from cestab.vocabulary.kinds import FindingKind
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from cestab.formulations import find_any_formulation
-from cestab.formulations.adapters import ADAPTERS
+from cestab.external import ADAPTERS
+from cestab.external.formulation import find_any_formulation
 
 TESTS = Path(__file__).parents[1]
 PAGE = (TESTS.parent / "docs" / "targets.md").read_text(encoding="utf-8")

@@ -5,19 +5,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cestab.formulations.adapters.client import describe_target, evaluate_target
-from cestab.formulations.adapters.conventions import find_convention
-from cestab.formulations.adapters.evaluation import Work
-from cestab.formulations.adapters.names import parse_target_name
-from cestab.formulations.adapters.options import read_options
+from cestab.external.conventions import find_convention
+from cestab.external.evaluation import Work
+from cestab.external.loss_options import read_options
+from cestab.external.names import parse_target_name
+from cestab.external.process.client import describe_target, evaluate_target
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.numerics.truth import evaluate_truth
-from cestab.results.kinds import Objective
-from cestab.results.objectives import NO_OPTIONS, LossOptions, Reduction
-from cestab.results.targets import DEFAULT_GUARD, TargetFacts
+from cestab.truth.tiers import evaluate_truth
+from cestab.vocabulary.external import DEFAULT_GUARD, TargetFacts
+from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
 
 ONE_ROUNDING = 2.0**-21  # of float32 logits to 4 and of losses under 8, in either direction
 DTYPES = ("float64", "float32", "float16", "bfloat16")

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 
 from cestab import api
-from cestab.cases.recorded import open_recording
+from cestab.cases.recording import open_recording
 from cestab.errors import UsageError
-from cestab.results.kinds import Objective
+from cestab.vocabulary.kinds import Objective
 
 Array = npt.NDArray[Any]
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY

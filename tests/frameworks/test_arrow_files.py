@@ -13,12 +13,12 @@ from recorded_files import BINARY, LABELS, LOGITS, RNG, ROWS, SOFTMAX, Array, ch
 from cestab import api
 from cestab.capture import record
 from cestab.cases.files import arrow_files
-from cestab.cases.recorded import open_recording
+from cestab.cases.recording import open_recording
 from cestab.errors import UsageError
 
 PEAK = """
 import re, sys
-from cestab.cli.app import run
+from cestab.commands.app import run
 run(sys.argv[1:])
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """

@@ -11,10 +11,10 @@ import pytest
 
 from cestab import api
 from cestab.capture import record
-from cestab.cases.recorded import open_recording
-from cestab.cli.capture import SNIPPETS
+from cestab.cases.recording import open_recording
+from cestab.commands.capture import SNIPPETS
 from cestab.errors import UsageError
-from cestab.results.kinds import Objective
+from cestab.vocabulary.kinds import Objective
 
 Array = npt.NDArray[Any]
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY

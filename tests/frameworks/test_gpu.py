@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import cestab
-from cestab.results.kinds import Verdict
+from cestab.vocabulary.kinds import Verdict
 
 PROBES = {
     "torch": "import torch; print(torch.cuda.is_available())",

@@ -21,12 +21,12 @@ from engines import (
     zeroing_margin,
 )
 
-from cestab.formulations.adapters.client import end_targets
-from cestab.formulations.adapters.engine import TargetError, UnsupportedError
+from cestab.external.engines.base import TargetError, UnsupportedError
+from cestab.external.process.client import end_targets
 from cestab.numerics.formats import FORMATS, find_format
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget
-from cestab.results.objectives import LossOptions
+from cestab.vocabulary.loss_options import LossOptions
 
 pytest.importorskip("jax", reason="JAX is not installed")
 pytest.importorskip("optax", reason="optax is not installed")

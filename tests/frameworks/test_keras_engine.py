@@ -25,9 +25,9 @@ from engines import (
 
 import cestab
 from cestab.errors import UsageError
-from cestab.formulations.adapters.client import end_targets
-from cestab.formulations.adapters.engine import UnsupportedError
-from cestab.formulations.adapters.names import KERAS_BACKENDS
+from cestab.external.engines.base import UnsupportedError
+from cestab.external.names import KERAS_BACKENDS
+from cestab.external.process.client import end_targets
 from cestab.numerics.target import DenseTarget, IndexTarget
 
 for module in ("keras", *KERAS_BACKENDS):

@@ -22,10 +22,10 @@ from engines import (
     zeroing_margin,
 )
 
-from cestab.formulations.adapters.client import end_targets
-from cestab.formulations.adapters.engine import TargetError, UnsupportedError
+from cestab.external.engines.base import TargetError, UnsupportedError
+from cestab.external.process.client import end_targets
 from cestab.numerics.target import IndexTarget
-from cestab.results.objectives import LossOptions
+from cestab.vocabulary.loss_options import LossOptions
 
 if find_spec("tensorflow") is None:  # importing it writes to standard error
     pytest.skip("TensorFlow is not installed", allow_module_level=True)

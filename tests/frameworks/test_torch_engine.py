@@ -23,14 +23,14 @@ from engines import (
 )
 
 from cestab.errors import UsageError
-from cestab.formulations.adapters.client import end_targets
-from cestab.formulations.adapters.engine import TargetError, UnsupportedError
-from cestab.formulations.adapters.names import parse_target_name
-from cestab.formulations.adapters.options import read_options
+from cestab.external.engines.base import TargetError, UnsupportedError
+from cestab.external.loss_options import read_options
+from cestab.external.names import parse_target_name
+from cestab.external.process.client import end_targets
 from cestab.numerics.target import DenseTarget, IndexTarget
-from cestab.numerics.truth import evaluate_truth
-from cestab.results.kinds import Objective
-from cestab.results.objectives import LossOptions, Reduction
+from cestab.truth.tiers import evaluate_truth
+from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.loss_options import LossOptions, Reduction
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 

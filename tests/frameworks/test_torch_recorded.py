@@ -8,17 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cestab.formulations.adapters.client import evaluate_target
-from cestab.formulations.adapters.evaluation import Work
-from cestab.formulations.adapters.names import parse_target_name
+from cestab.external.evaluation import Work
+from cestab.external.names import parse_target_name
+from cestab.external.process.client import evaluate_target
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import from_ordinal, to_ordinal
 from cestab.numerics.target import IndexTarget
-from cestab.numerics.truth import evaluate_truth
-from cestab.results.kinds import Objective
-from cestab.results.objectives import NO_OPTIONS
-from cestab.results.targets import DEFAULT_GUARD
+from cestab.truth.tiers import evaluate_truth
+from cestab.vocabulary.external import DEFAULT_GUARD
+from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.loss_options import NO_OPTIONS
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 

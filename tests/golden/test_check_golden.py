@@ -12,12 +12,23 @@ from unittest import mock
 
 import pytest
 
-from cestab.reports import check_rows, check_table
-from cestab.results.check import Allowance, CheckAudit, CheckConfig, CheckedAudit, CheckProblem, CheckReport, Stale, StaleSource
-from cestab.results.gate import Location
-from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
-from cestab.results.report import Environment, Finding, LargestError, Place, Report, Setting, SettingResult
-from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.commands.check import rows as check_rows
+from cestab.commands.check import table as check_table
+from cestab.commands.check.answer import (
+    Allowance,
+    CheckAudit,
+    CheckConfig,
+    CheckedAudit,
+    CheckProblem,
+    CheckReport,
+    Stale,
+    StaleSource,
+)
+from cestab.commands.sweep.answer import Report
+from cestab.vocabulary.gate import Location
+from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
 
 FOLDER = Path(__file__).parent / "check"
 SCRUBBED = {"PATH": os.environ.get("PATH", ""), "COLUMNS": "80", "LINES": "40", "LANG": "C.UTF-8", "TERM": "dumb"}

@@ -17,28 +17,23 @@ from unittest import mock
 import pytest
 
 from cestab import api
-from cestab.audit.request import make_arithmetics
-from cestab.audit.request_case import make_case, make_explain_request
-from cestab.audit.single import run_explain
-from cestab.cli.app import run
-from cestab.commands.sweep import markdown
-from cestab.reports import csv_v1, difference_table, explanation_table, github, junit, sarif, table, walkthrough
-from cestab.reports.gate import to_gate
-from cestab.results.difference import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
-from cestab.results.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
-from cestab.results.report import (
-    Environment,
-    Finding,
-    LargestError,
-    Place,
-    Recommendation,
-    Report,
-    RoundingCost,
-    Setting,
-    SettingResult,
-)
-from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
-from cestab.results.walkthrough import WalkthroughRow
+from cestab.commands.app import run
+from cestab.commands.diff import table as difference_table
+from cestab.commands.diff.answer import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
+from cestab.commands.explain import table as explanation_table
+from cestab.commands.explain import walkthrough
+from cestab.commands.explain.case import run_explain
+from cestab.commands.explain.request import make_case, make_explain_request
+from cestab.commands.explain.walkthrough import WalkthroughRow
+from cestab.commands.resolve import make_arithmetics
+from cestab.commands.sweep import markdown, table
+from cestab.commands.sweep import rows as csv_v1
+from cestab.commands.sweep.answer import Recommendation, Report
+from cestab.commands.sweep.gate import to_gate
+from cestab.reports import github, junit, sarif, summary
+from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, RoundingCost, Setting, SettingResult
 
 FOLDER = Path(__file__).parent
 SCRUBBED = {"PATH": os.environ.get("PATH", ""), "COLUMNS": "80", "LINES": "40", "LANG": "C.UTF-8", "TERM": "dumb"}
@@ -163,7 +158,7 @@ WIDE_GOLDEN: dict[str, Callable[[], str]] = {  # forms that machines read and th
     "audit.csv": lambda: csv_v1.render(make_report(None, ("nan-loss",))),
     "sweep.md": lambda: markdown.render(make_report("wrong")),
     "audit.md": lambda: markdown.render(make_report(None)),
-    "summary.md": lambda: markdown.render_gate(to_gate(make_report("wrong", ("nan-loss",)))),
+    "summary.md": lambda: summary.render_gate(to_gate(make_report("wrong", ("nan-loss",)))),
     "sweep.junit.xml": lambda: junit.render(to_gate(make_report("wrong", ("nan-loss",)))),
     "sweep.sarif.json": lambda: sarif.render(to_gate(make_report("wrong", ("nan-loss",)))),
     "sweep.github.out": lambda: github.render(to_gate(make_report("wrong", ("nan-loss",)))),

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cestab.audit.conditions import Cases, Conditions
-from cestab.audit.evaluate import find_truth, make_cases, settle
-from cestab.audit.judge import judge_block
-from cestab.audit.rules import KINDS
 from cestab.cases.patterns import PATTERNS
-from cestab.cases.targets import TARGET_KINDS
+from cestab.cases.target_kinds import TARGET_KINDS
+from cestab.evaluation.blocks import Cases, Conditions
+from cestab.evaluation.evaluate import find_truth, make_cases, settle
+from cestab.judgement.judge import judge_block
+from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_quotient, round_to_format, to_ordinal
-from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
-from cestab.results.objectives import NO_OPTIONS, LossOptions, Reduction
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
 
 K = FindingKind
 ALLOWED = {K.OVERFLOWING_LOSS, K.OVERFLOWING_GRADIENT, K.UNDERFLOWING_GRADIENT}

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cestab.audit.conditions import Block, Conditions
-from cestab.audit.evaluate import evaluate_block
-from cestab.audit.summary import Summary
+from cestab.evaluation.blocks import Block, Conditions
+from cestab.evaluation.evaluate import evaluate_block
 from cestab.formulations.registry import FORMULATIONS, Formulation, Fused, formulation
+from cestab.judgement.summary import Summary
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.tape import Array, exp, log, max_over_classes, pick, subtract_target, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
 K = FindingKind

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from cestab.audit.conditions import Conditions
-from cestab.audit.evaluate import find_truth, make_cases, settle
-from cestab.audit.judge import judge_block
-from cestab.audit.rules import KINDS
+from cestab.evaluation.blocks import Conditions
+from cestab.evaluation.evaluate import find_truth, make_cases, settle
+from cestab.judgement.judge import judge_block
+from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import from_ordinal, round_to_format, to_ordinal
-from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 K = FindingKind
 Kinds = tuple[FindingKind | None, FindingKind | None]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cestab.cli.app import run
-from cestab.results.explanation import Cause
+from cestab.commands.app import run
+from cestab.commands.explain.answer import Cause
 
 C = Cause
 CASES = [

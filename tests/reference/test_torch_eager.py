@@ -14,8 +14,8 @@ from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, from_ordinal, to_ordinal
 from cestab.numerics.tape import Array, exp, log, pick, sum_over_classes
 from cestab.numerics.target import IndexTarget
-from cestab.numerics.truth import evaluate_truth
-from cestab.results.kinds import Objective
+from cestab.truth.tiers import evaluate_truth
+from cestab.vocabulary.kinds import Objective
 
 Outcomes = dict[str, npt.NDArray[np.bool_]]
 

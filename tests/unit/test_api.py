@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 import cestab
-from cestab.audit import sweep as sweep_module
-from cestab.audit.plan import Plan
-from cestab.audit.sweep import Group
+from cestab.commands.sweep import run as sweep_module
+from cestab.commands.sweep.run import Group
 from cestab.errors import UsageError
+from cestab.evaluation.plan import Plan
 from cestab.options import SweepOptions
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
 
 
 def test_audit_is_the_function_whatever_was_imported_before() -> None:
-    assert Plan.__module__ == "cestab.audit.plan"
+    assert Plan.__module__ == "cestab.evaluation.plan"
     for _ in range(2):
         report = cestab.audit(str(DIGITS), formulations=["compensated"], dtypes=["float32"])
         assert isinstance(report, cestab.Report)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import cestab
-from cestab.audit import sweep as sweep_module
-from cestab.audit.plan import Plan
-from cestab.results.kinds import Verdict
+from cestab.commands.sweep import run as sweep_module
+from cestab.evaluation.plan import Plan
+from cestab.vocabulary.kinds import Verdict
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
 TARGETS = DIGITS.with_name("targets.py")

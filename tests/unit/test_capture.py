@@ -14,9 +14,9 @@ import pytest
 
 from cestab import api
 from cestab.capture import CODES, Recorder, record
-from cestab.cases.recorded import open_recording
+from cestab.cases.recording import open_recording
 from cestab.errors import UsageError
-from cestab.results.kinds import Objective
+from cestab.vocabulary.kinds import Objective
 
 Array = npt.NDArray[Any]
 RNG = np.random.default_rng(0)

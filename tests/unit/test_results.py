@@ -4,10 +4,11 @@ from itertools import product
 
 import pytest
 
+from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
-from cestab.results.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
-from cestab.results.report import Environment, Finding, LargestError, Place, Report, Setting, SettingResult, find_worst
-from cestab.results.requests import Arithmetics, LogitRange, SweepRequest
+from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
+from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult, find_worst
 
 K, V = FindingKind, Verdict
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

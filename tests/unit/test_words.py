@@ -1,6 +1,6 @@
 """Numbers with their nouns, and lists."""
 
-from cestab.results.words import show_classes, show_count, show_list
+from cestab.vocabulary.phrases import show_classes, show_count, show_list
 
 
 def test_one_is_singular() -> None:

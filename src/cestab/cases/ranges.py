@@ -8,7 +8,7 @@ import numpy.typing as npt
 from cestab.errors import UsageError, unknown_name
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import IntArray, from_ordinal, round_to_format, to_ordinal
-from cestab.results.requests import LogitRange
+from cestab.vocabulary.requests import LogitRange
 
 Doubles = npt.NDArray[np.float64]
 

@@ -1,16 +1,12 @@
 """Formulations: ways to compute an objective and its gradient in floating point."""
 
 from cestab.formulations import focal, sigmoid, softmax, squared, z_loss  # the families register themselves
-from cestab.formulations.external import AnyFormulation, ExternalFormulation, find_any_formulation
 from cestab.formulations.registry import FORMULATIONS, Formulation, families, find_formulation
 
 __all__ = [
     "FORMULATIONS",
-    "AnyFormulation",
-    "ExternalFormulation",
     "Formulation",
     "families",
-    "find_any_formulation",
     "find_formulation",
     "focal",
     "sigmoid",

@@ -16,7 +16,7 @@ from cestab.numerics.tape import (
     with_entry,
 )
 from cestab.numerics.target import IndexTarget, Target, first_maximum
-from cestab.results.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind, Objective
 
 FOCAL = Objective.FOCAL_LOSS
 K = FindingKind

@@ -12,8 +12,8 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import Array, Tape
 from cestab.numerics.target import Target
-from cestab.results.kinds import FindingKind, Objective
-from cestab.results.objectives import OPTION_NAMES, LossOptions
+from cestab.vocabulary.kinds import FindingKind, Objective
+from cestab.vocabulary.loss_options import OPTION_NAMES, LossOptions
 
 
 class Fused(NamedTuple):

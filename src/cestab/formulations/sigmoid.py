@@ -5,7 +5,7 @@ import numpy as np
 from cestab.formulations.registry import Fused, formulation
 from cestab.numerics.tape import ALIAS, Array, clip, exp, log, log1p, maximum, sigmoid, where
 from cestab.numerics.target import DenseTarget
-from cestab.results.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind, Objective
 
 BINARY = Objective.BINARY_CROSS_ENTROPY
 K = FindingKind

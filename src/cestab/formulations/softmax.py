@@ -22,7 +22,7 @@ from cestab.numerics.tape import (
     with_entry,
 )
 from cestab.numerics.target import DenseTarget, IndexTarget, Target, first_maximum
-from cestab.results.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind, Objective
 
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
 K = FindingKind

@@ -6,7 +6,7 @@ from cestab.formulations.registry import formulation
 from cestab.numerics.primitives import mean_over_classes
 from cestab.numerics.tape import Array, sigmoid, softmax
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind, Objective
 
 K = FindingKind
 

@@ -3,7 +3,7 @@
 from cestab.formulations.registry import Fused, formulation
 from cestab.numerics.tape import Array, exp, log, max_over_classes, pick, subtract_target, sum_over_classes
 from cestab.numerics.target import Target
-from cestab.results.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind, Objective
 
 K = FindingKind
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, flush_subnormals, round_number, round_to_odd_float32
-from cestab.results.kinds import Fp8Overflow, Summation
-from cestab.results.objectives import LossOptions, Reduction
+from cestab.vocabulary.kinds import Fp8Overflow, Summation
+from cestab.vocabulary.loss_options import LossOptions, Reduction
 
 
 @dataclass(frozen=True)

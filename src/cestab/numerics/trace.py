@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cestab.numerics.exact import ExactArithmetic, to_exact_array
+from cestab.numerics.exact_numbers import ExactArithmetic, to_exact_array
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import ALIAS, Array, Tape, VectorJacobianProduct
 

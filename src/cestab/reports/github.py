@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from cestab.results.gate import GateCase, GateReport, Level, Problem
-from cestab.results.words import show_count
+from cestab.vocabulary.gate import GateCase, GateReport, Level, Problem
+from cestab.vocabulary.phrases import show_count
 
 MOST_PER_LEVEL = 9  # GitHub shows 10 of a level per step and drops the rest without a word
 COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from cestab.audit.advise import explain_failures, recommend
+from cestab.commands.sweep.advice import explain_failures, recommend
 from cestab.formulations import find_formulation
-from cestab.results.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
-from cestab.results.report import Finding, LargestError, Place, Setting, SettingResult
+from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.vocabulary.settings import Finding, LargestError, Place, Setting, SettingResult
 
 K = FindingKind
 VERDICTS = {Severity.NOTE: Verdict.PASS, Severity.WARN: Verdict.WARN, Severity.FAIL: Verdict.FAIL}

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from cestab.audit.agreement import Pair, compare_block
-from cestab.audit.compute import compute_own
-from cestab.audit.conditions import Block, Conditions
-from cestab.audit.evaluate import case_weights, make_cases
-from cestab.audit.plan import plan_arithmetics
-from cestab.audit.request import make_arithmetics
+from cestab.commands.compare.agreement import Pair, compare_block
+from cestab.commands.resolve import make_arithmetics
+from cestab.evaluation.blocks import Block, Conditions
+from cestab.evaluation.compute import compute_own
+from cestab.evaluation.evaluate import case_weights, make_cases
+from cestab.evaluation.plan import plan_arithmetics
 from cestab.formulations import find_formulation
-from cestab.numerics.ball import ExactCase, enclose
 from cestab.numerics.rounding import IntArray, to_ordinal
-from cestab.results.kinds import Objective
+from cestab.truth.balls import ExactCase, enclose
+from cestab.vocabulary.kinds import Objective
 
 NAMES = ("naive", "log-sum-exp", "compensated")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cestab.audit.baseline import list_changes, read_baseline, write_baseline
+from cestab.commands.check.answer import Baseline, BaselineEntry
+from cestab.commands.check.baseline import list_changes, read_baseline, write_baseline
 from cestab.errors import UsageError
-from cestab.results.check import Baseline, BaselineEntry
-from cestab.results.kinds import Coverage, FindingKind, Objective, Summation
-from cestab.results.report import Setting
+from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation
+from cestab.vocabulary.settings import Setting
 
 K = FindingKind
 SETTING = Setting(

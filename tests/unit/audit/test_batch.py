@@ -6,24 +6,24 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from cestab.audit.compare import run_comparison
-from cestab.audit.conditions import Block, Conditions
-from cestab.audit.evaluate import evaluate_block, make_cases
-from cestab.audit.plan import group_by_options, plan_arithmetics, plan_sweep
-from cestab.audit.request import make_arithmetics, make_pair, make_sweep_request
-from cestab.audit.request_case import make_case, make_explain_request
-from cestab.audit.single import run_explain
-from cestab.audit.summary import Summary
-from cestab.audit.sweep import run_sweep
+from cestab.commands.compare.run import run_comparison
+from cestab.commands.explain.case import run_explain
+from cestab.commands.explain.request import make_case, make_explain_request
+from cestab.commands.resolve import make_arithmetics, make_pair, make_sweep_request
+from cestab.commands.sweep.run import run_sweep
 from cestab.errors import UsageError
+from cestab.evaluation.blocks import Block, Conditions
+from cestab.evaluation.evaluate import evaluate_block, make_cases
+from cestab.evaluation.plan import group_by_options, plan_arithmetics, plan_sweep
 from cestab.formulations import FORMULATIONS, Formulation, find_formulation
+from cestab.judgement.summary import Summary
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_quotient, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results.kinds import FindingKind, Objective, Verdict
-from cestab.results.objectives import LossOptions, Reduction
-from cestab.results.requests import SweepRequest
+from cestab.vocabulary.kinds import FindingKind, Objective, Verdict
+from cestab.vocabulary.loss_options import LossOptions, Reduction
+from cestab.vocabulary.requests import SweepRequest
 
 K = FindingKind
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cestab.audit.boundaries import Probe, Search, find_boundaries, refine_runs
-from cestab.audit.conditions import Block, Conditions
-from cestab.audit.evaluate import evaluate_block
-from cestab.audit.summary import Run, Summary, join_runs, outcome_kinds
+from cestab.evaluation.blocks import Block, Conditions
+from cestab.evaluation.boundaries import Probe, Search, find_boundaries, refine_runs
+from cestab.evaluation.evaluate import evaluate_block
+from cestab.judgement.summary import Run, Summary, join_runs, outcome_kinds
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import IntArray, from_ordinal, to_ordinal
-from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 K = FindingKind
 

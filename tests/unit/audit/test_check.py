@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from cestab.audit.check import decide_check
+from cestab.commands.check.answer import Allowance, Baseline, BaselineEntry, CheckAudit, CheckConfig, CheckProblem, CheckReport
+from cestab.commands.check.decide import decide_check
+from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
-from cestab.results.check import Allowance, Baseline, BaselineEntry, CheckAudit, CheckConfig, CheckProblem, CheckReport
-from cestab.results.gate import Location
-from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
-from cestab.results.report import Environment, Finding, LargestError, Place, Report, Setting, SettingResult
-from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.vocabulary.gate import Location
+from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
 
 K, V = FindingKind, Verdict
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import cestab
-from cestab.audit import compute
-from cestab.audit.conditions import Cases
-from cestab.audit.plan import group_by_options, plan_arithmetics
-from cestab.audit.request import make_arithmetics
-from cestab.formulations import ExternalFormulation, find_any_formulation
-from cestab.formulations.adapters.evaluation import Work
+from cestab.commands.resolve import make_arithmetics
+from cestab.evaluation import compute
+from cestab.evaluation.blocks import Cases
+from cestab.evaluation.plan import group_by_options, plan_arithmetics
+from cestab.external.evaluation import Work
+from cestab.external.formulation import ExternalFormulation, find_any_formulation
 from cestab.numerics.target import IndexTarget
-from cestab.results.kinds import Objective, Verdict
+from cestab.vocabulary.kinds import Objective, Verdict
 
 MEAN = """
 import numpy as np

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from cestab.audit.config import make_config
-from cestab.audit.config_file import find_source
+from cestab.commands.check.answer import CheckConfig
+from cestab.commands.check.config import make_config
+from cestab.commands.check.config_file import find_source
 from cestab.errors import UsageError
-from cestab.results.check import CheckConfig
-from cestab.results.kinds import FindingKind
-from cestab.results.requests import AuditRequest, SweepRequest
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.requests import AuditRequest, SweepRequest
 
 DIGITS = Path(__file__).parents[2] / "data" / "digits_logits.npz"
 ONE = '[[audit]]\nformulations = ["naive"]\ndtypes = ["float16"]\n'

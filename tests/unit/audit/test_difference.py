@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from cestab.audit.difference import compare_reports
+from cestab.commands.diff.answer import Change, ChangeRule
+from cestab.commands.diff.run import compare_reports
+from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus, UsageError
-from cestab.results.difference import Change, ChangeRule
-from cestab.results.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
-from cestab.results.report import Environment, Finding, LargestError, Place, Report, Setting, SettingResult
-from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
 
 K, R, V = FindingKind, ChangeRule, Verdict
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

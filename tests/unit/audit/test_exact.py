@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cestab.audit.conditions import Cases, Conditions
-from cestab.audit.evaluate import find_truth, make_cases
-from cestab.audit.exact import decide_exactly
-from cestab.audit.judge import judge_block
-from cestab.audit.rules import CODES, Limits
-from cestab.numerics.ball import ExactCase
+from cestab.evaluation.blocks import Cases, Conditions
+from cestab.evaluation.evaluate import find_truth, make_cases
+from cestab.judgement.doubtful import decide_exactly
+from cestab.judgement.judge import judge_block
+from cestab.judgement.rules import CODES, Limits
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget
-from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.truth.balls import ExactCase
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 K = FindingKind
 NO_FINDING = 0

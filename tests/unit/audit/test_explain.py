@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from flint import arb, ctx
 
-from cestab.audit.explain import MOST_SHOWN
-from cestab.audit.request import make_arithmetics
-from cestab.audit.request_case import make_case, make_explain_request
-from cestab.audit.single import run_explain
-from cestab.audit.spell import spell_exact
-from cestab.numerics.exact import Exact
-from cestab.results.explanation import Cause, Explanation
-from cestab.results.kinds import FindingKind
+from cestab.commands.explain.answer import Cause, Explanation
+from cestab.commands.explain.case import run_explain
+from cestab.commands.explain.numbers import spell_exact
+from cestab.commands.explain.request import make_case, make_explain_request
+from cestab.commands.explain.run import MOST_SHOWN
+from cestab.commands.resolve import make_arithmetics
+from cestab.numerics.exact_numbers import Exact
+from cestab.vocabulary.kinds import FindingKind
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from flint import ctx
 
-from cestab.audit.incidents import Step, find_incident, is_origin, measure_ulps
-from cestab.numerics.exact import Exact
+from cestab.commands.explain.answer import Cause
+from cestab.commands.explain.causes import Step, find_incident, is_origin, measure_ulps
+from cestab.numerics.exact_numbers import Exact
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.tape import ADD_GUARD, STOPPED
-from cestab.results.explanation import Cause
 
 CLIP = "clip({}, 1e-07, 0.9999999)"
 PRODUCT, QUOTIENT, SUM, DIFFERENCE = "{}·{}", "{} / {}", "{} + {}", "{} − {}"

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from cestab.audit.conditions import Block, Failure, Outcome
-from cestab.audit.interruption import evaluate_each
-from cestab.audit.plan import Plan, plan_sweep
-from cestab.audit.request import make_arithmetics, make_sweep_request
-from cestab.audit.summary import Summary
-from cestab.audit.sweep import evaluate_plan
-from cestab.results.kinds import Verdict
+from cestab.commands.resolve import make_arithmetics, make_sweep_request
+from cestab.commands.sweep.run import evaluate_plan
+from cestab.evaluation.blocks import Block, Failure, Outcome, evaluate_each
+from cestab.evaluation.plan import Plan, plan_sweep
+from cestab.judgement.summary import Summary
+from cestab.vocabulary.kinds import Verdict
 
 NAMES = ("naive", "clipped", "online")
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from cestab.audit.conditions import Cases, Conditions
-from cestab.audit.evaluate import find_truth, make_cases, settle
-from cestab.audit.judge import judge_block, judge_hard_outcomes
-from cestab.audit.rules import CODES, KINDS
+from cestab.evaluation.blocks import Cases, Conditions
+from cestab.evaluation.evaluate import find_truth, make_cases, settle
+from cestab.judgement.judge import judge_block, judge_hard_outcomes
+from cestab.judgement.rules import CODES, KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, from_ordinal, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget
-from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 K = FindingKind
 CASES_PER_SETTING = 24

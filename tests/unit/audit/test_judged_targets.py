@@ -10,9 +10,10 @@ import psutil
 import pytest
 
 import cestab
+from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus, UsageError
-from cestab.results.kinds import Coverage, FindingKind, Verdict
-from cestab.results.report import Report, SettingResult
+from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
+from cestab.vocabulary.settings import SettingResult
 
 DATA = Path(__file__).parents[2] / "data" / "targets.py"
 K = FindingKind

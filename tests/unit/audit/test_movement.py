@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from cestab.audit.assemble import place_float
-from cestab.audit.movement import find_movements
+from cestab.commands.diff.answer import ChangeRule
+from cestab.commands.diff.moved_boundaries import find_movements
+from cestab.evaluation.assemble import place_float
 from cestab.numerics.formats import find_format
-from cestab.results.difference import ChangeRule
-from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
-from cestab.results.report import Finding, Interval, LargestError, Place, Setting, SettingResult
+from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.settings import Finding, Interval, LargestError, Place, Setting, SettingResult
 
 FLOAT16 = find_format("float16")
 NAN, INF = FindingKind.NAN_GRADIENT, FindingKind.INF_LOSS

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from cestab import api
-from cestab.audit import reading
-from cestab.audit.reading import parse_json, read_report
-from cestab.audit.restore import load_report
+from cestab.commands.sweep import wire as json_v1
+from cestab.commands.sweep.restore import load_report
 from cestab.errors import UsageError
-from cestab.reports import json_v1
-from cestab.results.requests import AuditRequest
+from cestab.reports import reading
+from cestab.reports.reading import parse_json, read_report
+from cestab.vocabulary.requests import AuditRequest
 
 Edit = Callable[[dict[str, Any]], None]
 

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pytest
 
 from cestab import api
-from cestab.audit import recorded
+from cestab.commands.audit import run as recorded
+from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
 from cestab.numerics.formats import find_format
-from cestab.results.kinds import FindingKind, Verdict
-from cestab.results.report import Report, SettingResult
+from cestab.vocabulary.kinds import FindingKind, Verdict
+from cestab.vocabulary.settings import SettingResult
 
 K = FindingKind
 DIGITS = Path(__file__).parents[2] / "data" / "digits_logits.npz"

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from flint import ctx
 
-from cestab.audit.conditions import Cases
-from cestab.audit.plan import plan_arithmetics
-from cestab.audit.replay import Judged, Replay, find_precision
-from cestab.audit.request import make_arithmetics
+from cestab.commands.explain.replay import Judged, Replay, find_precision
+from cestab.commands.resolve import make_arithmetics
+from cestab.evaluation.blocks import Cases
+from cestab.evaluation.plan import plan_arithmetics
 from cestab.formulations import find_formulation
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import IndexTarget
-from cestab.results.kinds import FindingKind
+from cestab.vocabulary.kinds import FindingKind
 
 K = FindingKind
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pytest
 
 from cestab import api
-from cestab.audit import recorded
-from cestab.audit.request import make_arithmetics, make_audit_request
 from cestab.cases.files.safetensors_files import write_header
-from cestab.cases.recorded import draw_rows
-from cestab.results.kinds import FindingKind
-from cestab.results.report import SettingResult
+from cestab.cases.recording import draw_rows
+from cestab.commands.audit import run as recorded
+from cestab.commands.resolve import make_arithmetics, make_audit_request
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.settings import SettingResult
 
 DIGITS = Path(__file__).parents[2] / "data" / "digits_logits.npz"
 
@@ -125,7 +125,7 @@ def test_an_interrupted_sample_holds_the_rows_that_were_done(monkeypatch: pytest
 
 PEAK = """
 import re, sys
-from cestab.cli.app import run
+from cestab.commands.app import run
 run(sys.argv[1:])
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """

@@ -9,9 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cestab import api
-from cestab.audit.schemas import read_schema, schema_names
-from cestab.results.difference import ChangeRule
-from cestab.results.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Severity, Summation, Verdict
+from cestab.commands.diff.answer import ChangeRule
+from cestab.reports.schemas import read_schema, schema_names
+from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Severity, Summation, Verdict
 
 DOCS = Path(__file__).parents[3] / "docs" / "schema"
 Edit = Callable[[dict[str, Any]], object]

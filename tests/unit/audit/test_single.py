@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cestab.audit.request import make_arithmetics
-from cestab.audit.request_case import make_case, make_explain_request
-from cestab.audit.single import run_explain
+from cestab.commands.explain.answer import Explanation
+from cestab.commands.explain.case import run_explain
+from cestab.commands.explain.request import make_case, make_explain_request
+from cestab.commands.resolve import make_arithmetics
 from cestab.errors import UsageError
-from cestab.results.explanation import Explanation
-from cestab.results.kinds import FindingKind
-from cestab.results.requests import Arithmetics
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.requests import Arithmetics
 
 
 def explain(name: str, dtype: str = "float32", against: str | None = None, **case: Any) -> Explanation:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cestab.audit.conditions import Block, Conditions, merge_results
-from cestab.audit.evaluate import evaluate_block
-from cestab.audit.judge import Judgement
-from cestab.audit.rules import CODES, KINDS
-from cestab.audit.summary import (
+from cestab.evaluation.blocks import Block, Conditions, merge_results
+from cestab.evaluation.evaluate import evaluate_block
+from cestab.judgement.judge import Judgement
+from cestab.judgement.rules import CODES, KINDS
+from cestab.judgement.summary import (
     NO_ERROR,
     Error,
     Run,
@@ -30,7 +30,7 @@ from cestab.audit.summary import (
 )
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format, to_ordinal
-from cestab.results.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
 
 K = FindingKind
 

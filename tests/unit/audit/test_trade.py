@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from cestab.audit.trade import describe_trade, find_harms
-from cestab.results.comparison import BoundaryPair, Relation, SettingComparison
-from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
-from cestab.results.report import Finding, LargestError, Place, Setting, SettingResult
+from cestab.commands.compare.answer import BoundaryPair, Relation, SettingComparison
+from cestab.commands.compare.trade import describe_trade, find_harms
+from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.settings import Finding, LargestError, Place, Setting, SettingResult
 
 K, V = FindingKind, Verdict
 

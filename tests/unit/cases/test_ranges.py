@@ -9,7 +9,7 @@ from cestab.cases.ranges import is_exhaustive, parse_range, resolve_range, sampl
 from cestab.errors import UsageError
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import from_ordinal
-from cestab.results.requests import LogitRange
+from cestab.vocabulary.requests import LogitRange
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from cestab.cases.recorded import LABEL_NAMES, open_recording
+from cestab.cases.recording import LABEL_NAMES, open_recording
 from cestab.errors import UsageError
-from cestab.results.kinds import Objective
+from cestab.vocabulary.kinds import Objective
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
 LOGITS = np.array([[1.5, -2.0, 0.0], [0.25, 8.0, -1.0], [3.0, 3.0, 3.0], [-7.0, 0.5, 9.0]])
@@ -296,7 +296,7 @@ def test_plain_files_need_no_extra_library(tmp_path: Path) -> None:
 
 
 def test_labels_are_checked_a_block_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cestab.cases.recorded.LABELS_PER_BLOCK", 3)
+    monkeypatch.setattr("cestab.cases.recording.LABELS_PER_BLOCK", 3)
     labels = np.array([0, 1, 2, 2, 1, 0, 9, 1, -5, 0])
     assert "row 6 has label 9; from 0 to 2, or -100 to ignore the row is allowed (2 such rows)" in refusal(
         save_pair(tmp_path / "a.npz", np.zeros((10, 3)), labels)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from cestab.cases.targets import TARGET_KINDS, expand_target, make_target
+from cestab.cases.target_kinds import TARGET_KINDS, expand_target, make_target
 from cestab.errors import UsageError
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.target import DenseTarget, IndexTarget
-from cestab.results.kinds import Objective
+from cestab.vocabulary.kinds import Objective
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
 INF = np.inf

@@ -15,8 +15,8 @@ from cestab.formulations.registry import ADDED, find_recipe
 from cestab.numerics import tape
 from cestab.numerics.formats import FORMATS
 from cestab.primitives import Array, Fused, Target, exp, log, max_over_classes, pick, softmax, subtract_target, sum_over_classes
-from cestab.results.kinds import Objective, Verdict
-from cestab.results.objectives import LossOptions
+from cestab.vocabulary.kinds import Objective, Verdict
+from cestab.vocabulary.loss_options import LossOptions
 
 DATA = Path(__file__).parents[2] / "data" / "targets.py"
 

@@ -12,8 +12,8 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.tape import Array, exp, max_over_classes, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results.kinds import Objective
-from cestab.results.objectives import LossOptions
+from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.loss_options import LossOptions
 
 SOFTMAX = (
     "naive",

@@ -12,7 +12,7 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.results.kinds import Objective
+from cestab.vocabulary.kinds import Objective
 
 NAMES = families()[Objective.SOFTMAX_CROSS_ENTROPY]
 STABLE = ("log-sum-exp", "log-softmax", "online", "online:chunk=1", "online:chunk=2", "compensated")

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from cestab.errors import UsageError
-from cestab.formulations.adapters.channel import BYTES, Channel, map_memory, open_memory
-from cestab.formulations.adapters.client import describe_target, end_targets, evaluate_target
-from cestab.formulations.adapters.evaluation import Work
-from cestab.formulations.adapters.names import parse_target_name
+from cestab.external.evaluation import Work
+from cestab.external.names import parse_target_name
+from cestab.external.process.channel import BYTES, Channel, map_memory, open_memory
+from cestab.external.process.client import describe_target, end_targets, evaluate_target
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import find_format
 from cestab.numerics.target import IndexTarget
-from cestab.results.objectives import NO_OPTIONS
-from cestab.results.targets import DEFAULT_GUARD
+from cestab.vocabulary.external import DEFAULT_GUARD
+from cestab.vocabulary.loss_options import NO_OPTIONS
 
 FRAMEWORKS = ("jax", "keras", "optax", "tensorflow", "torch")
 IMPORTED = f"""

@@ -11,7 +11,7 @@ import pytest
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, from_ordinal, to_ordinal
-from cestab.results.kinds import Fp8Overflow, Summation
+from cestab.vocabulary.kinds import Fp8Overflow, Summation
 
 NARROW = [fmt for fmt in FORMATS.values() if fmt.is_narrow]
 SUMMED = [FORMATS[name] for name in ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")]

@@ -10,8 +10,8 @@ import pytest
 from flint import arb, ctx
 from mpmath import mp, mpf
 
-from cestab.numerics.ball import Ball, ExactCase, enclose, precision, refine
-from cestab.results.kinds import Objective
+from cestab.truth.balls import Ball, ExactCase, enclose, precision, refine
+from cestab.vocabulary.kinds import Objective
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
 DOUBLINGS = [128, 256, 512, 1024, 2048, 4096]

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from cestab.numerics.exact import Exact, ExactArithmetic, MixedArithmetic, Special, round_exact, to_exact_array
+from cestab.numerics.exact_numbers import Exact, ExactArithmetic, MixedArithmetic, Special, round_exact, to_exact_array
 from cestab.numerics.formats import FORMATS, Format
-from cestab.results.kinds import Fp8Overflow, Summation
+from cestab.vocabulary.kinds import Fp8Overflow, Summation
 
 DIGITS, BITS = 400, 1500
 SPECIALS = (-math.inf, -2.0, -1.0, 0.0, 1.0, 2.0, math.inf, math.nan)

@@ -11,14 +11,14 @@ import pytest
 from flint import arb, ctx
 from mpmath import mp, mpf
 
-from cestab.numerics.ball import ExactCase, enclose
 from cestab.numerics.formats import FORMATS
-from cestab.numerics.objectives import OBJECTIVES
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.numerics.truth import evaluate_truth
-from cestab.results.kinds import Objective
-from cestab.results.objectives import LossOptions, Reduction
+from cestab.truth.balls import ExactCase, enclose
+from cestab.truth.objectives import OBJECTIVES
+from cestab.truth.tiers import evaluate_truth
+from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.loss_options import LossOptions, Reduction
 
 INF = math.inf
 BATCH = {"batch": 5, "reduction": Reduction.SUM}

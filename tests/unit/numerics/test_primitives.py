@@ -7,12 +7,12 @@ import pytest
 from flint import arb, ctx
 
 from cestab.numerics.arithmetic import Arithmetic
-from cestab.numerics.exact import Exact, ExactArithmetic, Special, to_exact_array
+from cestab.numerics.exact_numbers import Exact, ExactArithmetic, Special, to_exact_array
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.primitives import mean_over_classes, power
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.tape import Tape
-from cestab.results.kinds import Summation
+from cestab.vocabulary.kinds import Summation
 
 INF = float("inf")
 BASES = [0.0, 2.0**-10, 0.3, 0.7, 1.0, 1.5]

@@ -14,7 +14,7 @@ from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.tape import Array, Tape
 from cestab.numerics.target import DenseTarget, IndexTarget
-from cestab.results.kinds import Summation
+from cestab.vocabulary.kinds import Summation
 
 RECORDED = json.loads((Path(__file__).parents[2] / "reference" / "torch_primitives.json").read_text())["dtypes"]
 SIXTEEN_BITS = ("float16", "bfloat16")

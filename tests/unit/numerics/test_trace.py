@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cestab.numerics.arithmetic import Arithmetic
-from cestab.numerics.exact import Exact, ExactArithmetic, MixedArithmetic
+from cestab.numerics.exact_numbers import Exact, ExactArithmetic, MixedArithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import ALIAS, Array, exp, log, sum_over_classes

@@ -10,12 +10,12 @@ import pytest
 from mpmath import mp, mpf
 
 from cestab.cases.patterns import PATTERNS, has_truth, make_logits
-from cestab.cases.targets import TARGET_KINDS, make_target
+from cestab.cases.target_kinds import TARGET_KINDS, make_target
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.numerics.truth import Truth, evaluate_truth
-from cestab.results.kinds import Objective
+from cestab.truth.tiers import Truth, evaluate_truth
+from cestab.vocabulary.kinds import Objective
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
 TARGETS = [

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from cestab.commands.check.answer import CheckAudit, CheckConfig, CheckedAudit, CheckProblem, CheckReport, Stale, StaleSource
+from cestab.commands.check.gate import to_gate
+from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
-from cestab.reports.check_gate import to_gate
-from cestab.results.check import CheckAudit, CheckConfig, CheckedAudit, CheckProblem, CheckReport, Stale, StaleSource
-from cestab.results.gate import Level, Location
-from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
-from cestab.results.report import Environment, Finding, LargestError, Place, Report, Setting, SettingResult
-from cestab.results.requests import Arithmetics, LogitRange, SweepRequest
+from cestab.vocabulary.gate import Level, Location
+from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
+from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
 
 K = FindingKind
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

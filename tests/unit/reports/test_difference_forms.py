@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from jsonschema import Draft202012Validator
 
-from cestab.audit.schemas import read_schema
+from cestab.commands.diff import wire as difference_json
+from cestab.commands.diff.answer import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
+from cestab.commands.diff.sentences import COLUMNS, describe_change, render_csv, render_markdown, to_gate
 from cestab.errors import ExitStatus
-from cestab.reports import difference_json
-from cestab.reports.difference import COLUMNS, describe_change, render_csv, render_markdown, to_gate
-from cestab.results.difference import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
-from cestab.results.gate import Level
-from cestab.results.kinds import Objective, Summation
-from cestab.results.report import Setting
+from cestab.reports.schemas import read_schema
+from cestab.vocabulary.gate import Level
+from cestab.vocabulary.kinds import Objective, Summation
+from cestab.vocabulary.settings import Setting
 
 R = ChangeRule
 SETTING = Setting(

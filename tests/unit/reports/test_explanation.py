@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from cestab.reports import explanation_json, explanation_table, walkthrough
-from cestab.results.explanation import Cause, Entry, Explanation, Number, Operation, Outcome, RootCause
-from cestab.results.kinds import FindingKind, Objective, Summation
-from cestab.results.report import Environment, Setting
-from cestab.results.requests import Arithmetics, ExplainRequest, GivenCase
-from cestab.results.walkthrough import WalkthroughRow
+from cestab.commands.explain import table as explanation_table
+from cestab.commands.explain import walkthrough
+from cestab.commands.explain import wire as explanation_json
+from cestab.commands.explain.answer import Cause, Entry, Explanation, Number, Operation, Outcome, RootCause
+from cestab.commands.explain.walkthrough import WalkthroughRow
+from cestab.vocabulary.kinds import FindingKind, Objective, Summation
+from cestab.vocabulary.requests import Arithmetics, ExplainRequest, GivenCase
+from cestab.vocabulary.settings import Environment, Setting
 
 INF = Number(math.inf, "inf", "inf")
 NAN = Number(math.nan, "nan", "nan")

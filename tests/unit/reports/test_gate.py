@@ -6,24 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from cestab.commands.sweep import markdown
+from cestab.commands.sweep import markdown, table
+from cestab.commands.sweep import rows as csv_v1
+from cestab.commands.sweep.answer import Recommendation, Report
+from cestab.commands.sweep.gate import to_gate
 from cestab.errors import ExitStatus
-from cestab.reports import csv_v1, table
-from cestab.reports.gate import to_gate
-from cestab.results.gate import GateCase, GateReport, Level, Problem
-from cestab.results.kinds import Coverage, FindingKind, Objective, Summation, Verdict
-from cestab.results.report import (
-    Environment,
-    Finding,
-    LargestError,
-    Place,
-    Recommendation,
-    Report,
-    RoundingCost,
-    Setting,
-    SettingResult,
-)
-from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.reports import summary
+from cestab.vocabulary.gate import GateCase, GateReport, Level, Problem
+from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, RoundingCost, Setting, SettingResult
 
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
 PLAIN = Setting("naive", SOFTMAX, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0)
@@ -158,7 +150,7 @@ def test_hostile_text_survives_csv_and_cannot_break_markdown(text: str) -> None:
     report = sweep(result(setting, Verdict.UNSUPPORTED, reason=text))
     (line,) = read_csv(report)
     assert (line["formulation"], line["reason"]) == (text, text)
-    for form in (markdown.render(report), markdown.render_gate(to_gate(report))):
+    for form in (markdown.render(report), summary.render_gate(to_gate(report))):
         rows = [row for row in form.splitlines() if row.startswith("| ")]
         assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
         assert "<b>" not in form
@@ -192,11 +184,11 @@ def test_a_summary_begins_with_what_is_gated_and_ends_before_it_is_too_long() ->
         GateCase("h", "k", (), error="it crashed"),
         GateCase("h", "l", (), partly="no gradient"),
     )
-    lines = markdown.render_gate(GateReport("check", "1", "headline", cases, ExitStatus.GATE_FAILED)).splitlines()
+    lines = summary.render_gate(GateReport("check", "1", "headline", cases, ExitStatus.GATE_FAILED)).splitlines()
     assert lines[0] == "### headline"
     assert lines[2] == "cestab check: 1 gated, in 4 settings; exit status 1"
     assert lines[6] == "| gated | f, n | moved-boundary | it moved |"
     assert lines[-1] == "and 104 more"
     assert len([line for line in lines if line.startswith("| ")]) == 202
-    few = markdown.render_gate(GateReport("check", "1", "headline", cases[2:], ExitStatus.NOT_AUDITED)).splitlines()
+    few = summary.render_gate(GateReport("check", "1", "headline", cases[2:], ExitStatus.NOT_AUDITED)).splitlines()
     assert few[-2:] == ["| error | h, k | not audited | it crashed |", "| warning | h, l | partly judged | no gradient |"]

@@ -6,21 +6,11 @@ from typing import Any, NoReturn
 
 import pytest
 
-from cestab.reports import json_v1
-from cestab.results.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
-from cestab.results.report import (
-    Environment,
-    Finding,
-    Interval,
-    LargestError,
-    Place,
-    Recommendation,
-    Report,
-    RoundingCost,
-    Setting,
-    SettingResult,
-)
-from cestab.results.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.commands.sweep import wire as json_v1
+from cestab.commands.sweep.answer import Recommendation, Report
+from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.vocabulary.settings import Environment, Finding, Interval, LargestError, Place, RoundingCost, Setting, SettingResult
 
 K = FindingKind
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY

@@ -1,1 +1,1 @@
-"""`cestab sweep`: logits and targets across ranges and formats."""
+"""sweep."""

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from cestab.formulations.adapters.callable import NumpyEngine
-from cestab.formulations.adapters.engine import Numbers
-from cestab.formulations.adapters.evaluation import LoadedTarget, Work
-from cestab.formulations.adapters.names import parse_target_name
+from cestab.external.engines.base import Numbers
+from cestab.external.engines.numpy import NumpyEngine
+from cestab.external.evaluation import LoadedTarget, Work
+from cestab.external.names import parse_target_name
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import IndexTarget, Target
-from cestab.results.objectives import NO_OPTIONS, LossOptions
+from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 
 FORMAT_NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
 DATA = Path(__file__).parents[3] / "data" / "targets.py"

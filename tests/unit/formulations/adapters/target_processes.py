@@ -7,16 +7,16 @@ import numpy as np
 import psutil
 import pytest
 
-from cestab.formulations.adapters.client import end_targets, evaluate_target
-from cestab.formulations.adapters.engine import Numbers
-from cestab.formulations.adapters.evaluation import Work
-from cestab.formulations.adapters.names import TargetName, parse_target_name
+from cestab.external.engines.base import Numbers
+from cestab.external.evaluation import Work
+from cestab.external.names import TargetName, parse_target_name
+from cestab.external.process.client import end_targets, evaluate_target
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.target import IndexTarget
-from cestab.results.kinds import Summation
-from cestab.results.objectives import NO_OPTIONS
-from cestab.results.targets import Guard
+from cestab.vocabulary.external import Guard
+from cestab.vocabulary.kinds import Summation
+from cestab.vocabulary.loss_options import NO_OPTIONS
 
 DATA = Path(__file__).parents[3] / "data" / "targets.py"
 LOGITS = np.array([[0.0, 2.0], [0.0, -1.0]], dtype=np.float32)

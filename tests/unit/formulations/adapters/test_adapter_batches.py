@@ -9,8 +9,8 @@ import pytest
 from numpy_targets import INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, work_of
 
 from cestab.errors import UsageError
-from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
-from cestab.results.objectives import LossOptions, Reduction
+from cestab.external.engines.base import Numbers, TargetError, UnsupportedError
+from cestab.vocabulary.loss_options import LossOptions, Reduction
 
 BATCH = LossOptions(batch=4)
 

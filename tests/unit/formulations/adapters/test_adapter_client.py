@@ -24,12 +24,12 @@ from target_processes import (
 )
 
 from cestab.errors import UsageError
-from cestab.formulations.adapters import client
-from cestab.formulations.adapters.client import describe_target, end_targets, evaluate_target, start_target
-from cestab.formulations.adapters.engine import TargetError, UnsupportedError
-from cestab.formulations.adapters.names import parse_target_name
-from cestab.results.kinds import Summation
-from cestab.results.targets import GradientSource, Guard
+from cestab.external.engines.base import TargetError, UnsupportedError
+from cestab.external.names import parse_target_name
+from cestab.external.process import client
+from cestab.external.process.client import describe_target, end_targets, evaluate_target, start_target
+from cestab.vocabulary.external import GradientSource, Guard
+from cestab.vocabulary.kinds import Summation
 
 
 def failure_of(function: str, guard: Guard = PATIENT) -> str:
@@ -256,7 +256,7 @@ def test_a_forked_process_neither_asks_nor_ends_those_of_its_parent() -> None:
 CALLER = """
 import sys
 from target_processes import PATIENT, ask, find_children, name_of
-from cestab.formulations.adapters.client import start_target
+from cestab.external.process.client import start_target
 start_target(name_of("hangs"), PATIENT)
 print(find_children()[0].pid, flush=True)
 ask("hangs")

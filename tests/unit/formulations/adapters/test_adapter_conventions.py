@@ -5,12 +5,12 @@ import inspect
 import pytest
 
 from cestab.errors import UsageError
-from cestab.formulations import ExternalFormulation, find_any_formulation
-from cestab.formulations.adapters import ADAPTERS
-from cestab.formulations.adapters.conventions import KNOWN, Convention, Input, Order, Output, TargetForm, find_convention
-from cestab.formulations.adapters.engine import find_order
-from cestab.formulations.adapters.names import parse_target_name
-from cestab.results.kinds import Objective
+from cestab.external import ADAPTERS
+from cestab.external.conventions import KNOWN, Convention, Input, Order, Output, TargetForm, find_convention
+from cestab.external.engines.base import find_order
+from cestab.external.formulation import ExternalFormulation, find_any_formulation
+from cestab.external.names import parse_target_name
+from cestab.vocabulary.kinds import Objective
 
 SOFTMAX, BINARY, FOCAL = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY, Objective.FOCAL_LOSS
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cestab.errors import UsageError
-from cestab.formulations.adapters.callable import NumpyEngine
-from cestab.formulations.adapters.declared import make_call, refuse_hidden_options, refuse_unknown_keywords
-from cestab.formulations.adapters.names import parse_target_name
-from cestab.formulations.adapters.options import read_options
+from cestab.external.declared import make_call, refuse_hidden_options, refuse_unknown_keywords
+from cestab.external.engines.numpy import NumpyEngine
+from cestab.external.loss_options import read_options
+from cestab.external.names import parse_target_name
 from cestab.numerics.formats import FORMATS
-from cestab.results.objectives import NO_OPTIONS
+from cestab.vocabulary.loss_options import NO_OPTIONS
 
 
 def call_of(text: str, found: object, dtype: str = "float32", classes: int = 3) -> Any:

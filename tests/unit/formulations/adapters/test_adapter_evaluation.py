@@ -8,16 +8,16 @@ import pytest
 from numpy_targets import DATA, FORMAT_NAMES, INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, target_of, work_of
 
 from cestab.errors import UsageError
-from cestab.formulations.adapters.engine import Numbers, TargetError, UnsupportedError
-from cestab.formulations.adapters.evaluation import MOST_NUMBERS
-from cestab.formulations.adapters.loading import load
-from cestab.formulations.adapters.names import parse_target_name
-from cestab.formulations.adapters.options import read_options
+from cestab.external.engines.base import Numbers, TargetError, UnsupportedError
+from cestab.external.evaluation import MOST_NUMBERS
+from cestab.external.loading import load
+from cestab.external.loss_options import read_options
+from cestab.external.names import parse_target_name
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget
-from cestab.results.kinds import Summation
-from cestab.results.targets import GradientSource
+from cestab.vocabulary.external import GradientSource
+from cestab.vocabulary.kinds import Summation
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cestab.errors import UsageError
-from cestab.formulations.adapters.loading import load
+from cestab.external.loading import load
 
 LOSSES = """
 import helper

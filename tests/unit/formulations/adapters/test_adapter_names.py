@@ -3,9 +3,9 @@
 import pytest
 
 from cestab.errors import UsageError
-from cestab.formulations import find_any_formulation
-from cestab.formulations.adapters import ADAPTERS, is_target_name
-from cestab.formulations.adapters.names import choose, parse_target_name, parse_value
+from cestab.external import ADAPTERS, is_target_name
+from cestab.external.formulation import find_any_formulation
+from cestab.external.names import choose, parse_target_name, parse_value
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 import pytest
 
 from cestab.errors import UsageError
-from cestab.formulations import find_any_formulation
-from cestab.formulations.adapters.callable import NumpyEngine
-from cestab.formulations.adapters.names import parse_target_name
-from cestab.formulations.adapters.options import read_options
-from cestab.results.objectives import NO_OPTIONS, LossOptions
+from cestab.external.engines.numpy import NumpyEngine
+from cestab.external.formulation import find_any_formulation
+from cestab.external.loss_options import read_options
+from cestab.external.names import parse_target_name
+from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 
 
 def options_of(parameters: str) -> LossOptions:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from target_processes import DATA, PATIENT, find_children, no_process_is_left, work_of  # noqa: F401  # a fixture
 
-from cestab.audit.targets import loaded_targets
 from cestab.errors import UsageError
-from cestab.formulations.adapters.client import describe_target, end_targets, evaluate_target
-from cestab.formulations.adapters.engine import TargetError
-from cestab.formulations.adapters.names import TargetName, parse_target_name
-from cestab.results.targets import Guard
+from cestab.external.engines.base import TargetError
+from cestab.external.loaded import loaded_targets
+from cestab.external.names import TargetName, parse_target_name
+from cestab.external.process.client import describe_target, end_targets, evaluate_target
+from cestab.vocabulary.external import Guard
 
 
 def loader(folder: Path, source: str) -> TargetName:

@@ -1,0 +1,101 @@
+"""The application: commands, and the one place where errors become sentences and exit statuses."""
+
+import io
+import json
+import signal
+import sys
+import traceback
+from itertools import pairwise
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from cestab.commands.audit.command import audit
+from cestab.commands.capture import capture
+from cestab.commands.check.command import check
+from cestab.commands.compare.command import compare
+from cestab.commands.diff.command import diff
+from cestab.commands.explain.command import explain
+from cestab.commands.list import list_registry
+from cestab.commands.output import drop_output, tell, write_text
+from cestab.commands.schema import schema
+from cestab.commands.sweep.command import sweep
+from cestab.errors import ExitStatus, UsageError
+
+app = typer.Typer(
+    name="cestab",
+    help="Numerical stability auditor for cross-entropy loss and its backpropagation.",
+    epilog="Exit status: 0 done, 1 the gate found something, 2 wrong usage or input, 3 a setting could not be audited, "
+    "70 a defect of cestab, 130 interrupted.",
+    pretty_exceptions_enable=False,
+)
+app.command()(sweep)
+app.command()(compare)
+app.command()(explain)
+app.command()(audit)
+app.command()(capture)
+app.command()(diff)
+app.command()(check)
+app.command("list")(list_registry)
+app.command()(schema)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib import metadata
+
+        typer.echo(f"cestab {metadata.version('cestab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Numerical stability auditor for cross-entropy loss and its backpropagation."""
+
+
+def main() -> None:
+    """Run the command line and exit; being terminated ends it as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # what JSON is by its standard; the tables' signs are in no narrower one
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; return its exit status."""
+    try:
+        status = int(app(arguments or ["--help"], standalone_mode=False) or 0)
+        sys.stdout.flush()
+    except UsageError as error:
+        return _refuse(str(error), arguments, error.status)
+    except TyperException as error:
+        return _refuse(error.format_message(), arguments)
+    except MemoryError as error:
+        return _refuse(f"not enough memory for this request; fewer classes need less ({error})", arguments)
+    except (BrokenPipeError, SystemExit):  # rich ends the program when nobody reads its help any more
+        drop_output(sys.stdout)
+        return ExitStatus.DONE
+    except (KeyboardInterrupt, typer.Abort):
+        status = ExitStatus.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the last resort: a defect of ours must not look like a failed gate
+        traceback.print_exc()
+        tell(f"a defect of cestab itself, please report it: {type(error).__name__}: {error}")
+        return ExitStatus.INTERNAL
+    if status == ExitStatus.INTERRUPTED:  # caught by typer or here
+        tell("interrupted")
+    return status
+
+
+def _refuse(sentence: str, arguments: list[str], status: ExitStatus = ExitStatus.USAGE) -> int:
+    """Tell in one sentence why there is no result, to a caller who asked for JSON as `cestab.error/1`, too."""
+    tell(sentence)
+    if "--json" in arguments or "--output-format=json" in arguments or ("--output-format", "json") in pairwise(arguments):
+        error = {"schema": "cestab.error/1", "status": int(status), "message": sentence}
+        write_text(json.dumps(error, indent=2, ensure_ascii=False) + "\n", sys.stdout)
+    return status

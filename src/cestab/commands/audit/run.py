@@ -1,0 +1,231 @@
+"""Run an audit of recorded logits: the same judgement as a sweep, row by row of a file."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cestab.cases.recording import Recording, draw_rows, make_recorded_target, open_recording, round_logits
+from cestab.commands.reproduce import row_command
+from cestab.commands.sweep.advice import explain_failures, recommend
+from cestab.commands.sweep.answer import Report
+from cestab.evaluation.assemble import (
+    assemble_failure,
+    find_verdict,
+    make_findings,
+    make_largest,
+    make_setting,
+    place_row,
+    tell_unjudged,
+)
+from cestab.evaluation.blocks import Cases, Conditions, Failure, attempt
+from cestab.evaluation.environment import describe_environment, ignore_progress, version
+from cestab.evaluation.evaluate import evaluate_at, find_truth, judge_cases
+from cestab.evaluation.plan import NUMBERS_PER_BLOCK, group_by_options, plan_arithmetics
+from cestab.external.formulation import find_any_formulation
+from cestab.external.loaded import loaded_targets
+from cestab.judgement.judge import Judgement, measure_ulps
+from cestab.judgement.rules import KINDS
+from cestab.judgement.summary import NO_ERROR, Error, Summary, largest_error
+from cestab.numerics.rounding import FloatArray, IntArray
+from cestab.truth.tiers import Truth
+from cestab.vocabulary.kinds import Coverage, Severity
+from cestab.vocabulary.requests import AuditRequest
+from cestab.vocabulary.settings import Place, RoundingCost, SettingResult
+
+WORST_ROWS = 5
+Doubles = npt.NDArray[np.float64]
+_SEVERITY_RANK = np.array([0, *({Severity.NOTE: 0, Severity.WARN: 1, Severity.FAIL: 2}[kind.severity] for kind in KINDS)])
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Largest change of loss and gradient by rounding the logits: in ulps with the row, and as such."""
+
+    loss: Error = NO_ERROR
+    loss_change: float = 0.0
+    gradient: Error = NO_ERROR
+    gradient_change: float = 0.0
+
+    def merge(self, other: "Cost") -> "Cost":
+        return Cost(
+            other.loss if other.loss.is_worse_than(self.loss) else self.loss,
+            max(self.loss_change, other.loss_change),
+            other.gradient if other.gradient.is_worse_than(self.gradient) else self.gradient,
+            max(self.gradient_change, other.gradient_change),
+        )
+
+
+@dataclass(frozen=True)
+class RankedRow:
+    """A row with a finding: severity rank, error, row."""
+
+    rank: int
+    error: Error
+
+    @property
+    def key(self) -> tuple[int, float, int]:
+        return -self.rank, -self.error.ulps, self.error.position
+
+
+@dataclass(frozen=True)
+class RowTotals:
+    """What is kept of one formulation under one set of conditions."""
+
+    summary: Summary = field(default_factory=Summary)
+    worst: tuple[RankedRow, ...] = ()
+    failure: Failure | None = None
+
+    def merge(self, other: "RowTotals") -> "RowTotals":
+        if self.failure is not None or other.failure is not None:
+            return RowTotals(failure=self.failure or other.failure)
+        worst = sorted(self.worst + other.worst, key=lambda row: row.key)[:WORST_ROWS]
+        return RowTotals(self.summary.merge(other.summary), tuple(worst))
+
+
+@dataclass(frozen=True)
+class GroupTotals:
+    """What is kept of one set of conditions: totals by formulation, and the cost of rounding."""
+
+    conditions: Conditions
+    own: dict[str, RowTotals]
+    cost: Cost = Cost()
+
+    def merge(self, other: "GroupTotals") -> "GroupTotals":
+        own = {name: totals.merge(other.own[name]) for name, totals in self.own.items()}
+        return replace(self, own=own, cost=self.cost.merge(other.cost))
+
+
+def run_audit(
+    request: AuditRequest, *, progress: Callable[[int, int], Any] = ignore_progress, folder: Path | None = None
+) -> Report:
+    """Return the report of recorded logits; `progress` hears of rows done. Ctrl-C ends it with the rows that are done.
+
+    The files are named relative to `folder`, else to the current one.
+    """
+    where = folder or Path()
+    labels_file = None if request.labels is None else str(where / request.labels)
+    source = (str(where / request.file), labels_file, request.objective, request.class_axis, request.ignore_index)
+    with loaded_targets(request.formulations, request.guard) as targets, open_recording(*source) as recording:
+        totals = list(_begin_totals(request, recording.classes))
+        drawn = draw_rows(recording.rows, request.sample, request.seed)
+        wanted = recording.rows if drawn is None else drawn.size
+        done, ignored, is_interrupted = 0, 0, False
+        try:
+            for count, rows, logits, labels in _blocks(recording, drawn, request.ignore_index):
+                totals = [total.merge(_audit_block(total, rows, logits, labels)) for total in totals]
+                done, ignored = done + count, ignored + count - rows.size
+                progress(done, wanted)
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            is_interrupted = True
+    results = tuple(_assemble(request, group, name) for name in request.formulations for group in totals if name in group.own)
+    escalated = sum(own.summary.escalated for group in totals for own in group.own.values())
+    advice = recommend(results), explain_failures(results)
+    environment = describe_environment(targets)
+    return Report(version(), environment, request, results, *advice, escalated, done, ignored, is_interrupted)
+
+
+def _begin_totals(request: AuditRequest, classes: int) -> Iterator[GroupTotals]:
+    """Yield the totals of no rows for every set of conditions, those that only formulations of some options have apart."""
+    for options, names in group_by_options(request.formulations).items():
+        for conditions in plan_arithmetics(request.arithmetics, request.objective, options, request.guard):
+            yield GroupTotals(replace(conditions, classes=classes), {name: RowTotals() for name in names})
+
+
+def _blocks(
+    recording: Recording, drawn: IntArray | None, ignore_index: int
+) -> Iterator[tuple[int, IntArray, Doubles, npt.NDArray[Any]]]:
+    """Yield (rows read, and of those that count: their numbers, logits (classes, rows), labels), of the drawn rows or all."""
+    size = max(1, NUMBERS_PER_BLOCK // recording.classes)
+    for start in range(0, recording.rows if drawn is None else drawn.size, size):
+        stop = min(start + size, recording.rows)
+        rows = np.arange(start, stop) if drawn is None else drawn[start : start + size]
+        logits, labels = recording.read(slice(start, stop) if drawn is None else rows)
+        is_binary = recording.objective.is_binary
+        kept = np.ones(labels.shape, dtype=np.bool_) if is_binary else labels != ignore_index
+        yield rows.size, rows[kept], np.ascontiguousarray(logits[:, kept]), labels[kept]
+
+
+def _audit_block(group: GroupTotals, rows: npt.NDArray[Any], originals: Doubles, labels: npt.NDArray[Any]) -> GroupTotals:
+    """Judge one block under the conditions of a group; a formulation that has failed is not tried again."""
+    conditions = group.conditions
+    rounded, is_kept = round_logits(originals, conditions.fmt)
+    undefined = rows.size - int(np.count_nonzero(is_kept))
+    cases = Cases(rows, rounded, make_recorded_target(conditions.objective, conditions.fmt, labels)).select(is_kept)
+    truth = find_truth(conditions, cases, precise=True)
+    own = {}
+    for name, total in group.own.items():
+        judge = partial(judge_cases, conditions, find_any_formulation(name), cases, truth, has_map=False, undefined=undefined)
+        judged = attempt(judge) if total.failure is None else total.failure
+        if isinstance(judged, Failure):
+            own[name] = RowTotals(failure=judged)
+        else:
+            own[name] = RowTotals(judged[1], _rank_rows(cases.positions, judged[0]))
+    return GroupTotals(conditions, own, _measure_cost(conditions, cases, originals[:, is_kept], truth))
+
+
+def _rank_rows(rows: npt.NDArray[Any], judgement: Judgement) -> tuple[RankedRow, ...]:
+    """Return the worst rows of a block: by severity, then by error, then the first."""
+    rank = np.maximum(_SEVERITY_RANK[judgement.loss_codes], _SEVERITY_RANK[judgement.gradient_codes])
+    ulps = np.nan_to_num(np.fmax(judgement.loss_ulps, judgement.gradient_ulps), nan=-1.0, posinf=np.inf)
+    chosen = np.lexsort((rows, -ulps, -rank))[:WORST_ROWS]
+    return tuple(RankedRow(int(rank[i]), Error(float(ulps[i]), int(rows[i]))) for i in chosen if rank[i])
+
+
+def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, truth: Truth) -> Cost:
+    """Compare the truth at the rounded logits with the truth at the logits as recorded."""
+    if not cases.positions.size:
+        return Cost()
+    exact = evaluate_at(conditions, np.ascontiguousarray(originals), cases.target, precise=False)
+    plain = find_truth(conditions, cases, precise=False) if truth.loss_low is not None else truth
+    with np.errstate(invalid="ignore"):
+        loss_change, gradient_change = np.abs(plain.loss - exact.loss), np.abs(plain.gradient - exact.gradient)
+    loss_ulps, gradient_ulps = (
+        measure_ulps(loss_change[np.newaxis], exact.loss[np.newaxis], conditions.fmt),
+        measure_ulps(gradient_change, exact.gradient, conditions.fmt),
+    )
+    return Cost(
+        largest_error(cases.positions, loss_ulps),
+        float(np.fmax.reduce(loss_change, initial=0.0)),
+        largest_error(cases.positions, gradient_ulps),
+        float(np.max(gradient_change)),
+    )
+
+
+def _assemble(request: AuditRequest, group: GroupTotals, name: str) -> SettingResult:
+    conditions, own = group.conditions, group.own[name]
+    if own.failure is not None:
+        return assemble_failure(conditions, name, own.failure, Coverage.RECORDED)
+    summary = own.summary
+
+    def reproduce(place: Place) -> str:
+        return row_command(conditions, name, request, place.position)
+
+    return SettingResult(
+        make_setting(conditions, name),
+        find_verdict(summary),
+        summary.cases,
+        summary.undefined,
+        summary.ties,
+        Coverage.RECORDED,
+        make_findings(summary, place_row, reproduce),
+        make_largest(summary, place_row),
+        worst_rows=tuple(_place_error(row.error) for row in own.worst),
+        rounding_cost=_place_cost(group.cost),
+        reason=tell_unjudged(summary),
+    )
+
+
+def _place_cost(cost: Cost) -> RoundingCost:
+    loss, gradient = (_place_error(error) if error.ulps >= 0 else None for error in (cost.loss, cost.gradient))
+    return RoundingCost(loss, cost.loss_change, gradient, cost.gradient_change)
+
+
+def _place_error(error: Error) -> Place:
+    return replace(place_row(error.position), ulps=error.ulps if error.ulps >= 0 else None)

@@ -1,0 +1,192 @@
+"""What `cestab check` is told and answers: the audits of a project, its baseline, and what their findings are taken for."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cestab.commands.sweep.answer import Report
+from cestab.errors import ExitStatus
+from cestab.vocabulary.gate import Location
+from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
+from cestab.vocabulary.requests import AuditRequest, SweepRequest
+from cestab.vocabulary.settings import Environment, Finding, Setting, SettingResult
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """A finding that is accepted, and why. None matches everything; `start` is the |t| from which on it is expected."""
+
+    finding: FindingKind
+    reason: str
+    formulation: str | None = None
+    dtype: str | None = None
+    pattern: str | None = None
+    classes: int | None = None
+    target: str | None = None
+    start: float | None = None
+
+    def matches(self, setting: Setting) -> bool:
+        """Whether it speaks of the setting."""
+        pairs = (
+            (self.formulation, setting.formulation),
+            (self.dtype, setting.dtype),
+            (self.pattern, setting.pattern),
+            (self.classes, setting.classes),
+            (self.target, setting.target),
+        )
+        return all(own is None or own == other for own, other in pairs)
+
+
+@dataclass(frozen=True)
+class CheckAudit:
+    """One audit of a configuration; `location` is its table there."""
+
+    name: str
+    request: SweepRequest | AuditRequest
+    allow: tuple[Allowance, ...]
+    location: Location
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """The audits of a project; `baseline` is the path of its file, `baseline_name` how it is shown.
+
+    Names of losses that are not cestab's are relative to `folder`, as seen from the current one.
+    """
+
+    file: str
+    audits: tuple[CheckAudit, ...]
+    baseline: str | None = None
+    baseline_name: str | None = None
+    folder: str = "."
+
+
+BaselineKey = tuple[str, Setting, FindingKind]  # the first is the audit's name
+
+
+@dataclass(frozen=True)
+class BaselineEntry:
+    """A finding that is known: its cases, and of a sweep where it begins: t as its decimal reads, and in hexadecimal."""
+
+    cases: int
+    coverage: Coverage
+    t: float | None = None
+    hexadecimal: str | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The float at which it begins, exactly."""
+        return None if self.hexadecimal is None else float.fromhex(self.hexadecimal)
+
+
+Baseline = Mapping[BaselineKey, BaselineEntry]
+
+
+class GateRule(StrEnum):
+    """What a known finding can do to fail the gate all the same."""
+
+    MOVED_BOUNDARY = "moved-boundary"
+    MORE_CASES = "more-cases"
+
+
+@dataclass(frozen=True)
+class CheckProblem:
+    """One finding and what it is taken for: gated, accepted (with the reason), or neither.
+
+    `rule` is the finding's name or a GateRule.
+    """
+
+    result: SettingResult
+    finding: Finding
+    rule: str
+    message: str
+    is_gated: bool
+    accepted: str | None = None
+
+
+class StaleSource(StrEnum):
+    """Where something that does not hold any more is written."""
+
+    ALLOW = "allow"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Stale:
+    """An allowance or an entry of the baseline that is not needed as it stands; it does not count for the status."""
+
+    audit: str
+    source: StaleSource
+    kind: FindingKind
+    setting: Setting | None
+    message: str
+
+
+@dataclass(frozen=True)
+class CheckedAudit:
+    """One audit with its report and what its findings are taken for, in the order of the report."""
+
+    audit: CheckAudit
+    report: Report
+    problems: tuple[CheckProblem, ...]
+
+    def gated(self) -> list[CheckProblem]:
+        """Problems that make the exit status 1."""
+        return [problem for problem in self.problems if problem.is_gated]
+
+    def accepted(self) -> list[CheckProblem]:
+        """Problems that are allowed or in the baseline."""
+        return [problem for problem in self.problems if problem.accepted is not None]
+
+    def has_crashed(self) -> bool:
+        """Whether some setting could not be audited."""
+        return any(result.verdict is Verdict.ERROR for result in self.report.settings)
+
+    def judged(self) -> int:
+        """Number of settings with a verdict on the formulation."""
+        return sum(result.verdict.is_judged for result in self.report.settings)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What check prints: every audit, and what is stale."""
+
+    version: str
+    environment: Environment
+    config: CheckConfig
+    audits: tuple[CheckedAudit, ...]
+    stale: tuple[Stale, ...]
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it holds only what was finished."""
+        return len(self.audits) < len(self.config.audits) or any(checked.report.is_interrupted for checked in self.audits)
+
+    def gated(self) -> list[tuple[CheckedAudit, CheckProblem]]:
+        """Problems that make the exit status 1, with their audits."""
+        return [(checked, problem) for checked in self.audits for problem in checked.gated()]
+
+    def unjudged(self) -> list[CheckedAudit]:
+        """Audits of which nothing at all could be judged, though nothing crashed."""
+        return [checked for checked in self.audits if not checked.judged() and not checked.has_crashed()]
+
+    def results(self) -> Iterator[SettingResult]:
+        """Yield the results of all audits."""
+        for checked in self.audits:
+            yield from checked.report.settings
+
+    def verdict_counts(self) -> dict[Verdict, int]:
+        """Settings by verdict, in the order of Verdict."""
+        verdicts = [result.verdict for result in self.results()]
+        return {verdict: verdicts.count(verdict) for verdict in Verdict}
+
+    def exit_status(self) -> ExitStatus:
+        """What a shell is told: an interruption; else the gate; else whether every audit judged something; else a crash."""
+        counts = self.verdict_counts()
+        if self.is_interrupted:
+            return ExitStatus.INTERRUPTED
+        if self.gated():
+            return ExitStatus.GATE_FAILED
+        if self.unjudged():
+            return ExitStatus.USAGE
+        return ExitStatus.NOT_AUDITED if counts[Verdict.ERROR] else ExitStatus.DONE

@@ -1,0 +1,184 @@
+"""`cestab check`: run the audits of a project, then decide which findings are gated, accepted or stale (pure)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+from cestab.commands.audit.run import run_audit
+from cestab.commands.check.answer import (
+    Allowance,
+    Baseline,
+    BaselineEntry,
+    CheckAudit,
+    CheckConfig,
+    CheckedAudit,
+    CheckProblem,
+    CheckReport,
+    GateRule,
+    Stale,
+    StaleSource,
+)
+from cestab.commands.check.baseline import HOW_TO_UPDATE, describe_entry
+from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.run import run_sweep
+from cestab.errors import UsageError
+from cestab.evaluation.environment import describe_environment, ignore_progress, version
+from cestab.numerics.formats import find_format
+from cestab.numerics.rounding import round_number, shortest_decimal
+from cestab.vocabulary.kinds import Coverage, Verdict
+from cestab.vocabulary.phrases import show_count, show_magnitude
+from cestab.vocabulary.requests import SweepRequest
+from cestab.vocabulary.settings import Finding, SettingResult
+
+MOST_GROWTH = 2  # of the number of cases of a known finding
+IN_BASELINE = "in the baseline"
+STEPS = 1000  # of an audit on the bar of progress
+
+
+def run_audits(config: CheckConfig, *, progress: Callable[[int, int], Any] = ignore_progress) -> list[Report]:
+    """Return the report of every audit of a configuration, as far as Ctrl-C let it come; `progress` hears of the whole.
+
+    Losses are named relative to the configuration; what is wrong with one is told with the audit's line.
+    """
+    reports: list[Report] = []
+    here = Path.cwd()
+    for index, audit in enumerate(config.audits):
+
+        def hear(done: int, total: int, start: int = STEPS * index) -> None:
+            progress(start + STEPS * done // max(1, total), STEPS * len(config.audits))
+
+        try:
+            with chdir(config.folder):
+                reports.append(_run_audit(audit, here, hear))
+        except UsageError as error:
+            raise UsageError(f"{config.file}:{audit.location.line}: audit '{audit.name}': {error}") from None
+        except KeyboardInterrupt:
+            if not reports:
+                raise
+            break
+        if reports[-1].is_interrupted:
+            break
+    return reports
+
+
+def _run_audit(audit: CheckAudit, here: Path, progress: Callable[[int, int], Any]) -> Report:
+    """Return the report of one audit, whose recorded files are named as seen from `here`."""
+    request = audit.request
+    if isinstance(request, SweepRequest):
+        return run_sweep(request, progress=progress)
+    return run_audit(request, progress=progress, folder=here)
+
+
+def is_interrupted(config: CheckConfig, reports: Sequence[Report]) -> bool:
+    """Whether Ctrl-C ended the audits before their end."""
+    return len(reports) < len(config.audits) or any(report.is_interrupted for report in reports)
+
+
+def decide_check(config: CheckConfig, reports: Sequence[Report], baseline: Baseline) -> CheckReport:
+    """Return what the findings of the audits' reports are taken for, and which allowances and entries are stale."""
+    audits = [_decide_audit(audit, report, baseline) for audit, report in zip(config.audits, reports, strict=False)]
+    stale: list[Stale] = []
+    if not is_interrupted(config, reports):  # else nothing is known to be gone
+        stale += (each for checked in audits for each in _find_stale_allowances(checked))
+        stale += _find_stale_entries(audits, baseline)
+    targets = dict.fromkeys(facts for report in reports for facts in report.environment.targets)  # of several audits once
+    return CheckReport(version(), describe_environment(tuple(targets)), config, tuple(audits), tuple(stale))
+
+
+def _decide_audit(audit: CheckAudit, report: Report, baseline: Baseline) -> CheckedAudit:
+    gated = {(result.setting, finding.kind) for result, finding in report.gated()}
+    problems = [
+        _decide(audit, result, finding, baseline, is_gated=(result.setting, finding.kind) in gated)
+        for result in report.settings
+        for finding in result.findings
+    ]
+    return CheckedAudit(audit, report, tuple(problems))
+
+
+def _decide(audit: CheckAudit, result: SettingResult, finding: Finding, baseline: Baseline, *, is_gated: bool) -> CheckProblem:
+    """Return what one finding is taken for: the allowances first, then the baseline, then `fail-on`."""
+    kind, rule, message = finding.kind, finding.kind.label, _describe(finding, result)
+    allowances = [each for each in audit.allow if each.finding is kind and each.matches(result.setting)]
+    for allowance in allowances:
+        if not _begins_before(finding, allowance, result):
+            return CheckProblem(result, finding, rule, message, is_gated=False, accepted=allowance.reason)
+    if not allowances and not is_gated:
+        return CheckProblem(result, finding, rule, message, is_gated=False)
+    entry = baseline.get((audit.name, result.setting, kind))
+    if entry is not None:
+        worse = _compare_with_entry(finding, entry, result)
+        if worse is None:
+            return CheckProblem(result, finding, rule, message, is_gated=False, accepted=IN_BASELINE)
+        return CheckProblem(result, finding, worse, f"{message}; in the baseline {_extent(entry)}", is_gated=True)
+    if allowances:
+        expected = ", ".join(dict.fromkeys(_show_start(each, result) for each in allowances))
+        rule, message = GateRule.MOVED_BOUNDARY, f"{message}; allowed from |t| = {expected}"
+    return CheckProblem(result, finding, rule, message, is_gated=True)
+
+
+def _describe(finding: Finding, result: SettingResult) -> str:
+    """Return where a finding begins and how often it was seen."""
+    if result.coverage is Coverage.RECORDED:
+        return f"{finding.kind.label} in {finding.cases:,} of {show_count(result.cases, 'row')}"
+    start = show_magnitude(float(finding.first.decimal))
+    return f"{finding.kind.label} from |t| = {start}, in {finding.cases:,} of {show_count(result.cases, 'case')}"
+
+
+def _extent(entry: BaselineEntry) -> str:
+    cases = "" if entry.t is None else f", in {show_count(entry.cases, 'case')}"
+    return f"{describe_entry(entry)}{cases}"
+
+
+def _round_start(allowance: Allowance, result: SettingResult) -> float:
+    """Return the expected boundary as a number of the setting's format; 0 where none is given."""
+    return round_number(allowance.start or 0.0, find_format(result.setting.dtype))
+
+
+def _show_start(allowance: Allowance, result: SettingResult) -> str:
+    start = _round_start(allowance, result)
+    fmt = find_format(result.setting.dtype)
+    return show_magnitude(float(shortest_decimal(start, fmt))) if start <= fmt.max else repr(allowance.start)
+
+
+def _begins_before(finding: Finding, allowance: Allowance, result: SettingResult) -> bool:
+    """Whether a finding begins at a smaller |t| than is allowed; beyond the format all do."""
+    return not abs(finding.first.value) >= _round_start(allowance, result)
+
+
+def _compare_with_entry(finding: Finding, entry: BaselineEntry, result: SettingResult) -> GateRule | None:
+    """Return how a known finding got worse, None if it did not."""
+    if finding.kind.is_hard and entry.value is not None and abs(finding.first.value) < abs(entry.value):
+        return GateRule.MOVED_BOUNDARY
+    are_comparable = result.coverage is entry.coverage is not Coverage.SAMPLED
+    return GateRule.MORE_CASES if are_comparable and finding.cases > MOST_GROWTH * entry.cases else None
+
+
+def _find_stale_allowances(checked: CheckedAudit) -> Iterator[Stale]:
+    """Yield allowances whose finding is gone or begins later everywhere; a setting that crashed may still have it."""
+    for allowance in checked.audit.allow:
+        results = [result for result in checked.report.settings if allowance.matches(result.setting)]
+        found = [(r, f) for r in results for f in r.findings if f.kind is allowance.finding]
+        if any(result.verdict is Verdict.ERROR for result in results):
+            continue
+        label = f"{allowance.finding.label} ({allowance.reason})"
+        if not found:
+            yield _stale_allowance(checked, allowance, f"allowed {label} is not found any more; remove it")
+        elif allowance.start is not None and all(abs(f.first.value) > _round_start(allowance, r) for r, f in found):
+            begin = show_magnitude(min((float(f.first.decimal) for _, f in found), key=abs))
+            message = f"allowed {label} begins later, at |t| = {begin}; raise its from = {allowance.start!r}"
+            yield _stale_allowance(checked, allowance, message)
+
+
+def _stale_allowance(checked: CheckedAudit, allowance: Allowance, message: str) -> Stale:
+    return Stale(checked.audit.name, StaleSource.ALLOW, allowance.finding, None, message)
+
+
+def _find_stale_entries(audits: Sequence[CheckedAudit], baseline: Baseline) -> Iterator[Stale]:
+    """Yield entries of the baseline that do not occur any more; a setting that crashed may still have them."""
+    found = {(each.audit.name, p.result.setting, p.finding.kind) for each in audits for p in each.problems}
+    crashed = {(each.audit.name, r.setting) for each in audits for r in each.report.settings if r.verdict is Verdict.ERROR}
+    for audit, setting, kind in baseline:
+        if (audit, setting, kind) not in found and (audit, setting) not in crashed:
+            message = f"{setting}: {kind.label} of the baseline is not found any more; {HOW_TO_UPDATE}"
+            yield Stale(audit, StaleSource.BASELINE, kind, setting, message)

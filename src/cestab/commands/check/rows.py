@@ -1,0 +1,114 @@
+"""The check as CSV (one line per setting and finding) and as Markdown for a comment or a summary."""
+
+from collections.abc import Iterator
+
+from cestab.commands.check.answer import CheckedAudit, CheckProblem, CheckReport
+from cestab.reports.footnotes import list_unjudged
+from cestab.reports.rows import Cell, escape_markdown, to_csv, to_markdown
+from cestab.vocabulary.kinds import Verdict
+from cestab.vocabulary.phrases import show_count
+
+COLUMNS = (
+    "audit",
+    "formulation",
+    "objective",
+    "dtype",
+    "compute",
+    "summation",
+    "pattern",
+    "classes",
+    "target",
+    "loss_scale",
+    "verdict",
+    "finding",
+    "severity",
+    "rule",
+    "gated",
+    "accepted",
+    "cases",
+    "t",
+    "hex",
+    "batch",
+    "reduction",
+    "reason",
+)
+FINDING_COLUMNS = COLUMNS.index("batch") - COLUMNS.index("finding")
+MOST_LINES = 50  # of problems in Markdown, which people read
+
+
+def render_csv(report: CheckReport) -> str:
+    """Return one line per setting and finding, and one for every setting without findings; then the columns are empty."""
+    return to_csv(COLUMNS, _lines(report))
+
+
+def _lines(report: CheckReport) -> Iterator[list[Cell]]:
+    for checked in report.audits:
+        problems: dict[int, list[CheckProblem]] = {}
+        for problem in checked.problems:
+            problems.setdefault(id(problem.result), []).append(problem)
+        for result in checked.report.settings:
+            shown = result.setting.show()
+            start: list[Cell] = [checked.audit.name, *(shown[name] for name in COLUMNS[1:10]), result.verdict]
+            own = [_cells(problem) for problem in problems.get(id(result), [])]
+            end: list[Cell] = [shown["batch"], shown["reduction"], result.reason]
+            yield from ([*start, *cells, *end] for cells in own or [[None] * FINDING_COLUMNS])
+
+
+def _cells(problem: CheckProblem) -> list[Cell]:
+    kind, first = problem.finding.kind, problem.finding.first
+    is_gated = "true" if problem.is_gated else "false"
+    place = (float(first.decimal), first.hexadecimal) if first.hexadecimal is not None else (None, None)
+    return [kind.label, kind.severity, problem.rule, is_gated, problem.accepted, problem.finding.cases, *place]
+
+
+def render_markdown(report: CheckReport) -> str:
+    """Return the headline, a row per audit, what is gated, what was not judged, and what is stale."""
+    gated = report.gated()
+    headline = f"## `cestab check` {_tell_outcome(report)}\n"
+    parts = [headline, to_markdown(OVERVIEW, (_overview(report, each) for each in report.audits))]
+    if gated:
+        rows = [(checked.audit.name, str(each.result.setting), each.rule, each.message) for checked, each in gated]
+        parts.append(to_markdown(("audit", "setting", "rule", "gated"), rows[:MOST_LINES]))
+        if len(rows) > MOST_LINES:
+            parts.append(f"… and {len(rows) - MOST_LINES} more; `cestab check --json` has them all.\n")
+    if unjudged := find_unjudged(report):
+        lines = [
+            f"- **{escape_markdown(audit)}**: {escape_markdown(': '.join(words))}\n" for audit, *words in unjudged[:MOST_LINES]
+        ]
+        parts.append("".join(["**Not judged**\n\n", *lines]))
+    if report.stale:
+        parts.append(to_markdown(("audit", "stale"), [(each.audit, each.message) for each in report.stale[:MOST_LINES]]))
+    return "\n".join(parts)
+
+
+def find_unjudged(report: CheckReport) -> list[tuple[str, str, str]]:
+    """Return audit, formulation and reason of what could not be judged."""
+    return [(checked.audit.name, *line) for checked in report.audits for line in list_unjudged(checked.report.settings)]
+
+
+def _tell_outcome(report: CheckReport) -> str:
+    """Return what came of a check, and what keeps it from being the whole answer."""
+    gated, crashed = len(report.gated()), report.verdict_counts()[Verdict.ERROR]
+    partly = sum(result.verdict.is_judged and not result.is_wholly_judged for result in report.results())
+    limits = ["was interrupted"] if report.is_interrupted else []
+    limits += [f"could not audit {show_count(crashed, 'setting')}"] if crashed else []
+    limits += [f"judged only the loss in {show_count(partly, 'setting')}"] if partly else []
+    if gated:
+        return ", ".join([f"fails: {show_count(gated, 'gated finding')}", *limits])
+    return ", ".join(limits if report.is_interrupted or crashed else ["passes", *limits])
+
+
+OVERVIEW = ("audit", "settings", "pass", "warn", "fail", "not judged", "gated", "accepted", "stale")
+
+
+def _overview(report: CheckReport, checked: CheckedAudit) -> list[Cell]:
+    return [checked.audit.name, *count_audit(report, checked)]
+
+
+def count_audit(report: CheckReport, checked: CheckedAudit) -> list[int]:
+    """Return the numbers of one audit under OVERVIEW."""
+    verdicts = [result.verdict.value for result in checked.report.settings]
+    judged = [verdicts.count(verdict) for verdict in ("pass", "warn", "fail")]
+    stale = sum(each.audit == checked.audit.name for each in report.stale)
+    counts = [len(checked.gated()), len(checked.accepted()), stale]
+    return [len(verdicts), *judged, len(verdicts) - sum(judged), *counts]

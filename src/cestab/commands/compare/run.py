@@ -1,0 +1,107 @@
+"""Run a comparison: the same cases through a reference and other formulations, and what each does better."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cestab.commands.compare.agreement import AgreementTally, Pair, compare_block
+from cestab.commands.compare.answer import Agreement, BoundaryPair, Comparison, SettingComparison
+from cestab.commands.compare.trade import describe_trade, find_harms, keep_common
+from cestab.commands.sweep.run import GroupResult, collect_groups, complete_group, evaluate_plan, refuse_group
+from cestab.evaluation.blocks import Block, Outcome
+from cestab.evaluation.environment import describe_environment, ignore_progress, version
+from cestab.evaluation.plan import Plan, plan_sweep, refuse_other_options
+from cestab.external.loaded import loaded_targets
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.requests import SweepRequest
+from cestab.vocabulary.settings import Finding, SettingResult
+
+
+@dataclass(frozen=True)
+class ComparedGroup:
+    """A group's results, and how each other formulation agrees with the reference; None where nothing was computed."""
+
+    plan: Plan
+    group: GroupResult
+    pairs: dict[str, Pair] | None
+
+    @property
+    def is_interrupted(self) -> bool:
+        return self.group.is_interrupted
+
+
+def run_comparison(
+    request: SweepRequest,
+    *,
+    fails_on_worse: bool,
+    progress: Callable[[int, int], Any] = ignore_progress,
+) -> Comparison:
+    """Return the comparison of the request's first formulation with each of the others."""
+    refuse_other_options(request.formulations)
+    plans = plan_sweep(request)
+    with loaded_targets(request.formulations, request.guard) as targets:
+        groups, is_interrupted = collect_groups(map(compare_group, plans), len(plans), progress)
+    settings = tuple(
+        _compare_setting(group, request, other)
+        for other in request.formulations[1:]
+        for group in groups
+        if other in group.group.results
+    )
+    pairs = dict.fromkeys((s.other.setting.formulation, s.other.setting.dtype) for s in settings)
+    dtypes = tuple(
+        describe_trade([s for s in settings if (s.other.setting.formulation, s.other.setting.dtype) == pair]) for pair in pairs
+    )
+    return Comparison(version(), describe_environment(targets), request, fails_on_worse, settings, dtypes, is_interrupted)
+
+
+def compare_group(plan: Plan) -> ComparedGroup:
+    """Evaluate one group of settings that share their cases."""
+    if plan.unsupported is not None:
+        return ComparedGroup(plan, refuse_group(plan), None)
+    pairs: dict[str, Pair] = {}
+
+    def compare(block: Block) -> Mapping[str, Outcome]:
+        outcomes, own = compare_block(block, plan.formulations[0])
+        pairs.update({name: pairs.get(name, Pair()).merge(pair) for name, pair in own.items()})
+        return outcomes
+
+    group = complete_group(plan, evaluate_plan(plan, compare))
+    if len(group.results) < 2 or plan.formulations[0] not in group.results:  # Ctrl-C left nothing to compare
+        raise KeyboardInterrupt
+    judged = {name: pair for name, pair in pairs.items() if name in group.results and group.results[name].verdict.is_judged}
+    return ComparedGroup(plan, group, judged)
+
+
+def _compare_setting(group: ComparedGroup, request: SweepRequest, name: str) -> SettingComparison:
+    reference, other = group.group.results[request.formulations[0]], group.group.results[name]
+    pair = (group.pairs or {}).get(name, Pair()) if reference.cases else Pair()
+    judged = keep_common((reference, other))
+    are_compared = all(result.verdict.is_judged for result in judged)
+    findings = [result.findings if are_compared else () for result in judged]
+    return SettingComparison(
+        reference,
+        other,
+        _place(pair.loss, group.plan),
+        _place(pair.gradient, group.plan),
+        _without(findings[0], findings[1]),
+        _without(findings[1], findings[0]),
+        _boundaries(*judged) if are_compared else (),
+        tuple(find_harms(*judged)),
+        tuple(find_harms(*reversed(judged))),
+    )
+
+
+def _place(tally: AgreementTally, plan: Plan) -> Agreement | None:
+    """Return an agreement; None where nothing was computed by both."""
+    return tally.place(plan.conditions) if tally.cases else None
+
+
+def _without(findings: Sequence[Finding], others: Sequence[Finding]) -> tuple[Finding, ...]:
+    kinds = {finding.kind for finding in others}
+    return tuple(finding for finding in findings if finding.kind not in kinds)
+
+
+def _boundaries(reference: SettingResult, other: SettingResult) -> tuple[BoundaryPair, ...]:
+    first = [{finding.kind: finding.first for finding in result.findings} for result in (reference, other)]
+    hard = [kind for kind in FindingKind if kind.is_hard and (kind in first[0] or kind in first[1])]
+    return tuple(BoundaryPair(kind, first[0].get(kind), first[1].get(kind)) for kind in hard)

@@ -1,0 +1,128 @@
+"""Better and worse: what one formulation's results in the same setting have that the other's have not, and in words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from cestab.commands.compare.answer import DtypeComparison, Relation, SettingComparison
+from cestab.vocabulary.kinds import JUDGED, FindingKind, Severity, Verdict
+from cestab.vocabulary.phrases import show_classes, show_count, show_list
+from cestab.vocabulary.settings import Finding, SettingResult, explain_unjudged
+
+MOST_KINDS = 2
+
+
+def keep_common(results: Sequence[SettingResult]) -> Sequence[SettingResult]:
+    """Return results with what all of them were judged for: where one has no gradient, findings and verdict of the loss."""
+    if all(result.is_wholly_judged for result in results) or not all(result.verdict.is_judged for result in results):
+        return results
+    return [_keep_loss(result) for result in results]
+
+
+def _keep_loss(result: SettingResult) -> SettingResult:
+    findings = tuple(finding for finding in result.findings if finding.kind.is_loss)
+    severities = {finding.kind.severity for finding in findings}
+    verdict = Verdict.FAIL if Severity.FAIL in severities else Verdict.WARN if Severity.WARN in severities else Verdict.PASS
+    return replace(result, findings=findings, verdict=verdict)
+
+
+def find_harms(reference: SettingResult, other: SettingResult) -> Iterator[str]:
+    """Yield what is worse in the other result: the verdict, kinds of warn or fail, hard findings nearer to 0."""
+    judged = reference.verdict.is_judged
+    if judged and (not other.verdict.is_judged or JUDGED.index(other.verdict) > JUDGED.index(reference.verdict)):
+        yield f"{other.verdict} instead of {reference.verdict}"
+    known = {finding.kind: finding for finding in reference.findings}
+    for finding in _graded(other):
+        if judged and finding.kind not in known:
+            yield f"{finding.kind.label} from |t| = {_start(finding)}"
+        elif finding.kind in known and finding.kind.is_hard:
+            before = known[finding.kind]
+            if abs(finding.first.value) < abs(before.first.value):
+                yield f"{finding.kind.label} from |t| = {_start(finding)} instead of {_start(before)}"
+
+
+def _graded(result: SettingResult) -> list[Finding]:
+    return [finding for finding in result.findings if finding.kind.severity is not Severity.NOTE]
+
+
+def _start(finding: Finding) -> str:
+    return finding.first.decimal.removeprefix("-")
+
+
+def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
+    """Return the relation of one other formulation to the reference in one dtype, and a sentence that names the trade."""
+    reference, other = settings[0].reference.setting, settings[0].other.setting
+    compared = [setting for setting in settings if setting.is_compared]
+    unjudged = _tell_unjudged(settings)
+    if not compared:
+        sentence = f"{other.dtype}: {other.formulation} could not be compared with {reference.formulation}: {unjudged}"
+        return DtypeComparison(other.dtype, other.formulation, None, sentence)
+    worse, better = sum(bool(s.worse) for s in settings), sum(bool(s.better) for s in settings)
+    relation = {
+        (True, True): Relation.TRADES,
+        (True, False): Relation.DOMINATED,
+        (False, True): Relation.DOMINATES,
+        (False, False): Relation.MATCHES,
+    }[bool(worse), bool(better)]
+    if relation is Relation.MATCHES:
+        is_partial = any(not result.is_wholly_judged for s in compared for result in (s.reference, s.other))
+        what = "verdicts and kinds of findings of the loss" if is_partial else "verdicts and kinds of findings"
+        why = f"the same {what} in {show_count(len(compared), 'setting')}"
+    else:
+        why = f"better in {better} and worse in {worse} of {show_count(len(settings), 'setting')}"
+        removed = _clauses("removes", compared, is_added=False)
+        added = _clauses("adds", compared, is_added=True)
+        trade = "; ".join(clause for clause in (removed, added, _moves(compared)) if clause)
+        why += f": it {trade}" if trade else ""
+    if unjudged:
+        why += f"; {show_count(len(settings) - len(compared), 'setting')} could not be compared: {unjudged}"
+    sentence = f"{other.dtype}: {other.formulation} {relation} {reference.formulation}, {why}"
+    return DtypeComparison(other.dtype, other.formulation, relation, sentence)
+
+
+def _tell_unjudged(settings: Sequence[SettingComparison]) -> str:
+    """Return why settings could not be compared, each reason once; where it is the reference's, it is named."""
+    references, others = (
+        [result for result in results if not result.verdict.is_judged]
+        for results in ([setting.reference for setting in settings], [setting.other for setting in settings])
+    )
+    reasons = [f"{references[0].setting.formulation}: {explain_unjudged(references)}"] if references else []
+    reasons += [explain_unjudged(others)] if others else []
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def _clauses(verb: str, settings: Sequence[SettingComparison], *, is_added: bool) -> str:
+    """Return e.g. `removes nan-gradient in 6 settings (from |t| ≥ 88.72, margin, 2 classes)`, the severest kinds first."""
+    found: dict[FindingKind, list[tuple[SettingComparison, Finding]]] = {}
+    for setting in settings:
+        for finding in setting.only_other if is_added else setting.only_reference:
+            if finding.kind.severity is not Severity.NOTE:
+                found.setdefault(finding.kind, []).append((setting, finding))
+    ranked = sorted(
+        found, key=lambda kind: (kind.severity is not Severity.FAIL, -len(found[kind]), list(FindingKind).index(kind))
+    )
+    clauses = [_clause(kind, found[kind]) for kind in ranked[:MOST_KINDS]]
+    if len(ranked) > MOST_KINDS:
+        clauses.append(f"{len(ranked) - MOST_KINDS} kinds more" if len(ranked) > MOST_KINDS + 1 else "one kind more")
+    return f"{verb} {show_list(clauses)}" if clauses else ""
+
+
+def _clause(kind: FindingKind, found: Sequence[tuple[SettingComparison, Finding]]) -> str:
+    setting, first = min(found, key=lambda pair: abs(pair[1].first.value))
+    case = setting.other.setting
+    start = f"|t| ≥ {abs(first.first.value):.4g}, {case.pattern}, {show_classes(case.classes)}"
+    return f"{kind.label} in {show_count(len(found), 'setting')} (from {start})"
+
+
+def _moves(settings: Sequence[SettingComparison]) -> str:
+    """Return where the severest hard finding that both have begins in the other, if that moved, in the setting where most."""
+    pairs = [
+        (abs(pair.reference.value), abs(pair.other.value), pair.kind)
+        for setting in settings
+        for pair in setting.boundaries
+        if pair.reference is not None and pair.other is not None and pair.kind.severity is not Severity.NOTE
+    ]
+    moved = [pair for pair in pairs if pair[0] != pair[1]]
+    if not moved:
+        return ""
+    before, after, kind = max(moved, key=lambda pair: (pair[2].severity is Severity.FAIL, abs(pair[1] - pair[0])))
+    return f"has {kind.label} from |t| ≥ {after:.4g} instead of {before:.4g}"

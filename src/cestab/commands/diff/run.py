@@ -1,0 +1,160 @@
+"""Compare two reports setting by setting: what is new, fixed, moved or grown. Pure; reads and prints nothing."""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import PurePath
+
+from cestab.commands.diff.answer import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
+from cestab.commands.diff.moved_boundaries import find_movements
+from cestab.commands.sweep.answer import Report
+from cestab.errors import UsageError
+from cestab.evaluation.environment import version
+from cestab.vocabulary.kinds import JUDGED, Coverage, Severity
+from cestab.vocabulary.requests import AuditRequest, SweepRequest
+from cestab.vocabulary.settings import Finding, Place, SettingResult
+
+CORRECTLY_ROUNDED_ULPS = 0.5  # no error up to here is worse than another: the format cannot do better
+
+Request = SweepRequest | AuditRequest
+
+
+def compare_reports(old: Report, new: Report, names: tuple[str, str] = ("OLD", "NEW"), max_growth: float = 2.0) -> Difference:
+    """Return what changed from `old` to `new`; a UsageError names the field that makes them incomparable."""
+    if not 1 <= max_growth < math.inf:
+        raise UsageError(f"--max-growth {max_growth!r} is not a finite number from 1 on")
+    _refuse_incomparable(old, new, names)
+    before = {result.setting: result for result in old.settings}
+    after = {result.setting: result for result in new.settings}
+    compared = [_compare_setting(before.get(setting), result, max_growth) for setting, result in after.items()]
+    missing = [_miss_setting(result) for setting, result in before.items() if setting not in after]
+    return Difference(
+        version(), _schema(new.request), *names, max_growth, tuple(_compare_environments(old, new)), (*compared, *missing)
+    )
+
+
+def _schema(request: Request) -> str:
+    return "cestab.sweep/1" if isinstance(request, SweepRequest) else "cestab.audit/1"
+
+
+_SHARED: dict[str, Callable[[Request], object]] = {
+    "objective": lambda request: request.objective.value,
+    "rtol": lambda request: request.arithmetics.rtol,
+    "atol": lambda request: request.arithmetics.atol,
+    "fp8_overflow": lambda request: request.arithmetics.fp8_overflow.value,
+    "flush_subnormals": lambda request: request.arithmetics.flush_subnormals,
+}
+_SWEEP: dict[str, Callable[[SweepRequest], object]] = {
+    "logits": lambda request: str(request.logits),
+    "seed": lambda request: request.seed,
+}
+_AUDIT: dict[str, Callable[[AuditRequest], object]] = {
+    "file": lambda request: PurePath(request.file).name,
+    "labels": lambda request: request.labels and PurePath(request.labels).name,
+    "axis": lambda request: request.class_axis,
+    "ignore_index": lambda request: request.ignore_index,
+    "sample": lambda request: request.sample,
+    "seed": lambda request: request.sample and request.seed,
+}
+
+
+def _conditions(report: Report) -> Iterator[tuple[str, object]]:
+    """Yield what two reports must share to be comparable: all that the keys of settings do not tell apart."""
+    request = report.request
+    yield "schema", _schema(request)
+    yield from ((f"request.{name}", get(request)) for name, get in _SHARED.items())
+    if isinstance(request, SweepRequest):
+        yield from ((f"request.{name}", get(request)) for name, get in _SWEEP.items())
+    else:
+        yield from ((f"request.{name}", get(request)) for name, get in _AUDIT.items())
+        yield from (("summary.rows", report.rows), ("summary.ignored", report.ignored_rows))
+
+
+def _refuse_incomparable(old: Report, new: Report, names: tuple[str, str]) -> None:
+    for (field, before), (_, after) in zip(_conditions(old), _conditions(new), strict=False):  # schemas differ first
+        if before != after:
+            shown = f"{field} is {before!r} in {names[0]!r} and {after!r} in {names[1]!r}"
+            raise UsageError(f"the reports are of different requests and cannot be compared: {shown}")
+
+
+def _compare_environments(old: Report, new: Report) -> Iterator[EnvironmentChange]:
+    before, after = (_name_versions(report) for report in (old, new))
+    for name, value in before.items():
+        if value != after.get(name, value):
+            yield EnvironmentChange(name, value, after[name])
+
+
+def _name_versions(report: Report) -> dict[str, str]:
+    """Return what a report's numbers may depend on, the versions of its targets' frameworks included."""
+    environment = report.environment
+    own = {"python": environment.python, "numpy": environment.numpy, "platform": environment.platform, "cpu": environment.cpu}
+    return {"cestab": report.version} | own | {name: v for facts in environment.targets for name, v in facts.versions}
+
+
+def _miss_setting(old: SettingResult) -> SettingDifference:
+    change = Change(ChangeRule.MISSING_SETTING, old.verdict.is_judged, old=old.verdict.value)
+    return SettingDifference(old.setting, (change,))
+
+
+def _compare_setting(old: SettingResult | None, new: SettingResult, max_growth: float) -> SettingDifference:
+    unjudged = None if new.verdict.is_judged else ": ".join(filter(None, (new.verdict.value, new.reason)))
+    if old is None:
+        return SettingDifference(
+            new.setting, (Change(ChangeRule.ADDED_SETTING, is_worse=False, new=new.verdict.value),), unjudged
+        )
+    changes = (*_compare_verdicts(old, new), *_compare_findings(old, new, max_growth), *_compare_errors(old, new, max_growth))
+    return SettingDifference(new.setting, changes, unjudged)
+
+
+def _compare_verdicts(old: SettingResult, new: SettingResult) -> Iterator[Change]:
+    if old.verdict is not new.verdict:
+        is_judged = old.verdict.is_judged
+        is_worse = is_judged and (not new.verdict.is_judged or JUDGED.index(new.verdict) > JUDGED.index(old.verdict))
+        yield Change(ChangeRule.CHANGED_VERDICT, is_worse, old=old.verdict.value, new=new.verdict.value)
+
+
+def _compare_findings(old: SettingResult, new: SettingResult, max_growth: float) -> Iterator[Change]:
+    before = {finding.kind: finding for finding in old.findings}
+    after = {finding.kind: finding for finding in new.findings}
+    for kind, finding in after.items():
+        if kind not in before:
+            is_worse = kind.severity is not Severity.NOTE
+            reproduce = finding.first.reproduce
+            yield Change(ChangeRule.NEW_FINDING, is_worse, kind.label, new=_number(finding.first), reproduce=reproduce)
+            continue
+        if kind.is_hard and new.setting.pattern is not None:
+            yield from find_movements(old, new, before[kind], finding)
+        if Coverage.SAMPLED not in {old.coverage, new.coverage}:
+            yield from _compare_cases(before[kind], finding, max_growth)
+    for kind, finding in before.items():
+        if kind not in after:
+            yield Change(ChangeRule.FIXED_FINDING, is_worse=False, subject=kind.label, old=_number(finding.first))
+
+
+def _number(place: Place) -> float:
+    """Return the row, or the shortest decimal of t."""
+    return place.position if place.hexadecimal is None else float(place.decimal)
+
+
+def _compare_cases(old: Finding, new: Finding, max_growth: float) -> Iterator[Change]:
+    """Compare numbers of cases, which mean something where both reports tried the same cases."""
+    if new.cases > max_growth * old.cases:
+        yield Change(
+            ChangeRule.MORE_CASES,
+            is_worse=True,
+            subject=new.kind.label,
+            old=old.cases,
+            new=new.cases,
+            reproduce=new.first.reproduce,
+        )
+
+
+def _compare_errors(old: SettingResult, new: SettingResult, max_growth: float) -> Iterator[Change]:
+    pairs = {
+        "loss": (old.largest_error.loss, new.largest_error.loss),
+        "gradient": (old.largest_error.gradient, new.largest_error.gradient),
+    }
+    for part, (before, after) in pairs.items():
+        if before is None or after is None or before.ulps is None or after.ulps is None:
+            continue  # no finite pair was seen: what is there instead is a finding
+        if not after.ulps <= max(CORRECTLY_ROUNDED_ULPS, max_growth * before.ulps):
+            yield Change(ChangeRule.GROWN_ERROR, is_worse=True, subject=part, old=before.ulps, new=after.ulps)

@@ -1,0 +1,180 @@
+"""Explain one case: every operation with its exact value, the root cause of its finding, another formulation beside it."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from cestab.commands.explain.answer import Explanation, Outcome
+from cestab.commands.explain.numbers import spell_exact, spell_number
+from cestab.commands.explain.replay import Judged, Replay, find_precision, judge_case
+from cestab.commands.explain.root_cause import find_root
+from cestab.commands.explain.steps import Steps
+from cestab.errors import NotAuditedError, UsageError
+from cestab.evaluation.assemble import make_setting
+from cestab.evaluation.blocks import Cases, Conditions
+from cestab.evaluation.compute import compute
+from cestab.evaluation.environment import describe_environment, version
+from cestab.evaluation.evaluate import case_weights, exact_case, find_truth
+from cestab.evaluation.plan import refuse_other_options
+from cestab.external.engines.base import TargetError, UnsupportedError
+from cestab.external.formulation import AnyFormulation, ExternalFormulation, find_any_formulation
+from cestab.external.recipes import load_recipe
+from cestab.formulations import families, find_formulation
+from cestab.numerics.exact_numbers import Exact
+from cestab.numerics.formats import Format
+from cestab.numerics.rounding import FloatArray
+from cestab.numerics.target import IndexTarget, first_maximum
+from cestab.truth.balls import enclose, precision
+from cestab.truth.tiers import Truth
+from cestab.vocabulary.external import GradientSource, TargetFacts
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.requests import ExplainRequest
+from cestab.vocabulary.settings import Environment
+
+MOST_SHOWN = 5
+OPAQUE = ("this is code that is not cestab's, whose operations it does not see: what it gave is below",)
+
+
+class SingleCase(NamedTuple):
+    """Conditions, the case, the words that say where it is from, and which of the given numbers rounding changed."""
+
+    conditions: Conditions
+    cases: Cases
+    source: str
+    roundings: tuple[str, ...] = ()
+
+
+class Computed(NamedTuple):
+    """What a formulation gave on the case; without a gradient where a target returns none."""
+
+    name: str
+    loss: FloatArray
+    gradient: FloatArray | None
+    judged: Judged
+
+
+def explain_case(request: ExplainRequest, single: SingleCase, targets: tuple[TargetFacts, ...] = ()) -> Explanation:
+    """Explain the single case that the request names; `targets` are the facts about code that is not ours."""
+    environment = describe_environment(targets)
+    formulation = find_any_formulation(request.formulation)
+    recipes = {facts.formulation for facts in targets if facts.gradient is GradientSource.CHAIN_RULE}
+    if isinstance(formulation, ExternalFormulation) and formulation.name in recipes:
+        _compute_external(formulation, single, find_truth(single.conditions, single.cases, precise=True))  # it may hang or die
+        formulation = load_recipe(formulation.target)  # its operations are to be seen, so it runs here
+    with precision(find_precision(single.conditions, single.cases)):
+        return _explain(formulation, request, single, environment)
+
+
+def _explain(formulation: AnyFormulation, request: ExplainRequest, single: SingleCase, environment: Environment) -> Explanation:
+    conditions, cases = single.conditions, single.cases
+    truth = find_truth(conditions, cases, precise=True)
+    operations: list[int] = []
+    if isinstance(formulation, ExternalFormulation):
+        root, steps, own = None, None, _compute_external(formulation, single, truth)
+    else:
+        replay = Replay(conditions, formulation, cases)
+        steps, own, operations = Steps(replay), _take(replay), replay.steps()
+        root = find_root(replay, steps)
+    shown = _choose_classes(own, truth, cases, None if root is None else root.place)
+    other = _beside(own, request, single, truth)
+    true_loss, true_gradient = _find_truth(conditions, cases)
+    target, fmt = cases.target, conditions.fmt
+    weights = case_weights(target, 0, len(cases.logits))
+    return Explanation(
+        version(),
+        environment,
+        request,
+        make_setting(conditions, own.name),
+        conditions.rtol,
+        conditions.atol,
+        single.source,
+        single.roundings,
+        tuple(shown),
+        tuple(spell_number(float(cases.logits[j, 0]), fmt) for j in shown),
+        int(target.index[0]) if isinstance(target, IndexTarget) else tuple(weights[j] for j in shown),
+        tuple(steps.operation(index, shown) for index in operations) if steps is not None else (),
+        _outcome(own, shown, fmt),
+        None if root is None else root.cause,
+        (*_tell_limits(own, fmt), *(OPAQUE if steps is None else ())),
+        true_loss,
+        tuple(true_gradient[j] for j in shown),
+        None if other is None else _outcome(other, shown, fmt),
+    )
+
+
+def _take(replay: Replay) -> Computed:
+    loss, gradient = replay.computed.loss.value, replay.computed.gradient.value
+    return Computed(replay.formulation.name, loss.reshape(-1), gradient, replay.judged)
+
+
+def _compute_external(formulation: ExternalFormulation, single: SingleCase, truth: Truth) -> Computed:
+    """Return what a target gives on the case; that it cannot be evaluated is an error, as there is nothing else to show."""
+    try:
+        results = compute(single.conditions, formulation, single.cases)
+    except UnsupportedError as error:
+        raise UsageError(f"{formulation.name} has no result here: {error}") from None
+    except TargetError as error:
+        raise NotAuditedError(f"{formulation.name} has no result here: {error}") from None
+    return Computed(formulation.name, *results, judge_case(single.conditions, single.cases, results, truth))
+
+
+def _tell_limits(own: Computed, fmt: Format) -> tuple[str, ...]:
+    """Return a sentence for each finding that no operation is to blame for."""
+    words = {FindingKind.OVERFLOWING_LOSS: "loss", FindingKind.OVERFLOWING_GRADIENT: "gradient"}
+    beyond = [words[kind] for kind in own.judged.findings if kind in words]
+    return tuple(f"the true {word} is beyond {fmt.name}: nothing in this format could do better" for word in beyond)
+
+
+def _choose_classes(own: Computed, truth: Truth, cases: Cases, root_place: int | None) -> list[int]:
+    """Return the classes that are shown: the target, the first maximum, the root cause's, and those furthest off."""
+    classes = len(cases.logits)
+    if classes <= MOST_SHOWN:
+        return list(range(classes))
+    weights = np.array(case_weights(cases.target, 0, classes))
+    chosen = [int(np.argmax(weights)), int(first_maximum(cases.logits).index[0])]
+    chosen += [] if root_place is None else [root_place]
+    true = truth.gradient[:, 0]
+    gradient = true if own.gradient is None else own.gradient[:, 0].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        error = np.nan_to_num(np.abs(gradient - true), nan=np.inf)
+    chosen += np.argsort(-error, kind="stable")[:MOST_SHOWN].tolist()
+    return sorted(list(dict.fromkeys(chosen))[:MOST_SHOWN])
+
+
+def _beside(own: Computed, request: ExplainRequest, single: SingleCase, truth: Truth) -> Computed | None:
+    """Return the formulation to show beside: the one named, or, where there is a finding, the best one on the case."""
+    options = find_any_formulation(request.formulation).options
+    if request.against is not None:
+        refuse_other_options((request.formulation, request.against))
+        against = find_any_formulation(request.against)
+        if isinstance(against, ExternalFormulation):
+            return _compute_external(against, single, truth)
+        return _take(Replay(single.conditions, against, single.cases))
+    if not own.judged.findings:
+        return None
+    name = own.name.partition(":")[0]
+    family = (find_formulation(known) for known in reversed(families()[single.conditions.objective]) if known != name)
+    others = (formulation.with_options(options) for formulation in family)  # the better ones come first
+    computed = (_take(Replay(single.conditions, other, single.cases)) for other in others if other is not None)
+    return min(computed, key=lambda other: other.judged.rank(), default=None)
+
+
+def _outcome(computed: Computed, shown: list[int], fmt: Format) -> Outcome:
+    judged, gradient = computed.judged, computed.gradient
+    loss_ulps, gradient_ulps = (None if math.isnan(error) else error for error in (judged.loss_ulps, judged.gradient_ulps))
+    return Outcome(
+        computed.name,
+        spell_number(float(computed.loss[0]), fmt),
+        loss_ulps,
+        () if gradient is None else tuple(spell_number(float(gradient[j, 0]), fmt) for j in shown),
+        gradient_ulps,
+        judged.findings,
+    )
+
+
+def _find_truth(conditions: Conditions, cases: Cases) -> tuple[str, list[str]]:
+    """Return loss and gradient in ball arithmetic, as decimals."""
+    ball = enclose(exact_case(conditions, cases, 0))
+    loss = "inf" if ball.loss is None else spell_exact(Exact(ball.loss))
+    return loss, [spell_exact(Exact(entry)) for entry in ball.gradient]

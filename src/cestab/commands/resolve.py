@@ -1,0 +1,204 @@
+"""Requests: from what a caller names (strings, None for a default) to checked values with every default filled in."""
+
+from collections.abc import Sequence
+from os import PathLike
+
+from cestab.cases.patterns import find_pattern
+from cestab.cases.ranges import parse_range
+from cestab.cases.target_kinds import expand_target
+from cestab.commands import values
+from cestab.errors import UsageError, unknown_name
+from cestab.external.formulation import ExternalFormulation, find_any_formulation
+from cestab.formulations import families
+from cestab.numerics.formats import find_format
+from cestab.truth.objectives import OBJECTIVES
+from cestab.vocabulary.external import DEFAULT_GUARD, DEFAULT_TIMEOUT_SECONDS, Guard
+from cestab.vocabulary.kinds import DEFAULT_OBJECTIVE, FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.loss_options import LossOptions, Reduction
+from cestab.vocabulary.requests import DEFAULT_DTYPES, DEFAULT_IGNORE_INDEX, Arithmetics, AuditRequest, SweepRequest
+
+
+def make_arithmetics(
+    dtypes: str | Sequence[str] | None = None,
+    compute: str | None = None,
+    summations: str | Sequence[str] | None = None,
+    loss_scales: float | Sequence[float] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    fp8_overflow: str = Fp8Overflow.NAN,
+    *,
+    flush_subnormals: bool = False,
+) -> Arithmetics:
+    """Return the options of format and judgement, checked; here and below one value counts as a list of one."""
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value is not None and not 0 <= values.read_number(name, value) < float("inf"):
+            raise UsageError(f"--{name} {value!r} is not a finite number from 0 on")
+    return Arithmetics(
+        tuple(find_format(name).name for name in values.select("dtype", values.read_names("dtypes", dtypes), DEFAULT_DTYPES)),
+        None if compute is None else find_format(values.read_name("compute", compute), "compute format").name,
+        tuple(
+            values.read_word(Summation, "summation", name)
+            for name in values.select("summation", values.read_names("summations", summations), (Summation.WIDE,))
+        ),
+        values.select("loss scale", values.read_numbers("loss_scales", loss_scales), (1.0,)),
+        rtol,
+        atol,
+        values.read_word(Fp8Overflow, "fp8 overflow", fp8_overflow),
+        values.read_flag("flush_subnormals", flush_subnormals),
+    )
+
+
+def make_guard(timeout: float | None = None, max_memory: str | int | None = None) -> Guard:
+    """Return what a call of code that is not ours may use: seconds, and bytes as a number or as 512M, 2G."""
+    seconds = DEFAULT_TIMEOUT_SECONDS if timeout is None else values.read_number("timeout", timeout)
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"--timeout {timeout!r} is not a finite number of seconds above 0")
+    return Guard(seconds, None if max_memory is None else values.read_bytes("max-memory", max_memory))
+
+
+def make_sweep_request(
+    formulations: str | Sequence[str] | None,
+    objective: str | None,
+    arithmetics: Arithmetics,
+    logits: str = "all",
+    patterns: str | Sequence[str] | None = None,
+    classes: int | Sequence[int] | None = None,
+    targets: str | Sequence[str] | None = None,
+    seed: int = 0,
+    fail_on: str | Sequence[str] | None = None,
+    batch: int = 1,
+    reduction: str = Reduction.MEAN,
+    guard: Guard = DEFAULT_GUARD,
+) -> SweepRequest:
+    """Return the request of a sweep: by default the whole family, patterns margin and offset, 2 and 1000 classes."""
+    names = values.read_names("formulations", formulations)
+    chosen = find_objective(names, objective)
+    is_binary = chosen.is_binary
+    default_patterns = ("margin",) if is_binary else ("margin", "offset")
+    texts = values.select("target", values.read_names("targets", targets), ("correct", "wrong"))
+    return SweepRequest(
+        chosen,
+        values.select("formulation", names, families()[chosen]),
+        arithmetics,
+        parse_range(values.read_name("logits", logits)),
+        tuple(
+            find_pattern(name).name
+            for name in values.select("pattern", values.read_names("patterns", patterns), default_patterns)
+        ),
+        values.select("classes", values.read_integers("classes", classes), (1,) if is_binary else (2, 1000)),
+        tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
+        values.read_seed(seed),
+        find_gates(fail_on),
+        *make_batch(batch, reduction),
+        guard,
+    )
+
+
+def make_batch(batch: int, reduction: str) -> tuple[int, Reduction]:
+    """Return the number of rows and how they are reduced, checked."""
+    chosen = LossOptions(
+        batch=values.read_integer("batch", batch), reduction=values.read_word(Reduction, "reduction", reduction)
+    )
+    return chosen.batch, chosen.reduction
+
+
+def make_audit_request(
+    file: str | PathLike[str],
+    labels: str | PathLike[str] | None,
+    formulations: str | Sequence[str] | None,
+    objective: str | None,
+    arithmetics: Arithmetics,
+    class_axis: int = 1,
+    ignore_index: int = DEFAULT_IGNORE_INDEX,
+    fail_on: str | Sequence[str] | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    guard: Guard = DEFAULT_GUARD,
+) -> AuditRequest:
+    """Return the request of an audit of recorded logits."""
+    given = values.read_names("formulations", formulations)
+    chosen = find_objective(given, objective)
+    names = values.select("formulation", given, families()[chosen])
+    if sample is not None and values.read_integer("sample", sample) < 1:
+        raise UsageError(f"--sample {sample} is not a number of rows from 1 on")
+    return AuditRequest(
+        chosen,
+        names,
+        arithmetics,
+        values.read_path("file", file),
+        None if labels is None else values.read_path("labels", labels),
+        values.read_class_axis(class_axis),
+        values.read_integer("ignore_index", ignore_index),
+        find_gates(fail_on),
+        sample,
+        values.read_seed(seed),
+        guard,
+    )
+
+
+def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:
+    """Return the formulations of a comparison, the reference first, each once."""
+    names = (reference, *others)
+    if not others:
+        raise UsageError(f"nothing to compare {reference} with is named")
+    if len(set(names)) < len(names):
+        raise UsageError(f"a formulation is named twice: {' '.join(names)}")
+    return names
+
+
+def find_objective(formulations: Sequence[str] | None, objective: str | None) -> Objective:
+    """Return the one objective that is named, or that the formulations compute; softmax cross-entropy by default."""
+    named = None if objective is None else values.read_word(Objective, "objective", objective)
+    suggested: dict[str, Objective] = {}
+    for name in formulations or ():
+        formulation = find_any_formulation(name)
+        own = formulation.objective
+        if own is None:  # a target whose name does not tell
+            if isinstance(formulation, ExternalFormulation) and formulation.suggestion is not None:
+                suggested[name] = formulation.suggestion
+            continue
+        if named is not None and own is not named:
+            raise UsageError(f"formulation '{name}' computes {own}, not {named}; take them apart")
+        named = own
+    chosen = named or next(iter(suggested.values()), DEFAULT_OBJECTIVE)
+    for name, likely in suggested.items():
+        if likely.is_binary is not chosen.is_binary:  # a sigmoid is of one logit, a softmax of several
+            raise UsageError(f"formulation '{name}' computes {likely}, not {chosen}; take them apart")
+    for name in formulations or ():
+        _refuse_options(name, chosen)
+    return chosen
+
+
+# what the name of a loss that is not ours must tell of an objective, with an example: without it it would be another one
+_NEEDED = {Objective.FOCAL_LOSS: ("gamma", "2"), Objective.Z_LOSS: ("z_weight", "1e-4")}
+
+
+def _refuse_options(name: str, objective: Objective) -> None:
+    """Refuse an option of the loss that the objective does not have: the truth would be that of another loss."""
+    formulation = find_any_formulation(name)
+    for option in formulation.options.given():
+        if option in OBJECTIVES[objective].option_names:
+            continue
+        others = [other.value for other, exact in OBJECTIVES.items() if option in exact.option_names]
+        raise UsageError(f"{option} of '{name}' is no option of {objective}, but of {', '.join(others)}")
+    needed = _NEEDED.get(objective)
+    if isinstance(formulation, ExternalFormulation) and needed is not None:
+        key, example = needed
+        if formulation.target.get(key) is None and not getattr(formulation.options, key):
+            hint = formulation.target.spell(f"{key}={example}")
+            raise UsageError(f"'{name}' does not tell the {key} of {objective}, e.g. {hint}")
+    count = len(formulation.options.class_weights)
+    if objective.is_binary and count > 1:
+        raise UsageError(f"'{name}' has {count} class weights, but {objective} has one logit and so one weight")
+
+
+def find_gates(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the words of `--fail-on`, checked: finding names, `fail`, `warn`."""
+    words = values.read_names("fail_on", given)
+    allowed = ["fail", "warn", *(kind.label for kind in FindingKind)]
+    if words is None:
+        return ()
+    for word in words:
+        if word not in allowed:
+            raise unknown_name("finding", word, allowed)
+    return values.select("finding", words, ())

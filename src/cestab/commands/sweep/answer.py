@@ -1,0 +1,66 @@
+"""What sweep and audit answer: the report of all settings, with causes and advice."""
+
+from dataclasses import dataclass
+
+from cestab.errors import ExitStatus
+from cestab.vocabulary.kinds import JUDGED, Severity, Verdict
+from cestab.vocabulary.requests import AuditRequest, SweepRequest
+from cestab.vocabulary.settings import Environment, Finding, SettingResult
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Which audited formulation to use in a dtype; None when none of them should be used."""
+
+    dtype: str
+    formulation: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What sweep (request: SweepRequest) and audit (request: AuditRequest) return and print.
+
+    `causes` holds a sentence per failing formulation; `escalated` counts cases decided in ball arithmetic. An interrupted
+    report holds what was finished.
+    """
+
+    version: str
+    environment: Environment
+    request: SweepRequest | AuditRequest
+    settings: tuple[SettingResult, ...]
+    recommendations: tuple[Recommendation, ...]
+    causes: tuple[tuple[str, str], ...]
+    escalated: int
+    rows: int = 0
+    ignored_rows: int = 0
+    is_interrupted: bool = False
+
+    def verdict_counts(self) -> dict[Verdict, int]:
+        """Settings by verdict, in the order of Verdict."""
+        return {verdict: sum(s.verdict is verdict for s in self.settings) for verdict in Verdict}
+
+    def gated(self) -> list[tuple[SettingResult, Finding]]:
+        """Findings that the request's `fail_on` gates: named kinds; `fail` any failure; `warn` any warning or worse."""
+        severities = {"fail": {Severity.FAIL}, "warn": {Severity.WARN, Severity.FAIL}}
+        words = set(self.request.fail_on)
+        gated = {severity for word in words for severity in severities.get(word, set())}
+        found = [(result, finding) for result in self.settings for finding in result.findings]
+        return [(r, f) for r, f in found if f.kind.label in words or f.kind.severity in gated]
+
+    def exit_status(self) -> ExitStatus:
+        """What a shell is told: an interruption; else the gate; else a crash; else whether anything was judged."""
+        counts = self.verdict_counts()
+        if self.is_interrupted:
+            return ExitStatus.INTERRUPTED
+        if self.gated():
+            return ExitStatus.GATE_FAILED
+        if counts[Verdict.ERROR]:
+            return ExitStatus.NOT_AUDITED
+        return ExitStatus.DONE if any(counts[verdict] for verdict in JUDGED) else ExitStatus.USAGE
+
+    def to_json(self) -> str:
+        """Return the report as the strict JSON that the command writes."""
+        from cestab.commands.sweep import wire
+
+        return wire.render(self)

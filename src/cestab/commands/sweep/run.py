@@ -1,0 +1,134 @@
+"""Run a sweep: evaluate every block, find the boundaries, assemble the report."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from cestab.commands.reproduce import sweep_command
+from cestab.commands.sweep.advice import explain_failures, recommend
+from cestab.commands.sweep.answer import Report
+from cestab.evaluation.assemble import assemble_failure, assemble_sweep
+from cestab.evaluation.blocks import Block, Failure, Outcome, attempt, evaluate_each, merge_results
+from cestab.evaluation.boundaries import Search, find_boundaries
+from cestab.evaluation.environment import describe_environment, ignore_progress, version
+from cestab.evaluation.evaluate import evaluate_block
+from cestab.evaluation.plan import Plan, plan_sweep
+from cestab.external.loaded import loaded_targets
+from cestab.judgement.summary import Summary, join_runs
+from cestab.vocabulary.kinds import Coverage, Verdict
+from cestab.vocabulary.requests import SweepRequest
+from cestab.vocabulary.settings import Place, SettingResult
+
+
+class _Group(Protocol):
+    @property
+    def is_interrupted(self) -> bool: ...
+
+
+Group = TypeVar("Group", bound=_Group)
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """One group's settings, and how many of its cases were decided in ball arithmetic; after Ctrl-C those that are finished."""
+
+    results: dict[str, SettingResult]
+    escalated: int
+    is_interrupted: bool = False
+
+
+def run_sweep(request: SweepRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
+    """Return the report of a request; `progress` hears of each group of settings that is finished."""
+    plans = plan_sweep(request)
+    with loaded_targets(request.formulations, request.guard) as targets:
+        groups, is_interrupted = collect_groups(map(run_group, plans), len(plans), progress)
+    results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
+    return Report(
+        version(),
+        describe_environment(targets),
+        request,
+        results,
+        recommend(results),
+        explain_failures(results),
+        sum(group.escalated for group in groups),
+        is_interrupted=is_interrupted,
+    )
+
+
+def collect_groups(groups: Iterable[Group], total: int, progress: Callable[[int, int], Any]) -> tuple[list[Group], bool]:
+    """Return the groups as they are finished, and whether Ctrl-C ended that early; before the first it is an error as ever."""
+    finished: list[Group] = []
+    try:
+        for group in groups:
+            finished.append(group)
+            if group.is_interrupted:
+                return finished, True
+            progress(len(finished), total)
+    except KeyboardInterrupt:
+        if not finished:
+            raise
+        return finished, True
+    return finished, False
+
+
+def run_group(plan: Plan) -> GroupResult:
+    """Evaluate one group of settings that share their cases."""
+    if plan.unsupported is not None:
+        return refuse_group(plan)
+    return complete_group(plan, evaluate_plan(plan, evaluate_block))
+
+
+def evaluate_plan(plan: Plan, evaluate: Callable[[Block], Mapping[str, Outcome]]) -> dict[str, Outcome]:
+    """Return the outcomes of all blocks by formulation; one that failed is not tried again.
+
+    After Ctrl-C only those are there that were evaluated on every block, or failed.
+    """
+    merged: dict[str, Outcome] = {}
+    left, blocks = plan.formulations, list(plan.blocks())
+    for block in blocks:
+        outcomes = evaluate(replace(block, formulations=left))
+        merged = merge_results([merged, outcomes])
+        if len(outcomes) < len(left):
+            finished = outcomes if block is blocks[-1] else {}
+            return {name: own for name, own in merged.items() if name in finished or isinstance(own, Failure)}
+        left = tuple(name for name in left if not isinstance(outcomes[name], Failure))
+        if not left:
+            break
+    return merged
+
+
+def refuse_group(plan: Plan) -> GroupResult:
+    """Return the results of a group that its format does not support."""
+    failure = Failure(Verdict.UNSUPPORTED, plan.unsupported or "")
+    return GroupResult({name: assemble_failure(plan.conditions, name, failure, plan.coverage) for name in plan.formulations}, 0)
+
+
+def complete_group(plan: Plan, outcomes: Mapping[str, Outcome]) -> GroupResult:
+    """Return the results of a group from the outcomes of all its blocks; Ctrl-C before any was finished is an error as ever."""
+
+    def complete(name: str) -> tuple[SettingResult, int]:
+        outcome = outcomes[name]
+        completed = outcome if isinstance(outcome, Failure) else attempt(partial(_complete, plan, name, outcome))
+        if isinstance(completed, Failure):
+            return assemble_failure(plan.conditions, name, completed, plan.coverage), 0
+        summary, unrefined = completed
+
+        def reproduce(place: Place) -> str:
+            return sweep_command(plan.conditions, name, place.decimal)
+
+        return assemble_sweep(plan.conditions, name, summary, plan.coverage, unrefined, reproduce), summary.escalated
+
+    finished = evaluate_each((name for name in plan.formulations if name in outcomes), complete)
+    if not finished:
+        raise KeyboardInterrupt
+    results = {name: result for name, (result, _) in finished.items()}
+    escalated = sum(count for _, count in finished.values())
+    return GroupResult(results, escalated, is_interrupted=len(results) < len(plan.formulations))
+
+
+def _complete(plan: Plan, name: str, summary: Summary) -> tuple[Summary, int]:
+    """Return the summary with its map: exhaustive ones are complete, sampled ones need their boundaries."""
+    if plan.coverage is Coverage.SAMPLED:
+        return find_boundaries(Search(plan.conditions, name, plan.sampled, summary))
+    return replace(summary, runs=join_runs(summary.runs)), 0

@@ -1,0 +1,138 @@
+"""What a block of work is: its conditions and cases, plain and picklable, and what comes of it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from cestab.external.engines.base import TargetError, UnsupportedError
+from cestab.judgement.rules import Limits
+from cestab.judgement.summary import Summary
+from cestab.numerics.arithmetic import Arithmetic
+from cestab.numerics.formats import Format
+from cestab.numerics.rounding import FloatArray, IntArray, round_number, round_quotient
+from cestab.numerics.target import Target
+from cestab.vocabulary.external import DEFAULT_GUARD, Guard
+from cestab.vocabulary.kinds import Fp8Overflow, Objective, Summation, Verdict
+from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All that is fixed while t moves, but for the formulation: plain and picklable.
+
+    `fmt` is the dtype of logits, loss and gradient, `compute` the format of the arithmetic between.
+    """
+
+    objective: Objective
+    fmt: Format
+    compute: Format
+    summation: Summation
+    classes: int
+    loss_scale: float
+    rtol: float
+    atol: float
+    fp8_overflow: Fp8Overflow
+    flush: bool
+    pattern: str = ""
+    target: str = ""
+    seed: int = 0
+    guard: Guard = DEFAULT_GUARD
+    options: LossOptions = NO_OPTIONS
+
+    @property
+    def upstream(self) -> float:
+        """The loss scale, for a mean divided by the number of rows, rounded once to the format."""
+        return round_quotient(self.loss_scale, self.options.divisor, self.fmt)
+
+    @property
+    def rounded_options(self) -> LossOptions:
+        """The options with the class weights as numbers of the format."""
+        weights = tuple(round_number(weight, self.fmt) for weight in self.options.class_weights)
+        return replace(self.options, class_weights=weights) if weights else self.options
+
+    def arithmetic(self, fmt: Format) -> Arithmetic:
+        """Return the arithmetic of these conditions in a format."""
+        return Arithmetic(fmt, self.summation, self.fp8_overflow, self.flush)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.fmt, self.rtol, self.atol, self.upstream, self.classes)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Conditions and a slice of t, as ordinals of the format, to be tried with some formulations.
+
+    precise: truth good enough for ulps of float64, else for judgement alone.
+    """
+
+    conditions: Conditions
+    formulations: tuple[str, ...]
+    ordinals: IntArray
+    precise: bool = True
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Logits (classes, cases), numbers of the format, with their target and positions in ascending order."""
+
+    positions: IntArray
+    logits: FloatArray
+    target: Target
+
+    def select(self, chosen: npt.NDArray[np.bool_]) -> "Cases":
+        """Return a subset; itself where all are chosen."""
+        if chosen.all():
+            return self
+        return Cases(self.positions[chosen], np.ascontiguousarray(self.logits[:, chosen]), self.target.select(chosen))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a formulation has no results in a setting: a target that could not be evaluated, or does not compute that."""
+
+    verdict: Verdict
+    reason: str
+
+
+Outcome = Summary | Failure
+Value = TypeVar("Value")
+
+
+def attempt(action: Callable[[], Value]) -> Value | Failure:
+    """Evaluate a formulation; what a target cannot do is its outcome, not an error of ours."""
+    try:
+        return action()
+    except UnsupportedError as error:
+        return Failure(Verdict.UNSUPPORTED, str(error))
+    except TargetError as error:
+        return Failure(Verdict.ERROR, str(error))
+
+
+def merge_results(results: Iterable[Mapping[str, Outcome]]) -> dict[str, Outcome]:
+    """Merge the outcomes of many blocks by formulation; one failure is that of the whole."""
+    merged: dict[str, Outcome] = {}
+    for result in results:
+        for name, outcome in result.items():
+            merged[name] = merge_outcomes(merged[name], outcome) if name in merged else outcome
+    return merged
+
+
+def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
+    """Return the outcome of two parts of a setting."""
+    if isinstance(first, Failure):
+        return first
+    return second if isinstance(second, Failure) else first.merge(second)
+
+
+def evaluate_each(names: Iterable[str], evaluate: Callable[[str], Value]) -> dict[str, Value]:
+    """Return a value by name; after Ctrl-C the rest of the names is missing, which the caller looks for."""
+    finished: dict[str, Value] = {}
+    with suppress(KeyboardInterrupt):
+        for name in names:
+            finished[name] = evaluate(name)
+    return finished

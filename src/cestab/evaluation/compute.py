@@ -1,0 +1,64 @@
+"""Compute cases by a formulation: cestab's own in this process, a target in its own; results are rounded to the format."""
+
+import math
+
+import numpy as np
+
+from cestab.evaluation.blocks import Cases, Conditions
+from cestab.external.engines.base import UnsupportedError
+from cestab.external.evaluation import Work
+from cestab.external.formulation import AnyFormulation, ExternalFormulation
+from cestab.external.process.client import evaluate_target
+from cestab.formulations import Formulation
+from cestab.numerics.arithmetic import reduce_rows
+from cestab.numerics.rounding import FloatArray, round_number
+from cestab.numerics.target import DenseTarget, Target
+
+# loss (cases,) and upstream·gradient (classes, cases); None where a target returns no gradient
+Results = tuple[FloatArray, FloatArray | None]
+
+
+def compute(conditions: Conditions, formulation: AnyFormulation, cases: Cases) -> Results:
+    """Return loss and upstream·gradient as the formulation computes them, rounded back to the format."""
+    if isinstance(formulation, ExternalFormulation):
+        return compute_external(conditions, formulation, cases)
+    return compute_own(conditions, formulation, cases)
+
+
+def compute_own(conditions: Conditions, formulation: Formulation, cases: Cases) -> tuple[FloatArray, FloatArray]:
+    """Return loss and upstream·gradient of one of cestab's own formulations."""
+    fmt, wide = conditions.fmt, conditions.compute
+    with np.errstate(all="ignore"):
+        arithmetic = conditions.arithmetic(wide)
+        own = formulation.with_weights(conditions.rounded_options)
+        loss, gradient = own.evaluate(*widen(conditions, cases), arithmetic, conditions.upstream)
+        loss = reduce_rows(conditions.options, loss, arithmetic)
+        if wide == fmt:
+            return loss, gradient
+        back = conditions.arithmetic(fmt)
+        return back.round(loss), back.round(gradient)
+
+
+def compute_external(conditions: Conditions, formulation: ExternalFormulation, cases: Cases) -> Results:
+    """Return loss and upstream·gradient, if it has one, as a target's process computes them; what is wider is rounded."""
+    if not cases.positions.size:  # no call for nothing
+        return cases.logits[0], cases.logits
+    arithmetic, back = conditions.arithmetic(conditions.compute), conditions.arithmetic(conditions.fmt)
+    scale = round_number(conditions.loss_scale, conditions.fmt)  # a mean divides it itself
+    if not math.isfinite(scale):
+        raise UnsupportedError(
+            f"it divides the loss scale itself, and {conditions.loss_scale!r} is beyond {conditions.fmt.name}"
+        )
+    work = Work(arithmetic, *widen(conditions, cases), scale, conditions.rounded_options, conditions.upstream)
+    loss, gradient = evaluate_target(formulation.target, work, conditions.guard)
+    with np.errstate(all="ignore"):
+        return back.round(loss), None if gradient is None else back.round(gradient)
+
+
+def widen(conditions: Conditions, cases: Cases) -> tuple[FloatArray, Target]:
+    """Return logits and target in the storage type of the compute format."""
+    logits, target, storage = cases.logits, cases.target, conditions.compute.storage
+    if storage != conditions.fmt.storage:
+        logits = logits.astype(storage)
+        target = DenseTarget(target.weights.astype(storage)) if isinstance(target, DenseTarget) else target
+    return logits, target

@@ -1,0 +1,32 @@
+"""What a report's numbers may depend on: versions and the machine."""
+
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from cestab.vocabulary.external import TargetFacts
+from cestab.vocabulary.settings import Environment
+
+
+def ignore_progress(_done: int, _total: int) -> None:
+    """Hear of progress and do nothing."""
+
+
+def version() -> str:
+    """Return cestab's own version."""
+    return metadata.version("cestab")
+
+
+def describe_environment(targets: tuple[TargetFacts, ...] = ()) -> Environment:
+    """Return versions of Python and NumPy, the platform, the processor's name, and what targets depend on."""
+    return Environment(platform.python_version(), np.__version__, platform.platform(), _cpu(), targets)
+
+
+def _cpu() -> str:
+    """Return the processor's model; Linux keeps it in /proc/cpuinfo only."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,146 @@
+"""The plan: from a request to conditions, to blocks that stay in cache."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from cestab.cases.patterns import find_pattern
+from cestab.cases.ranges import is_exhaustive, resolve_range, sample_ordinals
+from cestab.cases.target_kinds import TARGET_KINDS
+from cestab.errors import UsageError
+from cestab.evaluation.blocks import Block, Conditions
+from cestab.external.formulation import find_any_formulation
+from cestab.numerics.formats import find_format
+from cestab.numerics.rounding import IntArray, round_number, round_quotient
+from cestab.vocabulary.external import DEFAULT_GUARD, Guard
+from cestab.vocabulary.kinds import Coverage, Objective
+from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
+from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
+
+NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python
+FEWEST_CASES = 8  # with very many classes
+MOST_CLASSES = 10**12  # 64 TB in a block; far beyond, NumPy's own sizes overflow
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One group of settings that differ in the formulation only, and how its range is covered."""
+
+    conditions: Conditions
+    formulations: tuple[str, ...]
+    logits: LogitRange
+    coverage: Coverage
+    unsupported: str | None = None
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks of the range, ascending in t."""
+        size = max(FEWEST_CASES, NUMBERS_PER_BLOCK // self.conditions.classes)
+        if self.coverage is Coverage.SAMPLED:
+            ordinals = self.sampled
+            for start in range(0, ordinals.size, size):
+                yield Block(self.conditions, self.formulations, ordinals[start : start + size])
+        else:
+            first, last = resolve_range(self.logits, self.conditions.fmt)
+            for start in range(first, last + 1, size):
+                yield Block(self.conditions, self.formulations, np.arange(start, min(start + size, last + 1)))
+
+    @cached_property
+    def sampled(self) -> IntArray:
+        """The ordinals of a sampled range."""
+        return sample_ordinals(self.logits, self.conditions.fmt)
+
+
+def plan_sweep(request: SweepRequest) -> list[Plan]:
+    """Return the groups of a request, checked: names, ranges, classes and formats that cannot go together."""
+    groups = group_by_options(request.formulations, request.batch, request.reduction)
+    return [plan for options, names in groups.items() for plan in _plan_group(request, options, names)]
+
+
+def group_by_options(
+    formulations: Sequence[str], batch: int = 1, reduction: Reduction = Reduction.MEAN
+) -> dict[LossOptions, tuple[str, ...]]:
+    """Return the formulations by their options, which they share a truth with, completed by those of the request."""
+    groups: dict[LossOptions, tuple[str, ...]] = {}
+    for name in formulations:
+        options = replace(find_any_formulation(name).options, batch=batch, reduction=reduction)
+        groups[options] = (*groups.get(options, ()), name)
+    return groups
+
+
+def _plan_group(request: SweepRequest, options: LossOptions, names: tuple[str, ...]) -> Iterator[Plan]:
+    """Yield the groups of the formulations that have these options."""
+    for conditions in plan_arithmetics(request.arithmetics, request.objective, options, request.guard):
+        resolve_range(request.logits, conditions.fmt)
+        for pattern, classes, target in product(request.patterns, request.classes, request.targets):
+            check_cases(request.objective, pattern, classes)
+            check_options(options, is_dense=TARGET_KINDS[target.partition(":")[0]].is_dense)
+            exhaustive = is_exhaustive(request.logits, conditions.fmt, classes)
+            needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity
+            yield Plan(
+                replace(conditions, pattern=pattern, classes=classes, target=target, seed=request.seed),
+                names,
+                request.logits,
+                Coverage.EXHAUSTIVE if exhaustive else Coverage.SAMPLED,
+                f"{conditions.fmt.name} has no infinity to mask with" if needs_infinity else None,
+            )
+
+
+def plan_arithmetics(
+    arithmetics: Arithmetics, objective: Objective, options: LossOptions = NO_OPTIONS, guard: Guard = DEFAULT_GUARD
+) -> Iterator[Conditions]:
+    """Yield conditions without cases for every dtype, summation order and loss scale."""
+    for dtype, summation, loss_scale in product(arithmetics.dtypes, arithmetics.summations, arithmetics.loss_scales):
+        fmt = find_format(dtype)
+        compute = fmt if arithmetics.compute is None else find_format(arithmetics.compute)
+        if not compute.holds(fmt):
+            raise UsageError(f"compute format {compute.name} cannot hold every {fmt.name}; it must be as wide or wider")
+        upstream = round_quotient(loss_scale, options.divisor, fmt)
+        if not 0 < upstream <= fmt.max:
+            allowed = f"from {fmt.smallest_subnormal!r} to {fmt.max!r}"
+            scale = f"loss scale {loss_scale!r}" + (f" divided by {options.divisor} rows" if options.divisor > 1 else "")
+            raise UsageError(f"{scale} rounds to {upstream!r} in {fmt.name}; it must be {allowed}")
+        for weight in options.class_weights:
+            if not math.isfinite(round_number(weight, fmt)):
+                raise UsageError(f"class weight {weight!r} is beyond {fmt.name}, which ends at {fmt.max!r}")
+        yield Conditions(
+            objective,
+            fmt,
+            compute,
+            summation,
+            classes=0,
+            loss_scale=loss_scale,
+            rtol=fmt.rtol if arithmetics.rtol is None else arithmetics.rtol,
+            atol=fmt.atol if arithmetics.atol is None else arithmetics.atol,
+            fp8_overflow=arithmetics.fp8_overflow,
+            flush=arithmetics.flush_subnormals,
+            guard=guard,
+            options=options,
+        )
+
+
+def check_options(options: LossOptions, *, is_dense: bool) -> None:
+    """Refuse an index to ignore beside a target that is no index."""
+    if options.ignore_index is not None and is_dense:
+        raise UsageError(f"ignore_index={options.ignore_index} goes with index targets only: a distribution has no index")
+
+
+def check_cases(objective: Objective, pattern: str, classes: int) -> None:
+    """Refuse a pattern or a number of classes that the objective does not have."""
+    if objective.is_binary:
+        if (pattern, classes) != ("margin", 1):
+            raise UsageError(f"{objective} has one logit: its only pattern is margin and its only number of classes 1")
+    elif classes < 2:
+        raise UsageError(f"{objective} needs at least 2 classes, not {classes}")
+    elif classes > MOST_CLASSES:
+        raise UsageError(f"{classes} classes are more than any memory holds; at most {MOST_CLASSES} are taken")
+
+
+def refuse_other_options(formulations: Sequence[str]) -> None:
+    """Refuse formulations with another truth than the first."""
+    groups = list(group_by_options(formulations).values())
+    if len(groups) > 1:
+        raise UsageError(f"{groups[0][0]} and {groups[1][0]} have different options and so different true values")

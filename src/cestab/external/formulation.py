@@ -1,0 +1,43 @@
+"""External formulations: a target's name stands where a formulation's does, in every command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cestab.external.conventions import find_convention, suggest_objective
+from cestab.external.loss_options import read_options
+from cestab.external.names import TargetName, is_target_name, parse_target_name, refuse_near_name
+from cestab.formulations.registry import ADDED, FORMULATIONS, Formulation, find_formulation
+from cestab.vocabulary.kinds import FindingKind, Objective
+from cestab.vocabulary.loss_options import LossOptions
+
+
+@dataclass(frozen=True)
+class ExternalFormulation:
+    """A loss that is not ours, as its name tells it; nothing of it is imported here.
+
+    `objective` is None where the name does not tell it: then it is the request's, without one the `suggestion`, if any.
+    """
+
+    name: str
+    target: TargetName
+    objective: Objective | None
+    options: LossOptions
+    suggestion: Objective | None = None
+
+    @property
+    def causes(self) -> Mapping[FindingKind, str]:
+        """Nothing: cestab does not see inside."""
+        return {}
+
+
+AnyFormulation = Formulation | ExternalFormulation
+
+
+def find_any_formulation(text: str) -> AnyFormulation:
+    """Return the formulation that `NAME[:key=value,…]` or `ADAPTER:PATH[:key=value,…]` names."""
+    if not is_target_name(text):
+        refuse_near_name(text, FORMULATIONS | ADDED)
+        return find_formulation(text)
+    target = parse_target_name(text)
+    convention = find_convention(target)
+    return ExternalFormulation(text, target, convention.objective, read_options(target), suggest_objective(convention))

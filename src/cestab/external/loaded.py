@@ -1,0 +1,30 @@
+"""The targets of a request: loaded before the work, their processes ended after it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+from cestab.external.engines.base import TargetError, UnsupportedError
+from cestab.external.formulation import ExternalFormulation, find_any_formulation
+from cestab.external.process.client import describe_target, end_targets, start_target
+from cestab.vocabulary.external import Guard, TargetFacts
+
+
+@contextmanager
+def loaded_targets(names: Iterable[str], guard: Guard) -> Iterator[tuple[TargetFacts, ...]]:
+    """Load the external formulations among `names`, several at a time; yield what their numbers depend on.
+
+    A name that cannot be found is a UsageError. What cannot be loaded for another reason has no facts, and every setting of
+    it says why.
+    """
+    found = [find_any_formulation(name) for name in names]
+    targets = [formulation.target for formulation in found if isinstance(formulation, ExternalFormulation)]
+    try:
+        for target in targets:
+            start_target(target, guard)
+        facts = []
+        for target in targets:
+            with suppress(TargetError, UnsupportedError):
+                facts.append(describe_target(target, guard))
+        yield tuple(facts)
+    finally:
+        end_targets()

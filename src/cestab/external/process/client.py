@@ -1,0 +1,186 @@
+"""The caller's end of the processes in which targets run: starts them, waits for them within bounds, ends them."""
+
+import atexit
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+
+from cestab.errors import UsageError
+from cestab.external.engines.base import Numbers, TargetError, UnsupportedError
+from cestab.external.evaluation import Work
+from cestab.external.names import TargetName
+from cestab.external.process.channel import Channel, map_memory, open_memory
+from cestab.external.process.protocol import Assignment, Kind, Reply
+from cestab.vocabulary.external import Guard, TargetFacts
+
+# glibc gives freed blocks of such size back to the system at once, and each page of the next costs a fault: 0.5 ms a call
+KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
+SECONDS_BETWEEN_LOOKS = 0.02  # at the memory; in that time a process can touch about 100 MB more
+
+
+@dataclass
+class _Worker:
+    """One running process with the bounds that its calls have."""
+
+    process: "subprocess.Popen[bytes]"
+    channel: Channel
+    guard: Guard
+
+    def ask(self, message: Work | None) -> Any:
+        """Send a message and return the answer's payload; raises what the answer, or its absence, means."""
+        try:
+            self.channel.send(message)
+            reply = self._wait("load" if message is None else "return")
+        except (EOFError, OSError):
+            self.end()
+            raise TargetError(f"it ended its process: {_describe_end(self.process.wait())}") from None
+        match reply.kind:
+            case Kind.USAGE:
+                raise UsageError(reply.payload)
+            case Kind.UNSUPPORTED:
+                raise UnsupportedError(reply.payload)
+            case Kind.ERROR:
+                raise TargetError(reply.payload)
+        return reply.payload
+
+    def _wait(self, what: str) -> Reply:
+        """Wait for an answer; every sign of life starts the clock anew."""
+        guard, started = self.guard, time.monotonic()
+        pause = math.inf if guard.max_memory_bytes is None else SECONDS_BETWEEN_LOOKS
+        while True:
+            left = guard.timeout_seconds - (time.monotonic() - started)
+            if self.channel.incoming.poll(max(0.0, min(left, pause))):
+                reply: Reply = self.channel.receive()
+                self._look_at_memory()  # short calls are over before the next look
+                if reply.kind is not Kind.TICK:
+                    return reply
+                started = time.monotonic()
+            elif left <= 0:
+                self.end()
+                raise TargetError(f"it did not {what} within {guard.timeout_seconds:g} s")
+            else:
+                self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        limit = self.guard.max_memory_bytes
+        if limit is None:
+            return
+        try:
+            used = psutil.Process(self.process.pid).memory_info().rss
+        except psutil.Error:  # it is gone, which reading from it tells
+            return
+        if used > limit:
+            self.end()
+            size = f"{limit / 2**30:.3g} GiB" if limit >= 2**30 else f"{limit / 2**20:.3g} MiB"
+            raise TargetError(f"its process needed more than {size} of memory")
+
+    def end(self) -> None:
+        """End the process at once, and with it those that it started."""
+        if self.process.returncode is None:  # not yet waited for, so the number is still its own
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.channel.close()
+
+
+Key = tuple[TargetName, Guard]
+
+
+class _Pool(threading.local):
+    """A thread's own processes, and why targets could not be loaded, which is not tried again."""
+
+    def __init__(self) -> None:
+        self.workers: dict[Key, _Worker] = {}
+        self.broken: dict[Key, str] = {}
+
+
+_POOL = _Pool()
+
+
+def _forget() -> None:
+    """Leave the processes to be asked and ended by the parent of a fork."""
+    _POOL.workers.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def describe_target(name: TargetName, guard: Guard) -> TargetFacts:
+    """Load a target and return what its numbers depend on."""
+    try:
+        return cast("TargetFacts", _ask(name, guard, None))
+    except TargetError as error:
+        _POOL.broken[name, guard] = str(error)
+        raise
+
+
+def evaluate_target(name: TargetName, work: Work, guard: Guard) -> tuple[Numbers, Numbers | None]:
+    """Return loss (cases,) and upstream·gradient (classes, cases) of a block, or None without a gradient."""
+    return cast("tuple[Numbers, Numbers | None]", _ask(name, guard, work))
+
+
+def start_target(name: TargetName, guard: Guard) -> None:
+    """Start a target's process, which loads it at once, without waiting: several load at the same time."""
+    if (name, guard) not in _POOL.workers:
+        _POOL.workers[name, guard] = _start(name, guard)
+
+
+def end_targets() -> None:
+    """End every process of this thread."""
+    _POOL.broken.clear()
+    while _POOL.workers:
+        _POOL.workers.popitem()[1].end()
+
+
+atexit.register(end_targets)
+
+
+def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
+    if (name, guard) in _POOL.broken:
+        raise TargetError(_POOL.broken[name, guard])
+    start_target(name, guard)
+    worker = _POOL.workers[name, guard]
+    try:
+        return worker.ask(message)
+    except BaseException as error:
+        if not isinstance(error, UsageError | UnsupportedError | TargetError):
+            worker.end()  # Ctrl-C between a question and its answer
+        if worker.process.poll() is not None:
+            _POOL.workers.pop((name, guard), None)  # the next setting gets a new one
+        raise
+
+
+def _start(name: TargetName, guard: Guard) -> _Worker:
+    memory = open_memory()
+    process = subprocess.Popen(  # noqa: S603  # our own module
+        [sys.executable, "-P", "-m", "cestab.external.process.worker", str(memory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=[memory],
+        env=KEEP_FREED_MEMORY | os.environ,
+        start_new_session=True,  # Ctrl-C is ours alone; and what it starts can be ended with it
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    outgoing = Connection(os.dup(process.stdin.fileno()), readable=False)
+    incoming = Connection(os.dup(process.stdout.fileno()), writable=False)
+    process.stdin.close()
+    process.stdout.close()
+    worker = _Worker(process, Channel(outgoing, incoming, map_memory(memory)), guard)
+    worker.channel.send(Assignment(name, [*sys.path, str(Path.cwd())]))
+    return worker
+
+
+def _describe_end(status: int) -> str:
+    return f"status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"

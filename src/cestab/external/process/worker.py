@@ -1,0 +1,154 @@
+"""The process in which one target runs: `python -m cestab.external.process.worker`, spoken to on its standard streams.
+
+Its argument is the descriptor of the memory that it shares with its caller (channel.py; client.py is the other end). What
+the target itself prints goes to standard error.
+"""
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+import numpy as np
+
+from cestab.errors import UsageError
+from cestab.external.declared import refuse_hidden_options, refuse_unknown_keywords
+from cestab.external.engines.base import Engine, Numbers, TargetError, UnsupportedError
+from cestab.external.evaluation import LoadedTarget, RecipeTarget, Tick, Work
+from cestab.external.loading import load
+from cestab.external.names import ADAPTERS, KERAS_BACKENDS, TargetName, choose
+from cestab.external.process.channel import Channel, map_memory
+from cestab.external.process.protocol import Assignment, Kind, Reply
+from cestab.external.recipes import as_recipe
+from cestab.vocabulary.external import TargetFacts
+
+MODULES = {"python": "numpy"}  # of adapters that are not called as their file is
+SECONDS_BETWEEN_TICKS = 0.2
+SECONDS_BETWEEN_LOOKS = 1.0  # at whether the caller is there
+LONGEST_SENTENCE = 300  # characters of what a target raises; compilers tell pages
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow tells of every compilation else
+
+
+class Target(Protocol):
+    """A target that is ready to be called."""
+
+    def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]: ...
+    def facts(self) -> TargetFacts: ...
+
+
+def load_target(name: TargetName) -> Target:
+    """Return the target that a name means; a UsageError where it, or its framework, is not there."""
+    engine_class = find_engine(name)
+    engine = engine_class(engine_class.read_site(name))
+    found = load(name.path)
+    if not callable(found):
+        raise UsageError(f"'{name.path}' is no function but of type {type(found).__name__}")
+    refuse_hidden_options(name, found)
+    recipe = as_recipe(name, found)
+    if recipe is not None:
+        return RecipeTarget(name, recipe)
+    refuse_unknown_keywords(name, found)
+    return LoadedTarget(name, found, engine)
+
+
+def find_engine(name: TargetName) -> type[Engine]:
+    """Import an adapter and with it its framework."""
+    os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
+    backend = choose(name, "backend", KERAS_BACKENDS, "") if name.adapter == "keras" else ""
+    if backend:
+        os.environ["KERAS_BACKEND"] = backend
+    try:
+        with _silence():
+            module = importlib.import_module(f"cestab.external.engines.{MODULES.get(name.adapter, name.adapter)}")
+    except ModuleNotFoundError as error:
+        missing = error.name if error.name in ADAPTERS else name.adapter
+        raise UsageError(f"{error.name} is not installed, which '{name.text}' needs: pip install 'cestab[{missing}]'") from None
+    engine: type[Engine] = module.ENGINE
+    return engine
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Throw away what is written to standard error: TensorFlow greets there, whatever its environment says."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def serve(channel: Channel) -> None:
+    """Load the target, then answer each question until the other end is closed: None for facts, or a block of work."""
+    assignment: Assignment = channel.receive()
+    sys.path.extend(path for path in assignment.paths if path not in sys.path)
+    last = time.monotonic()
+
+    def tick() -> None:
+        nonlocal last
+        if time.monotonic() - last > SECONDS_BETWEEN_TICKS:
+            last = time.monotonic()
+            channel.send(Reply(Kind.TICK))
+
+    loaded = _attempt(lambda: load_target(assignment.name))
+
+    def answer(work: Work | None) -> Reply:
+        if loaded.kind is not Kind.RESULT:
+            return loaded
+        target: Target = loaded.payload
+        return _attempt(target.facts if work is None else lambda: target.evaluate(work, tick))
+
+    while True:
+        try:
+            work = channel.receive()
+        except EOFError:
+            return
+        channel.send(answer(work))
+
+
+def _attempt(action: Callable[[], Any]) -> Reply:
+    try:
+        return Reply(Kind.RESULT, action())
+    except UsageError as error:
+        return Reply(Kind.USAGE, _in_one_line(str(error)))
+    except UnsupportedError as error:
+        return Reply(Kind.UNSUPPORTED, _in_one_line(str(error)))
+    except TargetError as error:
+        return Reply(Kind.ERROR, _in_one_line(str(error)))
+    except BaseException as error:  # noqa: BLE001  # whatever it raises, SystemExit too, is a finding about it
+        return Reply(Kind.ERROR, _in_one_line(f"it raised {type(error).__name__}: {error}").rstrip(":"))
+
+
+def _in_one_line(words: str) -> str:
+    line = " ".join("".join(character if character.isprintable() else " " for character in words).split())
+    return line if len(line) <= LONGEST_SENTENCE else f"{line[:LONGEST_SENTENCE]}…"
+
+
+def _end_with(parent: int) -> None:
+    """End this process and those that it started once its caller is gone: a call that hangs reads no end of file."""
+    while os.getppid() == parent:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os.killpg(0, signal.SIGKILL)
+
+
+def main() -> None:
+    """Take the streams over and serve."""
+    incoming, outgoing = Connection(os.dup(0), writable=False), Connection(os.dup(1), readable=False)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    np.seterr(all="ignore")  # overflow is what is looked for; a module of the target's may set it otherwise
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other end's; it ends this process
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    serve(Channel(outgoing, incoming, map_memory(int(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,0 @@
-"""Adapters: losses that are not ours, run in processes of their own. Nothing of them is imported unless it is named."""
-
-from cestab.formulations.adapters.names import ADAPTERS, is_target_name
-
-__all__ = ["ADAPTERS", "is_target_name"]

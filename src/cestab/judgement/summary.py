@@ -1,0 +1,190 @@
+"""Summaries of judged cases, and how they merge: associative, whatever the order of the blocks.
+
+A position is a case's place in its order: the ordinal of t in its format, or the row of a file.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from cestab.judgement.judge import Doubles, Judgement
+from cestab.judgement.rules import CODES, KINDS, Codes
+from cestab.numerics.rounding import IntArray
+from cestab.vocabulary.kinds import FindingKind
+
+
+class Error(NamedTuple):
+    """An error in ulps (−1 where there is none) and its position; the larger one wins, then the one nearer 0."""
+
+    ulps: float
+    position: int
+
+    def is_worse_than(self, other: "Error") -> bool:
+        if self.ulps != other.ulps:
+            return self.ulps > other.ulps
+        return nearness(self.position) < nearness(other.position)
+
+
+NO_ERROR = Error(-2.0, 0)  # neutral: every error of a case is worse, even one that does not exist (−1)
+
+
+def nearness(position: int) -> tuple[int, bool]:
+    """Sort key: nearest to 0 first, of two the positive one."""
+    return abs(position), position < 0
+
+
+@dataclass(frozen=True)
+class Tally:
+    """All cases of one kind: how many, the nearest to 0, the extremes, the worst."""
+
+    cases: int
+    first: int
+    lowest: int
+    highest: int
+    worst: Error
+
+    def merge(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.cases + other.cases,
+            min(self.first, other.first, key=nearness),
+            min(self.lowest, other.lowest),
+            max(self.highest, other.highest),
+            other.worst if other.worst.is_worse_than(self.worst) else self.worst,
+        )
+
+
+class Run(NamedTuple):
+    """Neighbouring tried positions with one hard outcome; both ends belong to it."""
+
+    start: int
+    stop: int
+    outcome: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is kept of judged cases."""
+
+    cases: int = 0
+    undefined: int = 0
+    escalated: int = 0
+    ties: int = 0
+    tallies: dict[FindingKind, Tally] = field(default_factory=dict)
+    runs: tuple[Run, ...] = ()
+    loss_error: Error = NO_ERROR
+    gradient_error: Error = NO_ERROR
+    has_gradient: bool = True
+
+    def merge(self, other: "Summary") -> "Summary":
+        tallies = dict(self.tallies)
+        for kind, tally in other.tallies.items():
+            tallies[kind] = tallies[kind].merge(tally) if kind in tallies else tally
+        return Summary(
+            self.cases + other.cases,
+            self.undefined + other.undefined,
+            self.escalated + other.escalated,
+            self.ties + other.ties,
+            tallies,
+            self.runs + other.runs,
+            other.loss_error if other.loss_error.is_worse_than(self.loss_error) else self.loss_error,
+            other.gradient_error if other.gradient_error.is_worse_than(self.gradient_error) else self.gradient_error,
+            self.has_gradient and other.has_gradient,
+        )
+
+
+_HARD = np.array([0, *(CODES[kind] if kind.is_hard else 0 for kind in KINDS)], dtype=np.int16)
+_BASE = len(KINDS) + 1
+
+
+def hard_outcomes(judgement: Judgement) -> IntArray:
+    """Return one number per case for the pair of hard kinds of loss and gradient; 0 for none."""
+    outcomes: IntArray = _HARD[judgement.loss_codes] * _BASE + _HARD[judgement.gradient_codes]
+    return outcomes
+
+
+def outcome_kinds(outcome: int) -> tuple[FindingKind | None, FindingKind | None]:
+    """Return the kinds of loss and gradient that a hard outcome stands for."""
+    loss, gradient = divmod(outcome, _BASE)
+    return KINDS[loss - 1] if loss else None, KINDS[gradient - 1] if gradient else None
+
+
+def find_runs(positions: IntArray, outcomes: IntArray) -> tuple[Run, ...]:
+    """Return the runs of equal outcome over ascending positions."""
+    if not positions.size:
+        return ()
+    breaks = np.flatnonzero(outcomes[1:] != outcomes[:-1])
+    starts, stops = np.concatenate(([0], breaks + 1)), np.concatenate((breaks, [positions.size - 1]))
+    return tuple(
+        Run(*run) for run in zip(positions[starts].tolist(), positions[stops].tolist(), outcomes[starts].tolist(), strict=True)
+    )
+
+
+def join_runs(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Return disjoint runs in ascending order, neighbours of equal outcome joined."""
+    joined: list[Run] = []
+    for run in sorted(runs):
+        if joined and joined[-1].outcome == run.outcome:
+            joined[-1] = Run(joined[-1].start, run.stop, run.outcome)
+        else:
+            joined.append(run)
+    return tuple(joined)
+
+
+def summarize(
+    positions: IntArray,
+    judgement: Judgement,
+    *,
+    undefined: int,
+    escalated: int,
+    ties: int,
+    has_map: bool,
+    has_gradient: bool = True,
+) -> Summary:
+    """Sum up judged cases at ascending positions; `has_map` keeps the runs of hard outcomes."""
+    tallies = _tally(positions, judgement.loss_codes, judgement.loss_ulps)
+    tallies |= _tally(positions, judgement.gradient_codes, judgement.gradient_ulps)
+    runs: tuple[Run, ...] = ()
+    if has_map and positions.size:
+        is_soft = not any(kind.is_hard for kind in tallies)
+        runs = (Run(int(positions[0]), int(positions[-1]), 0),) if is_soft else find_runs(positions, hard_outcomes(judgement))
+    return Summary(
+        positions.size,
+        undefined,
+        escalated,
+        ties,
+        tallies,
+        runs,
+        largest_error(positions, judgement.loss_ulps),
+        largest_error(positions, judgement.gradient_ulps),
+        has_gradient,
+    )
+
+
+def _tally(positions: IntArray, codes: Codes, ulps: Doubles) -> dict[FindingKind, Tally]:
+    tallies = {}
+    found = np.bincount(codes) if codes.any() else np.zeros(0)
+    for code in np.flatnonzero(found[1:]) + 1:
+        chosen = np.flatnonzero(codes == code)
+        places = positions[chosen]
+        tallies[KINDS[code - 1]] = Tally(
+            chosen.size, _nearest(places), int(places[0]), int(places[-1]), largest_error(places, ulps[chosen])
+        )
+    return tallies
+
+
+def largest_error(positions: IntArray, ulps: Doubles) -> Error:
+    """Return the largest error; where none exists, none at the position nearest to 0."""
+    if not positions.size:
+        return NO_ERROR
+    peak = np.fmax.reduce(ulps)
+    if np.isnan(peak):
+        return Error(-1.0, _nearest(positions))
+    return Error(float(peak), _nearest(positions[np.flatnonzero(ulps == peak)]))
+
+
+def _nearest(places: IntArray) -> int:
+    """Return the one of ascending places that is nearest to 0: next to the change of sign."""
+    middle = int(np.searchsorted(places, 0))
+    return min((int(places[i]) for i in (middle - 1, middle) if 0 <= i < places.size), key=nearness)

@@ -1,0 +1,48 @@
+"""What reports for people say of code that is not ours: a short name, what it depends on, and what could not be judged."""
+
+import re
+from collections.abc import Sequence
+
+from cestab.vocabulary.external import TargetFacts
+from cestab.vocabulary.phrases import show_count
+from cestab.vocabulary.settings import Environment, SettingResult
+
+MOST_CHARACTERS = 28  # of a name in a table of 80 columns with four dtypes
+Line = tuple[str, str]  # a name and what there is to say of it
+
+
+def shorten(name: str) -> str:
+    """Return a target's name without the modules between its adapter and its function, where it is long."""
+    if len(name) <= MOST_CHARACTERS:
+        return name
+    head, colon, options = re.fullmatch(r"(.*?)(:(?=\w+=)|$)(.*)", name).groups()  # type: ignore[union-attr]  # any text matches
+    file = re.sub(r"[^:]*/", "…", head)
+    return (file if ".py:" in file else re.sub(r"[^:]*\.", "…", head)) + colon + options
+
+
+def list_unjudged(results: Sequence[SettingResult]) -> list[Line]:
+    """Return why settings, or a part of them, could not be judged: each formulation and reason once."""
+    found: dict[Line, list[SettingResult]] = {}
+    for result in results:
+        if result.reason is not None:
+            found.setdefault((result.setting.formulation, result.reason), []).append(result)
+    return [(name, f"{reason}; {_describe(own)}") for (name, reason), own in found.items()]
+
+
+def _describe(results: Sequence[SettingResult]) -> str:
+    dtypes = ", ".join(dict.fromkeys(result.setting.dtype for result in results))
+    count = show_count(len(results), "setting")
+    verdict = results[0].verdict
+    return f"{count if verdict.is_judged else f'{verdict} in {count}'} ({dtypes})"
+
+
+def list_targets(environment: Environment) -> list[Line]:
+    """Return what the numbers of each target depend on."""
+    return [(facts.formulation, ", ".join(_describe_target(facts))) for facts in environment.targets]
+
+
+def _describe_target(facts: TargetFacts) -> list[str]:
+    words = [f"{package} {version}" for package, version in facts.versions]
+    words += [facts.device, facts.mode, f"gradient: {facts.gradient}"]
+    words += [] if facts.threads is None else [show_count(facts.threads, "thread")]
+    return words + (["flushes subnormals"] if facts.flushes_subnormals else [])

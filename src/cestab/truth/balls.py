@@ -1,0 +1,41 @@
+"""Truth in ball arithmetic (python-flint's arb): one case, to any precision, every digit proven."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from flint import arb, ctx
+
+from cestab.truth.objectives import OBJECTIVES, Ball, ExactCase
+
+__all__ = ["Ball", "ExactCase", "enclose", "precision", "refine"]
+
+_PRECISION = threading.RLock()  # flint's precision is one number for the whole process
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Compute balls with that many bits; other threads wait, and what is nested has its own number of bits."""
+    with _PRECISION, ctx.workprec(bits):
+        yield
+
+
+def enclose(case: ExactCase) -> Ball:
+    """Return enclosures of the loss of the batch and of upstream·gradient at the current precision."""
+    options = case.options
+    if case.is_index and options.ignore_index is not None and case.weights.index(1.0) == options.ignore_index:
+        return Ball(arb(0), [arb(0)] * len(case.logits))
+    row, upstream = OBJECTIVES[case.objective].enclose(case), arb(case.upstream)
+    loss = None if row.loss is None else row.loss * options.multiplier
+    return Ball(loss, [entry * upstream for entry in row.gradient])
+
+
+def refine(case: ExactCase, decide: Callable[[Ball], bool], *, limit: int = 4096) -> bool:
+    """Call `decide` with ever tighter enclosures, 128 bits doubling up to `limit`, until it says that all is decided."""
+    bits = 128
+    while bits <= limit:
+        with precision(bits):
+            if decide(enclose(case)):
+                return True
+        bits *= 2
+    return False

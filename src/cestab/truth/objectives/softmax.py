@@ -1,0 +1,156 @@
+"""Softmax cross-entropy and the z-loss, exactly: v_j = w_j·((1 − α)·y_j + α/K), V = Σ v, p = softmax z.
+
+Cross-entropy is Σ v_j·(lse − z_j) with the gradient V·p − v, the z-loss adds λ·lse² and 2λ·lse·p.
+
+Bounds, in the u of the tier (truth.py: an exponential is off by at most 754u, p and 1 − p by 860u). The weights are products
+and sums of positive terms, off by 5u, V by 45u more. So V·p_j − v_j is off by (860 + 50 + 3)u·V·p_j + 5u·v_j, under 1024u
+of the scale V·p_j + v_j, and the loss, which adds terms that are not negative, by as much of itself: factor 1.
+
+z-loss: lse = m + log1p(S) is off by err ≤ 862u·A, A = |m| + log1p(S) ≥ |lse|. λ·lse² is off by
+λ·(2·|lse|·err + err²) + 3u·λ·A², under 2·1024u·λ·A²; 2λ·lse·p by 2λ·A·p·(862 + 860 + 5)u, under 2·1024u·2λ·A·p: factor 2.
+"""
+
+import numpy as np
+from flint import arb
+
+from cestab.numerics.arithmetic import sum_pairwise
+from cestab.numerics.target import DenseTarget, IndexTarget, Target
+from cestab.truth.objectives.base import (
+    Ball,
+    ExactCase,
+    ExactObjective,
+    Parts,
+    SoftmaxBalls,
+    Wide,
+    cycle_weights,
+    enclose_softmax,
+    is_normalized,
+    take_softmax,
+    total,
+)
+from cestab.vocabulary.loss_options import LossOptions
+
+
+def _evaluate_cross_entropy(z: Wide, target: Target, options: LossOptions) -> Parts:
+    if isinstance(target, DenseTarget) or options.label_smoothing:
+        return _dense(z, _smooth(z, target, options))
+    parts = _two_classes(z, target) if len(z) == 2 else _index(z, target)
+    if not options.class_weights or is_normalized(options, is_index=True):
+        return parts
+    weight = cycle_weights(options, len(z), z.dtype)[target.index]
+    loss, gradient = np.where(weight == 0, weight, parts.loss * weight), parts.gradient * weight
+    return Parts(loss, loss, gradient, gradient, float(np.max(weight, initial=1.0)))
+
+
+def _smooth(z: Wide, target: Target, options: LossOptions) -> Wide:
+    """Return the effective weights v of every class."""
+    y = target.with_entry(np.zeros_like(z), 1.0) if isinstance(target, IndexTarget) else target.weights.astype(z.dtype)
+    if options.label_smoothing:
+        alpha = np.asarray(options.label_smoothing, dtype=z.dtype)
+        y = (1.0 - alpha) * y + alpha / len(z)
+    if not options.class_weights:
+        return y
+    weights = cycle_weights(options, len(z), z.dtype)
+    v = y * weights[:, np.newaxis]
+    if isinstance(target, IndexTarget) and is_normalized(options, is_index=True):
+        v = v / weights[target.index]
+    return v
+
+
+def _index(z: Wide, target: IndexTarget) -> Parts:
+    """Loss = (m − z_t) + log1p(S); g_j = p_j, g_t = −Σ of the others = −(S or 1 + (S − e_t))/(1 + S)."""
+    softmax = take_softmax(z)
+    z_target = target.pick(z)
+    gradient = softmax.exponentials * softmax.share
+    rest = softmax.rest
+    others = np.where(z_target == softmax.peak, rest, (rest - target.pick(softmax.exponentials)) + 1.0)
+    gradient.reshape(-1)[target.flat] = -(others * softmax.share)
+    loss = (softmax.peak - z_target) + softmax.log_rest
+    return Parts(loss, loss, gradient, gradient)
+
+
+def _two_classes(z: Wide, target: IndexTarget) -> Parts:
+    """The same for two classes in half of the time: with d = z_other − z_t, loss = max(d, 0) + log1p(exp(−|d|))."""
+    is_first = target.index == 0
+    gap = z[1] - z[0]
+    rest = np.exp(-np.abs(gap))
+    share = 1.0 / (rest + 1.0)
+    is_wrong = (gap > 0) == is_first  # the other class is the larger one; of equal ones it does not matter
+    other = np.where(is_wrong, share, rest * share)
+    loss = np.where(is_wrong, np.abs(gap), np.zeros_like(gap)) + np.log1p(rest)
+    gradient = np.empty_like(z)
+    np.copyto(gradient[0], np.where(is_first, -other, other))
+    np.negative(gradient[0], out=gradient[1])
+    return Parts(loss, loss, gradient, gradient)
+
+
+def _dense(z: Wide, weights: Wide) -> Parts:
+    """Loss = Σ_{v_j ≠ 0} v_j·(m − z_j) + V·log1p(S); g_j = V·p_j − v_j."""
+    softmax = take_softmax(z)
+    total_weight = sum_pairwise(weights)
+    gaps = np.where(weights == 0, weights, weights * (softmax.peak * 0.5 - z * 0.5))  # halves: the difference may overflow
+    expected = softmax.exponentials * (total_weight / (softmax.rest + 1.0))
+    loss = 2.0 * sum_pairwise(gaps) + total_weight * softmax.log_rest
+    return Parts(loss, loss, expected - weights, expected + weights, float(np.max(total_weight, initial=1.0)))
+
+
+def _evaluate_z_loss(z: Wide, target: Target, options: LossOptions) -> Parts:
+    parts, softmax = _evaluate_cross_entropy(z, target, options), take_softmax(z)
+    weight = np.asarray(options.z_weight, dtype=z.dtype)
+    lse, size = softmax.peak + softmax.log_rest, np.abs(softmax.peak) + softmax.log_rest
+    slope, largest = weight * lse, weight * size
+    p = softmax.exponentials * softmax.share
+    return Parts(
+        parts.loss + slope * lse,
+        parts.loss_scale + largest * size,
+        parts.gradient + 2.0 * (slope * p),
+        np.abs(parts.scale) + 2.0 * (largest * p),
+        parts.amplitude + 2 * float(np.max(largest, initial=0.0)),
+    )
+
+
+def _enclose_cross_entropy(case: ExactCase) -> Ball:
+    """The same on balls; a gradient entry of a one-hot target is a sum of positive terms, so that nothing cancels."""
+    softmax, weights = enclose_softmax(case.logits), _weigh(case)
+    total_weight = total(weights)
+    scaled = total_weight * softmax.share
+    gradient = [scaled * e - v for e, v in zip(softmax.exponentials, weights, strict=True)]
+    hot = [j for j, v in enumerate(weights) if v != 0]
+    if len(hot) == 1:
+        gradient[hot[0]] = -weights[hot[0]] * softmax.others(hot[0])
+    if any(v != 0 and gap is None for v, gap in zip(weights, softmax.gaps, strict=True)):
+        return Ball(None, gradient)
+    gap = total(v * g for v, g in zip(weights, softmax.gaps, strict=True) if g is not None)
+    return Ball(gap + total_weight * softmax.rest.log1p(), gradient)
+
+
+def _weigh(case: ExactCase) -> list[arb]:
+    """Return the effective weights; one that is 0 is exactly so."""
+    options, classes = case.options, len(case.weights)
+    y = [arb(weight) for weight in case.weights]
+    if options.label_smoothing:
+        alpha = arb(options.label_smoothing)
+        y = [(1 - alpha) * own + alpha / classes for own in y]
+    if not options.class_weights:
+        return y
+    class_weights = [arb(weight) for weight in cycle_weights(options, classes).tolist()]
+    norm = class_weights[case.weights.index(1.0)] if is_normalized(options, is_index=case.is_index) else arb(1)
+    return [w * own / norm for w, own in zip(class_weights, y, strict=True)]
+
+
+def _enclose_z_loss(case: ExactCase) -> Ball:
+    ball, softmax = _enclose_cross_entropy(case), enclose_softmax(case.logits)
+    weight, lse = arb(case.options.z_weight), _enclose_lse(softmax)
+    slope = 2 * weight * lse * softmax.share
+    gradient = [own + slope * e for own, e in zip(ball.gradient, softmax.exponentials, strict=True)]
+    return Ball(None if ball.loss is None else ball.loss + weight * lse * lse, gradient)
+
+
+def _enclose_lse(softmax: SoftmaxBalls) -> arb:
+    return softmax.peak + softmax.rest.log1p()
+
+
+CROSS_ENTROPY = ExactObjective(
+    _evaluate_cross_entropy, _enclose_cross_entropy, ("label_smoothing", "class_weights", "ignore_index")
+)
+Z_LOSS = ExactObjective(_evaluate_z_loss, _enclose_z_loss, ("z_weight", "label_smoothing", "ignore_index"), bound=lambda _: 2.0)

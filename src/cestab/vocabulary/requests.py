@@ -1,0 +1,121 @@
+"""What is asked for: every option of a sweep or an audit as resolved."""
+
+from dataclasses import dataclass
+
+from cestab.vocabulary.external import DEFAULT_GUARD, Guard
+from cestab.vocabulary.kinds import Fp8Overflow, Objective, Summation
+from cestab.vocabulary.loss_options import Reduction
+
+DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class LogitRange:
+    """`--logits LO:HI[:N][:log|linear]`; None for the format's own end, `count` None for the default coverage."""
+
+    low: float | None = None
+    high: float | None = None
+    count: int | None = None
+    spacing: str = "log"
+
+    def __str__(self) -> str:
+        if self == LogitRange():
+            return "all"
+        ends = f"{'' if self.low is None else repr(self.low)}:{'' if self.high is None else repr(self.high)}"
+        return ends + (f":{self.count}" if self.count is not None else "") + f":{self.spacing}"
+
+
+@dataclass(frozen=True)
+class Arithmetics:
+    """The options of the number format and of judgement that sweep and audit share. None means the format's own."""
+
+    dtypes: tuple[str, ...] = DEFAULT_DTYPES
+    compute: str | None = None
+    summations: tuple[Summation, ...] = (Summation.WIDE,)
+    loss_scales: tuple[float, ...] = (1.0,)
+    rtol: float | None = None
+    atol: float | None = None
+    fp8_overflow: Fp8Overflow = Fp8Overflow.NAN
+    flush_subnormals: bool = False
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """Every option of a sweep as resolved."""
+
+    objective: Objective
+    formulations: tuple[str, ...]
+    arithmetics: Arithmetics
+    logits: LogitRange
+    patterns: tuple[str, ...]
+    classes: tuple[int, ...]
+    targets: tuple[str, ...]
+    seed: int
+    fail_on: tuple[str, ...]
+    batch: int = 1
+    reduction: Reduction = Reduction.MEAN
+    guard: Guard = DEFAULT_GUARD
+
+
+DEFAULT_IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """Every option of an audit of recorded logits as resolved; `sample` is None for all rows."""
+
+    objective: Objective
+    formulations: tuple[str, ...]
+    arithmetics: Arithmetics
+    file: str
+    labels: str | None
+    class_axis: int
+    ignore_index: int
+    fail_on: tuple[str, ...]
+    sample: int | None = None
+    seed: int = 0
+    guard: Guard = DEFAULT_GUARD
+
+
+@dataclass(frozen=True)
+class GivenCase:
+    """Logits and a target in words: a class, weights, or a target kind (binary: the label)."""
+
+    logits: tuple[float, ...]
+    target: str
+
+
+@dataclass(frozen=True)
+class GeneratedCase:
+    """The case of a sweep at magnitude `at`."""
+
+    pattern: str
+    classes: int
+    target: str
+    at: float
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class RecordedCase:
+    """One row of recorded logits."""
+
+    file: str
+    row: int
+    labels: str | None = None
+    class_axis: int = 1
+    ignore_index: int = DEFAULT_IGNORE_INDEX
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """Every option of explain as resolved; the lists of `arithmetics` hold one value each."""
+
+    objective: Objective
+    formulation: str
+    arithmetics: Arithmetics
+    case: GivenCase | GeneratedCase | RecordedCase
+    against: str | None
+    batch: int = 1
+    reduction: Reduction = Reduction.MEAN
+    guard: Guard = DEFAULT_GUARD

@@ -1,0 +1,151 @@
+"""What sweep and audit answer: settings with their verdicts and evidence, and the report of them all."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from cestab.vocabulary.external import TargetFacts
+from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
+from cestab.vocabulary.phrases import show_classes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the cases something was seen: a magnitude t of a sweep or a row of a file.
+
+    `position` orders places: the float's ordinal in its format, or the row. `decimal` reads back to `value` in the
+    format; `hexadecimal` is exact (None for rows). `ulps` is the error there, None where it does not exist.
+    """
+
+    position: int
+    value: float
+    decimal: str
+    hexadecimal: str | None = None
+    ulps: float | None = None
+    reproduce: str | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """All cases of one setting that got one kind."""
+
+    kind: FindingKind
+    cases: int
+    first: Place
+    lowest: Place
+    highest: Place
+    worst: Place
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A maximal range of t with one hard outcome of loss and gradient; both ends belong to it."""
+
+    start: Place
+    stop: Place
+    loss: FindingKind | None
+    gradient: FindingKind | None
+
+
+@dataclass(frozen=True)
+class LargestError:
+    """The largest errors of a setting in ulps of the format, and where; None where no finite pair was seen."""
+
+    loss: Place | None
+    gradient: Place | None
+
+
+@dataclass(frozen=True)
+class RoundingCost:
+    """What rounding recorded logits to the format costs before anything is computed: largest changes of the truth."""
+
+    loss: Place | None
+    loss_change: float
+    gradient: Place | None
+    gradient_change: float
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that is fixed while t moves (`pattern` and `target` are None for recorded logits)."""
+
+    formulation: str
+    objective: Objective
+    dtype: str
+    compute: str
+    summation: Summation
+    pattern: str | None
+    classes: int
+    target: str | None
+    loss_scale: float
+    options: LossOptions = NO_OPTIONS
+
+    def __str__(self) -> str:
+        return f"{self.formulation}, {self.describe()}"
+
+    def describe(self) -> str:
+        """Return all of it but the formulation in words; what is as by default is left out."""
+        case = (self.pattern, show_classes(self.classes), self.target)
+        return ", ".join([self.dtype, *(word for word in case if word), *self.unusual()])
+
+    def show(self) -> dict[str, Any]:
+        """Return its fields in a report, under their names there."""
+        return {name: value for name, value in vars(self).items() if name != "options"} | self.options.show()
+
+    def unusual(self) -> list[str]:
+        """Return what of the arithmetic is not as by default, in words."""
+        words = [f"computed in {self.compute}"] if self.compute != self.dtype else []
+        words += [f"{self.summation} sums"] if self.summation is not Summation.WIDE else []
+        words += [f"loss scale {self.loss_scale!r}".removesuffix(".0")] if self.loss_scale != 1 else []
+        words += [f"{self.options.reduction} of {self.options.batch} rows"] if self.options.batch > 1 else []
+        return words
+
+
+@dataclass(frozen=True)
+class SettingResult:
+    """A setting's verdict and its evidence."""
+
+    setting: Setting
+    verdict: Verdict
+    cases: int
+    undefined: int
+    ties: int
+    coverage: Coverage
+    findings: tuple[Finding, ...]
+    largest_error: LargestError
+    intervals: tuple[Interval, ...] = ()
+    interval_count: int = 0
+    unrefined_boundaries: int = 0
+    worst_rows: tuple[Place, ...] = ()
+    rounding_cost: RoundingCost | None = None
+    reason: str | None = None
+
+    @property
+    def is_wholly_judged(self) -> bool:
+        """Whether loss and gradient were judged; `reason` says why not."""
+        return self.verdict.is_judged and self.reason is None
+
+
+def find_worst(results: Iterable[SettingResult]) -> Finding | None:
+    """Return the finding of worst severity that begins at the smallest |t|; None without findings above a note."""
+    order = [Severity.FAIL, Severity.WARN]
+    graded = [finding for result in results for finding in result.findings if finding.kind.severity in order]
+    return min(graded, key=lambda f: (order.index(f.kind.severity), abs(f.first.value)), default=None)
+
+
+def explain_unjudged(results: Iterable[SettingResult]) -> str:
+    """Return why settings could not be judged, each reason once."""
+    reasons = dict.fromkeys(result.reason for result in results if result.reason)
+    return "; ".join(reasons) or "no case has a true value in these formats"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the numbers may depend on."""
+
+    python: str
+    numpy: str
+    platform: str
+    cpu: str
+    targets: tuple[TargetFacts, ...] = ()
