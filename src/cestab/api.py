@@ -6,15 +6,17 @@ from io import StringIO
 from os import PathLike
 from typing import TypeVar, Unpack
 
+from cestab.commands.audit.request import make_audit_request
 from cestab.commands.audit.run import run_audit
 from cestab.commands.compare.answer import Comparison
-from cestab.commands.compare.run import run_comparison
+from cestab.commands.compare.run import make_pair, run_comparison
 from cestab.commands.explain.answer import Explanation
 from cestab.commands.explain.case import run_explain
 from cestab.commands.explain.request import make_case, make_explain_request
-from cestab.commands.resolve import make_arithmetics, make_audit_request, make_guard, make_pair, make_sweep_request
+from cestab.commands.resolve import make_arithmetics, make_guard
 from cestab.commands.sweep import table
 from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.request import make_sweep_request
 from cestab.commands.sweep.run import run_sweep
 from cestab.commands.values import read_target
 from cestab.errors import ExitStatus, UsageError

@@ -1,8 +1,7 @@
 """The array type and its primitives, for formulations of your own: each rounds its result and knows its derivative."""
 
 from cestab.formulations.registry import Fused
-from cestab.numerics.tape import (
-    Array,
+from cestab.numerics.operations import (
     add_guard,
     clip,
     exp,
@@ -16,10 +15,10 @@ from cestab.numerics.tape import (
     sigmoid,
     softmax,
     subtract_target,
-    sum_over_classes,
     where,
     with_entry,
 )
+from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 
 __all__ = [

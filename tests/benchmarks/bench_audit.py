@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from cestab.cases.ranges import resolve_range
-from cestab.commands.resolve import make_arithmetics, make_sweep_request
+from cestab.commands.resolve import make_arithmetics
+from cestab.commands.sweep.request import make_sweep_request
 from cestab.evaluation.blocks import Cases, Conditions
 from cestab.evaluation.compute import compute
 from cestab.evaluation.evaluate import find_truth, judge_cases, make_cases

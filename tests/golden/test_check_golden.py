@@ -25,7 +25,7 @@ from cestab.commands.check.answer import (
     StaleSource,
 )
 from cestab.commands.sweep.answer import Report
-from cestab.vocabulary.gate import Location
+from cestab.reports.gate import Location
 from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult

@@ -11,8 +11,9 @@ from cestab.formulations.registry import FORMULATIONS, Formulation, Fused, formu
 from cestab.judgement.summary import Summary
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
+from cestab.numerics.operations import exp, log, max_over_classes, pick, subtract_target
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
-from cestab.numerics.tape import Array, exp, log, max_over_classes, pick, subtract_target, sum_over_classes
+from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
 from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
 

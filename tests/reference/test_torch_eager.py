@@ -11,8 +11,9 @@ import pytest
 from cestab.formulations import Formulation, find_formulation
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS, Format
+from cestab.numerics.operations import exp, log, pick
 from cestab.numerics.rounding import FloatArray, from_ordinal, to_ordinal
-from cestab.numerics.tape import Array, exp, log, pick, sum_over_classes
+from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget
 from cestab.truth.tiers import evaluate_truth
 from cestab.vocabulary.kinds import Objective

@@ -1,1 +1,1 @@
-"""The command line: one thin file per command; NumPy is imported only when a command runs."""
+"""The commands: one room each, and what they share. NumPy is imported only when a command runs."""

@@ -14,7 +14,7 @@ import typer
 from cestab.commands.options import OutputFormat
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus, UsageError
-from cestab.vocabulary.gate import GateCase, GateReport
+from cestab.reports.gate import GateCase, GateReport
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import explain_unjudged
 

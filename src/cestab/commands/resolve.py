@@ -1,21 +1,16 @@
-"""Requests: from what a caller names (strings, None for a default) to checked values with every default filled in."""
+"""From what a caller names (strings, None for a default) to checked values that several requests share."""
 
 from collections.abc import Sequence
-from os import PathLike
 
-from cestab.cases.patterns import find_pattern
-from cestab.cases.ranges import parse_range
-from cestab.cases.target_kinds import expand_target
 from cestab.commands import values
 from cestab.errors import UsageError, unknown_name
 from cestab.external.formulation import ExternalFormulation, find_any_formulation
-from cestab.formulations import families
 from cestab.numerics.formats import find_format
 from cestab.truth.objectives import OBJECTIVES
-from cestab.vocabulary.external import DEFAULT_GUARD, DEFAULT_TIMEOUT_SECONDS, Guard
+from cestab.vocabulary.external import DEFAULT_TIMEOUT_SECONDS, Guard
 from cestab.vocabulary.kinds import DEFAULT_OBJECTIVE, FindingKind, Fp8Overflow, Objective, Summation
 from cestab.vocabulary.loss_options import LossOptions, Reduction
-from cestab.vocabulary.requests import DEFAULT_DTYPES, DEFAULT_IGNORE_INDEX, Arithmetics, AuditRequest, SweepRequest
+from cestab.vocabulary.requests import DEFAULT_DTYPES, Arithmetics
 
 
 def make_arithmetics(
@@ -56,94 +51,12 @@ def make_guard(timeout: float | None = None, max_memory: str | int | None = None
     return Guard(seconds, None if max_memory is None else values.read_bytes("max-memory", max_memory))
 
 
-def make_sweep_request(
-    formulations: str | Sequence[str] | None,
-    objective: str | None,
-    arithmetics: Arithmetics,
-    logits: str = "all",
-    patterns: str | Sequence[str] | None = None,
-    classes: int | Sequence[int] | None = None,
-    targets: str | Sequence[str] | None = None,
-    seed: int = 0,
-    fail_on: str | Sequence[str] | None = None,
-    batch: int = 1,
-    reduction: str = Reduction.MEAN,
-    guard: Guard = DEFAULT_GUARD,
-) -> SweepRequest:
-    """Return the request of a sweep: by default the whole family, patterns margin and offset, 2 and 1000 classes."""
-    names = values.read_names("formulations", formulations)
-    chosen = find_objective(names, objective)
-    is_binary = chosen.is_binary
-    default_patterns = ("margin",) if is_binary else ("margin", "offset")
-    texts = values.select("target", values.read_names("targets", targets), ("correct", "wrong"))
-    return SweepRequest(
-        chosen,
-        values.select("formulation", names, families()[chosen]),
-        arithmetics,
-        parse_range(values.read_name("logits", logits)),
-        tuple(
-            find_pattern(name).name
-            for name in values.select("pattern", values.read_names("patterns", patterns), default_patterns)
-        ),
-        values.select("classes", values.read_integers("classes", classes), (1,) if is_binary else (2, 1000)),
-        tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
-        values.read_seed(seed),
-        find_gates(fail_on),
-        *make_batch(batch, reduction),
-        guard,
-    )
-
-
 def make_batch(batch: int, reduction: str) -> tuple[int, Reduction]:
     """Return the number of rows and how they are reduced, checked."""
     chosen = LossOptions(
         batch=values.read_integer("batch", batch), reduction=values.read_word(Reduction, "reduction", reduction)
     )
     return chosen.batch, chosen.reduction
-
-
-def make_audit_request(
-    file: str | PathLike[str],
-    labels: str | PathLike[str] | None,
-    formulations: str | Sequence[str] | None,
-    objective: str | None,
-    arithmetics: Arithmetics,
-    class_axis: int = 1,
-    ignore_index: int = DEFAULT_IGNORE_INDEX,
-    fail_on: str | Sequence[str] | None = None,
-    sample: int | None = None,
-    seed: int = 0,
-    guard: Guard = DEFAULT_GUARD,
-) -> AuditRequest:
-    """Return the request of an audit of recorded logits."""
-    given = values.read_names("formulations", formulations)
-    chosen = find_objective(given, objective)
-    names = values.select("formulation", given, families()[chosen])
-    if sample is not None and values.read_integer("sample", sample) < 1:
-        raise UsageError(f"--sample {sample} is not a number of rows from 1 on")
-    return AuditRequest(
-        chosen,
-        names,
-        arithmetics,
-        values.read_path("file", file),
-        None if labels is None else values.read_path("labels", labels),
-        values.read_class_axis(class_axis),
-        values.read_integer("ignore_index", ignore_index),
-        find_gates(fail_on),
-        sample,
-        values.read_seed(seed),
-        guard,
-    )
-
-
-def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:
-    """Return the formulations of a comparison, the reference first, each once."""
-    names = (reference, *others)
-    if not others:
-        raise UsageError(f"nothing to compare {reference} with is named")
-    if len(set(names)) < len(names):
-        raise UsageError(f"a formulation is named twice: {' '.join(names)}")
-    return names
 
 
 def find_objective(formulations: Sequence[str] | None, objective: str | None) -> Objective:

@@ -1,1 +1,1 @@
-"""The audit: plan what to compute, evaluate blocks, judge them, find the boundaries, sum up."""
+"""Evaluation: plan blocks of cases, run formulations on them, judge, find the boundaries, sum up."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from cestab.external.conventions import find_convention, suggest_objective
 from cestab.external.loss_options import read_options
 from cestab.external.names import TargetName, is_target_name, parse_target_name, refuse_near_name
-from cestab.formulations.registry import ADDED, FORMULATIONS, Formulation, find_formulation
+from cestab.formulations.parameters import find_formulation
+from cestab.formulations.registry import ADDED, FORMULATIONS, Formulation
 from cestab.vocabulary.kinds import FindingKind, Objective
 from cestab.vocabulary.loss_options import LossOptions
 

@@ -11,7 +11,8 @@ from typing import Any
 from cestab.errors import UsageError
 from cestab.external.loading import load
 from cestab.external.names import TargetName
-from cestab.formulations.registry import Formulation, Recipe, find_recipe, with_parameters
+from cestab.formulations.parameters import with_parameters
+from cestab.formulations.registry import Formulation, Recipe, find_recipe
 
 
 def as_recipe(name: TargetName, found: Any) -> Formulation | None:

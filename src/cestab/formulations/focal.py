@@ -1,20 +1,8 @@
 """The family of the focal loss: Σ y_j·(1 − p_j)^γ·(−log p_j), z logits (classes, cases), p = softmax z."""
 
 from cestab.formulations.registry import Fused, formulation
-from cestab.numerics.primitives import power
-from cestab.numerics.tape import (
-    Array,
-    exp,
-    expm1,
-    log,
-    log1p,
-    max_over_classes,
-    pick,
-    softmax,
-    sum_over_classes,
-    where,
-    with_entry,
-)
+from cestab.numerics.operations import exp, expm1, log, log1p, max_over_classes, pick, power, softmax, where, with_entry
+from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target, first_maximum
 from cestab.vocabulary.kinds import FindingKind, Objective
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from cestab.formulations.registry import Fused, formulation
-from cestab.numerics.tape import ALIAS, Array, clip, exp, log, log1p, maximum, sigmoid, where
+from cestab.numerics.operations import clip, exp, log, log1p, maximum, sigmoid, where
+from cestab.numerics.tape import ALIAS, Array
 from cestab.numerics.target import DenseTarget
 from cestab.vocabulary.kinds import FindingKind, Objective
 

@@ -5,8 +5,7 @@ from typing import Literal
 import numpy as np
 
 from cestab.formulations.registry import Fused, formulation
-from cestab.numerics.tape import (
-    Array,
+from cestab.numerics.operations import (
     add_guard,
     clip,
     exp,
@@ -17,10 +16,10 @@ from cestab.numerics.tape import (
     pick,
     softmax,
     subtract_target,
-    sum_over_classes,
     where,
     with_entry,
 )
+from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import DenseTarget, IndexTarget, Target, first_maximum
 from cestab.vocabulary.kinds import FindingKind, Objective
 

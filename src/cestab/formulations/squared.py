@@ -3,8 +3,8 @@
 import numpy as np
 
 from cestab.formulations.registry import formulation
-from cestab.numerics.primitives import mean_over_classes
-from cestab.numerics.tape import Array, sigmoid, softmax
+from cestab.numerics.operations import mean_over_classes, sigmoid, softmax
+from cestab.numerics.tape import Array
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.vocabulary.kinds import FindingKind, Objective
 

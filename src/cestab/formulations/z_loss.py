@@ -1,7 +1,8 @@
 """The family of the z-loss: softmax cross-entropy + λ·lse², lse = log Σ exp z, which keeps the logits near 0."""
 
 from cestab.formulations.registry import Fused, formulation
-from cestab.numerics.tape import Array, exp, log, max_over_classes, pick, subtract_target, sum_over_classes
+from cestab.numerics.operations import exp, log, max_over_classes, pick, subtract_target
+from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import Target
 from cestab.vocabulary.kinds import FindingKind, Objective
 

@@ -1,1 +1,1 @@
-"""Formats, rounding, the tape and truth: everything that knows how numbers behave and nothing about reports."""
+"""Numerics: how numbers behave in a format: rounding, arithmetic, the tape and its operations."""

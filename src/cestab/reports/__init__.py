@@ -1,1 +1,1 @@
-"""Reports: one file per form in which results are shown. They see results only."""
+"""Reports: one file per form that commands share. They see the vocabulary only."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cestab.vocabulary.gate import GateCase, GateReport, Level, Problem
+from cestab.reports.gate import GateCase, GateReport, Level, Problem
 from cestab.vocabulary.phrases import show_count
 
 MOST_PER_LEVEL = 9  # GitHub shows 10 of a level per step and drops the rest without a word

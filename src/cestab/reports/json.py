@@ -1,4 +1,4 @@
-"""json."""
+"""Strict JSON (RFC 8259) and the parts that several reports share."""
 
 import json
 import math

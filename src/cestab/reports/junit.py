@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree as ET
 
-from cestab.vocabulary.gate import GateCase, GateReport, Level, Problem
+from cestab.reports.gate import GateCase, GateReport, Level, Problem
 
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # the Char production of XML 1.0
 

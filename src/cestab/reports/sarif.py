@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cestab.errors import ExitStatus
-from cestab.vocabulary.gate import GateCase, GateReport, Problem
+from cestab.reports.gate import GateCase, GateReport, Problem
 from cestab.vocabulary.kinds import FindingKind
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -1,7 +1,7 @@
-"""summary."""
+"""The gate as Markdown, for the page of a CI job."""
 
+from cestab.reports.gate import GateReport
 from cestab.reports.rows import escape_markdown, to_markdown
-from cestab.vocabulary.gate import GateReport
 from cestab.vocabulary.phrases import show_count
 
 MOST_PROBLEMS = 200  # a job's summary may have 1 MiB; what is gated comes first

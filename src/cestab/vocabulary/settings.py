@@ -1,4 +1,4 @@
-"""What sweep and audit answer: settings with their verdicts and evidence, and the report of them all."""
+"""Settings with their verdicts and evidence."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from cestab.commands.compare.run import run_comparison
+from cestab.commands.compare.run import make_pair, run_comparison
 from cestab.commands.explain.case import run_explain
 from cestab.commands.explain.request import make_case, make_explain_request
-from cestab.commands.resolve import make_arithmetics, make_pair, make_sweep_request
+from cestab.commands.resolve import make_arithmetics
+from cestab.commands.sweep.request import make_sweep_request
 from cestab.commands.sweep.run import run_sweep
 from cestab.errors import UsageError
 from cestab.evaluation.blocks import Block, Conditions

@@ -9,7 +9,7 @@ from cestab.commands.check.answer import Allowance, Baseline, BaselineEntry, Che
 from cestab.commands.check.decide import decide_check
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
-from cestab.vocabulary.gate import Location
+from cestab.reports.gate import Location
 from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from cestab.commands.resolve import make_arithmetics, make_sweep_request
+from cestab.commands.resolve import make_arithmetics
+from cestab.commands.sweep.request import make_sweep_request
 from cestab.commands.sweep.run import evaluate_plan
 from cestab.evaluation.blocks import Block, Failure, Outcome, evaluate_each
 from cestab.evaluation.plan import Plan, plan_sweep

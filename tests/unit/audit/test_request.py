@@ -2,8 +2,10 @@
 
 import pytest
 
+from cestab.commands.audit.request import make_audit_request
 from cestab.commands.explain.request import make_case, make_explain_request
-from cestab.commands.resolve import find_objective, make_arithmetics, make_audit_request, make_sweep_request
+from cestab.commands.resolve import find_objective, make_arithmetics
+from cestab.commands.sweep.request import make_sweep_request
 from cestab.errors import UsageError
 
 FOCAL = "keras:keras.losses.CategoricalFocalCrossentropy:alpha=1.0"

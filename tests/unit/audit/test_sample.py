@@ -14,7 +14,8 @@ from cestab import api
 from cestab.cases.files.safetensors_files import write_header
 from cestab.cases.recording import draw_rows
 from cestab.commands.audit import run as recorded
-from cestab.commands.resolve import make_arithmetics, make_audit_request
+from cestab.commands.audit.request import make_audit_request
+from cestab.commands.resolve import make_arithmetics
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.settings import SettingResult
 

@@ -10,7 +10,8 @@ from cestab.formulations import FORMULATIONS, families, find_formulation
 from cestab.formulations.registry import Fused, formulation
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
-from cestab.numerics.tape import Array, exp, max_over_classes, sum_over_classes
+from cestab.numerics.operations import exp, max_over_classes
+from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
 from cestab.vocabulary.kinds import Objective
 from cestab.vocabulary.loss_options import LossOptions

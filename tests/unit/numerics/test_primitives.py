@@ -9,7 +9,7 @@ from flint import arb, ctx
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.exact_numbers import Exact, ExactArithmetic, Special, to_exact_array
 from cestab.numerics.formats import FORMATS
-from cestab.numerics.primitives import mean_over_classes, power
+from cestab.numerics.operations import mean_over_classes, power
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.tape import Tape
 from cestab.vocabulary.kinds import Summation

@@ -8,7 +8,7 @@ from cestab.commands.check.answer import CheckAudit, CheckConfig, CheckedAudit, 
 from cestab.commands.check.gate import to_gate
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
-from cestab.vocabulary.gate import Level, Location
+from cestab.reports.gate import Level, Location
 from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
 from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult

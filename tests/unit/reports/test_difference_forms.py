@@ -11,8 +11,8 @@ from cestab.commands.diff import wire as difference_json
 from cestab.commands.diff.answer import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
 from cestab.commands.diff.sentences import COLUMNS, describe_change, render_csv, render_markdown, to_gate
 from cestab.errors import ExitStatus
+from cestab.reports.gate import Level
 from cestab.reports.schemas import read_schema
-from cestab.vocabulary.gate import Level
 from cestab.vocabulary.kinds import Objective, Summation
 from cestab.vocabulary.settings import Setting
 

@@ -12,7 +12,7 @@ from cestab.commands.sweep.answer import Recommendation, Report
 from cestab.commands.sweep.gate import to_gate
 from cestab.errors import ExitStatus
 from cestab.reports import summary
-from cestab.vocabulary.gate import GateCase, GateReport, Level, Problem
+from cestab.reports.gate import GateCase, GateReport, Level, Problem
 from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, RoundingCost, Setting, SettingResult

@@ -6,7 +6,7 @@ import pytest
 
 from cestab.errors import ExitStatus
 from cestab.reports import github
-from cestab.vocabulary.gate import GateCase, GateReport, Level, Location, Problem
+from cestab.reports.gate import GateCase, GateReport, Level, Location, Problem
 
 COMMAND = re.compile(r"::([a-z]+) ([^:]*)::(.*)")  # no colon, line end or comma of a value is left in the properties
 HOSTILE = ["]]>", "::error::", "two\nlines\r", "a|b", "<b>", "100%", "%0A", "a,b=c:d", "##[error]x"]

@@ -6,7 +6,7 @@ import pytest
 
 from cestab.errors import ExitStatus
 from cestab.reports import junit
-from cestab.vocabulary.gate import GateCase, GateReport, Level, Location, Problem
+from cestab.reports.gate import GateCase, GateReport, Level, Location, Problem
 
 GATED = Problem("nan-loss", Level.ERROR, "the loss is NaN", is_gated=True, reproduce="cestab explain -f 'a b'")
 UNGATED = Problem("zeroed-loss", Level.WARNING, "the loss is 0", is_gated=False)

@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator, ValidationError
 
 from cestab.errors import ExitStatus
 from cestab.reports import sarif
-from cestab.vocabulary.gate import GateCase, GateReport, Level, Location, Problem
+from cestab.reports.gate import GateCase, GateReport, Level, Location, Problem
 from cestab.vocabulary.kinds import FindingKind
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "data" / "sarif-schema-2.1.0.json").read_text(encoding="utf-8"))

@@ -1,1 +1,1 @@
-"""audit."""
+"""`cestab audit`: recorded logits; answers with sweep's report."""

@@ -58,8 +58,9 @@ def audit(
     cestab audit logits.safetensors --sample 10000
 
     """
+    from cestab.commands.audit.request import make_audit_request
     from cestab.commands.audit.run import run_audit
-    from cestab.commands.resolve import make_arithmetics, make_audit_request, make_guard
+    from cestab.commands.resolve import make_arithmetics, make_guard
 
     form = options.choose_format(output_format, json=json, detail=detail)
     arithmetics = make_arithmetics(

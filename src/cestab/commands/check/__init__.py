@@ -1,1 +1,1 @@
-"""check."""
+"""`cestab check`: the audits of a project as one gate."""

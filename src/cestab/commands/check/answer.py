@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
-from cestab.vocabulary.gate import Location
+from cestab.reports.gate import Location
 from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, Setting, SettingResult

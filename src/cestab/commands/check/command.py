@@ -48,7 +48,8 @@ def check(
     from cestab.commands.check.baseline import read_baseline
     from cestab.commands.check.config import make_config
     from cestab.commands.check.config_file import find_source
-    from cestab.commands.check.decide import decide_check, is_interrupted, run_audits
+    from cestab.commands.check.decide import decide_check
+    from cestab.commands.check.run import is_interrupted, run_audits
 
     form = options.choose_format(output_format, json=json, detail=False)
     source = find_source(config)

@@ -7,13 +7,15 @@ from typing import Any
 
 from cestab.cases.recording import open_recording
 from cestab.commands import values
+from cestab.commands.audit.request import make_audit_request
 from cestab.commands.check.answer import Allowance, CheckAudit, CheckConfig
 from cestab.commands.check.config_file import AUDIT, Source, show_path
-from cestab.commands.resolve import make_arithmetics, make_audit_request, make_guard, make_sweep_request
+from cestab.commands.resolve import make_arithmetics, make_guard
+from cestab.commands.sweep.request import make_sweep_request
 from cestab.errors import UsageError, unknown_name
 from cestab.evaluation.plan import group_by_options, plan_arithmetics, plan_sweep
 from cestab.external.formulation import ExternalFormulation, find_any_formulation
-from cestab.vocabulary.gate import Location
+from cestab.reports.gate import Location
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
 

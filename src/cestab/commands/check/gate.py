@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cestab.commands.check.answer import CheckedAudit, CheckProblem, CheckReport, Stale
-from cestab.vocabulary.gate import GateCase, GateReport, Level, Location, Problem
+from cestab.reports.gate import GateCase, GateReport, Level, Location, Problem
 from cestab.vocabulary.kinds import Severity, Verdict
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import SettingResult

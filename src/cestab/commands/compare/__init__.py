@@ -1,1 +1,1 @@
-"""compare."""
+"""`cestab compare`: formulations beside a reference on the same cases."""

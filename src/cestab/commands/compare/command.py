@@ -64,8 +64,9 @@ def compare(
 
     """
     form = options.choose_format(output_format, json=json, detail=detail, allowed=FORMS)
-    from cestab.commands.compare.run import run_comparison
-    from cestab.commands.resolve import make_arithmetics, make_guard, make_pair, make_sweep_request
+    from cestab.commands.compare.run import make_pair, run_comparison
+    from cestab.commands.resolve import make_arithmetics, make_guard
+    from cestab.commands.sweep.request import make_sweep_request
 
     arithmetics = make_arithmetics(
         options.split_list(dtype),

@@ -8,6 +8,7 @@ from cestab.commands.compare.agreement import AgreementTally, Pair, compare_bloc
 from cestab.commands.compare.answer import Agreement, BoundaryPair, Comparison, SettingComparison
 from cestab.commands.compare.trade import describe_trade, find_harms, keep_common
 from cestab.commands.sweep.run import GroupResult, collect_groups, complete_group, evaluate_plan, refuse_group
+from cestab.errors import UsageError
 from cestab.evaluation.blocks import Block, Outcome
 from cestab.evaluation.environment import describe_environment, ignore_progress, version
 from cestab.evaluation.plan import Plan, plan_sweep, refuse_other_options
@@ -105,3 +106,13 @@ def _boundaries(reference: SettingResult, other: SettingResult) -> tuple[Boundar
     first = [{finding.kind: finding.first for finding in result.findings} for result in (reference, other)]
     hard = [kind for kind in FindingKind if kind.is_hard and (kind in first[0] or kind in first[1])]
     return tuple(BoundaryPair(kind, first[0].get(kind), first[1].get(kind)) for kind in hard)
+
+
+def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:
+    """Return the formulations of a comparison, the reference first, each once."""
+    names = (reference, *others)
+    if not others:
+        raise UsageError(f"nothing to compare {reference} with is named")
+    if len(set(names)) < len(names):
+        raise UsageError(f"a formulation is named twice: {' '.join(names)}")
+    return names

@@ -1,1 +1,1 @@
-"""diff."""
+"""`cestab diff`: two reports of the same request."""

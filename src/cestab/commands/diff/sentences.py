@@ -2,8 +2,8 @@
 
 from cestab.commands.diff.answer import Change, ChangeRule, Difference, SettingDifference
 from cestab.reports import rows
+from cestab.reports.gate import GateCase, GateReport, Level, Problem
 from cestab.reports.rows import Cell
-from cestab.vocabulary.gate import GateCase, GateReport, Level, Problem
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import Setting
 

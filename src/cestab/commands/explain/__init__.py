@@ -1,1 +1,1 @@
-"""explain."""
+"""`cestab explain`: one case, operation by operation."""

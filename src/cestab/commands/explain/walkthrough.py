@@ -15,7 +15,8 @@ from cestab.evaluation.compute import compute_own
 from cestab.evaluation.evaluate import find_truth
 from cestab.evaluation.plan import plan_arithmetics
 from cestab.formulations import Formulation, find_formulation
-from cestab.numerics.tape import Array, softmax, sum_over_classes
+from cestab.numerics.operations import softmax
+from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
 from cestab.reports.text import new_table, to_text
 from cestab.vocabulary.kinds import Objective

@@ -1,1 +1,1 @@
-"""sweep."""
+"""`cestab sweep`: logits and targets across ranges and formats."""

@@ -44,7 +44,8 @@ def sweep(
     cestab sweep -f log-sum-exp --dtype bfloat16 --compute float32 --fail-on fail --json -o report.json
 
     """
-    from cestab.commands.resolve import make_arithmetics, make_guard, make_sweep_request
+    from cestab.commands.resolve import make_arithmetics, make_guard
+    from cestab.commands.sweep.request import make_sweep_request
     from cestab.commands.sweep.run import run_sweep
 
     form = options.choose_format(output_format, json=json, detail=detail)

@@ -2,7 +2,7 @@
 
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.table import headline
-from cestab.vocabulary.gate import GateCase, GateReport, Level, Problem
+from cestab.reports.gate import GateCase, GateReport, Level, Problem
 from cestab.vocabulary.kinds import Severity, Verdict
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.requests import SweepRequest
