@@ -1,4 +1,4 @@
-"""The operations that formulations are written in, each with its derivative in the same operations; arithmetic itself is in tape.py."""
+"""The operations that formulations are written in, each with its derivative in the same operations."""
 
 import numpy as np
 import numpy.typing as npt

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cestab.numerics import tape as t
+from cestab.numerics import operations as t
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
-from cestab.numerics.tape import Array, Tape
+from cestab.numerics.tape import Array, Tape, sum_over_classes
 from cestab.numerics.target import DenseTarget, IndexTarget
 from cestab.vocabulary.kinds import Summation
 
@@ -40,10 +40,10 @@ BINARY: dict[str, Callable[[Array, Array], Array]] = {
 }
 OVER_CLASSES: dict[str, Callable[[Array], Array]] = {
     "softmax": t.softmax,
-    "sum": t.sum_over_classes,
+    "sum": sum_over_classes,
     "amax": lambda z: t.max_over_classes(z, differentiable=True),
     "pick": lambda z: t.pick(z, IndexTarget(np.arange(z.value.shape[1]) % len(z.value))),
-    "sub-sum": lambda z: z - t.sum_over_classes(z),
+    "sub-sum": lambda z: z - sum_over_classes(z),
 }
 TRANSCENDENTAL = ("exp", "log", "log1p", "expm1", "sigmoid", "softmax")
 

@@ -19,7 +19,7 @@ from cestab.vocabulary.kinds import FindingKind, Verdict
 from cestab.vocabulary.settings import SettingResult
 
 K = FindingKind
-DIGITS = Path(__file__).parents[2] / "data" / "digits_logits.npz"
+DIGITS = Path(__file__).parents[3] / "data" / "digits_logits.npz"
 NAN, INF = np.nan, np.inf
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from target_processes import (
+from loss_processes import (
     DATA,
     LOGITS,
     PATIENT,
@@ -255,7 +255,7 @@ def test_a_forked_process_neither_asks_nor_ends_those_of_its_parent() -> None:
 
 CALLER = """
 import sys
-from target_processes import PATIENT, ask, find_children, name_of
+from loss_processes import PATIENT, ask, find_children, name_of
 from cestab.external.process.client import start_target
 start_target(name_of("hangs"), PATIENT)
 print(find_children()[0].pid, flush=True)

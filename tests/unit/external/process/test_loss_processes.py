@@ -42,7 +42,7 @@ def hide(module: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have processes find a module that is not installed."""
     (folder / module).mkdir()
     (folder / module / "__init__.py").write_text(f"raise ModuleNotFoundError('No module', name={module!r})")
-    source = str(Path(__file__).parents[3] / "src")
+    source = str(Path(__file__).parents[4] / "src")
     monkeypatch.setenv("PYTHONPATH", f"{folder}:{source}")
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from target_processes import DATA, PATIENT, find_children, no_process_is_left, work_of  # noqa: F401  # a fixture
+from loss_processes import DATA, PATIENT, find_children, no_process_is_left, work_of  # noqa: F401  # a fixture
 
 from cestab.errors import UsageError
 from cestab.external.engines.base import TargetError

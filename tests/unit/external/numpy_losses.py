@@ -17,7 +17,7 @@ from cestab.numerics.target import IndexTarget, Target
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 
 FORMAT_NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
-DATA = Path(__file__).parents[3] / "data" / "targets.py"
+DATA = Path(__file__).parents[2] / "data" / "targets.py"
 LOGITS = np.array([[1.0, -2.0, 0.5, 4.0, 3.0], [0.0, 3.0, 0.5, -4.0, 3.0], [2.0, 1.0, 0.25, 0.0, -8.0]])
 INDEX = np.array([0, 1, 2, 1, 0])
 Calls = list[tuple[Numbers, Numbers]]

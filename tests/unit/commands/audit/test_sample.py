@@ -19,7 +19,7 @@ from cestab.commands.resolve import make_arithmetics
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.settings import SettingResult
 
-DIGITS = Path(__file__).parents[2] / "data" / "digits_logits.npz"
+DIGITS = Path(__file__).parents[3] / "data" / "digits_logits.npz"
 
 
 def save(path: Path, logits: npt.ArrayLike, labels: npt.ArrayLike) -> str:

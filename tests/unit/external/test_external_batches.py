@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy_targets import INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, work_of
+from numpy_losses import INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, work_of
 
 from cestab.errors import UsageError
 from cestab.external.engines.base import Numbers, TargetError, UnsupportedError

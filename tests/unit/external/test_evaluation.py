@@ -5,7 +5,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from numpy_targets import DATA, FORMAT_NAMES, INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, target_of, work_of
+from numpy_losses import DATA, FORMAT_NAMES, INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, target_of, work_of
 
 from cestab.errors import UsageError
 from cestab.external.engines.base import Numbers, TargetError, UnsupportedError

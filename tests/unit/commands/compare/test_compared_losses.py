@@ -6,7 +6,7 @@ from pathlib import Path
 import cestab
 from cestab.errors import ExitStatus
 
-DATA = Path(__file__).parents[2] / "data" / "targets.py"
+DATA = Path(__file__).parents[3] / "data" / "targets.py"
 
 
 def path_to(function: str) -> str:

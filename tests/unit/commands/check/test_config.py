@@ -11,7 +11,7 @@ from cestab.errors import UsageError
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
 
-DIGITS = Path(__file__).parents[2] / "data" / "digits_logits.npz"
+DIGITS = Path(__file__).parents[3] / "data" / "digits_logits.npz"
 ONE = '[[audit]]\nformulations = ["naive"]\ndtypes = ["float16"]\n'
 ALLOW = 'reason = "known", finding = "nan-loss"'
 

@@ -15,7 +15,7 @@ from cestab.errors import ExitStatus, UsageError
 from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
 from cestab.vocabulary.settings import SettingResult
 
-DATA = Path(__file__).parents[2] / "data" / "targets.py"
+DATA = Path(__file__).parents[3] / "data" / "targets.py"
 K = FindingKind
 FORMATS = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
