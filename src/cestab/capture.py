@@ -29,7 +29,7 @@ CODES = {dtype.name: code for code, dtype in STORED_TYPES.items() if dtype.name 
 INDEX_CODE, PROBABILITY_CODE = "I64", "F32"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Layout:
     """What all batches share: the name of the logits' type, the number of classes, the objective."""
 
@@ -183,7 +183,7 @@ def _find_layout(logits: Any, labels: Any) -> _Layout:
         hint = "; flatten both for labels of their own, take the argmax of one-hot ones" if own == shape else ""
         raise UsageError(f"logits of shape {shape} need labels of shape {rows}, not {own}{hint}")
     objective = Objective.BINARY_CROSS_ENTROPY if is_binary else Objective.SOFTMAX_CROSS_ENTROPY
-    return _Layout(dtype, classes, objective)
+    return _Layout(dtype=dtype, classes=classes, objective=objective)
 
 
 def _read_labels(labels: npt.NDArray[Any], objective: Objective) -> npt.NDArray[Any]:

@@ -114,9 +114,12 @@ TARGETS: dict[str, Callable[[], Direct]] = {
 def make_blocks(classes: int, rows: int) -> list[Work]:
     rng = np.random.default_rng(0)
     logits = [rng.standard_normal((classes, rows), dtype=np.float32) for _ in range(BLOCKS)]
-    targets = [IndexTarget(rng.integers(0, classes, rows)) for _ in range(BLOCKS)]
-    arithmetic = Arithmetic(find_format("float32"))
-    return [Work(arithmetic, z, target, 1.0, LossOptions()) for z, target in zip(logits, targets, strict=True)]
+    targets = [IndexTarget(index=rng.integers(0, classes, rows)) for _ in range(BLOCKS)]
+    arithmetic = Arithmetic(fmt=find_format("float32"))
+    return [
+        Work(arithmetic=arithmetic, logits=z, target=target, upstream=1.0, options=LossOptions())
+        for z, target in zip(logits, targets, strict=True)
+    ]
 
 
 def split(work: Work, rows: int) -> list[Arrays]:

@@ -56,11 +56,15 @@ def make_replay(name: str, logits: list[float], target: Target, dtype: str = "fl
     plan = plan_arithmetics(arithmetics, formulation.objective, formulation.options)
     conditions = replace(next(plan), classes=len(logits))
     column = round_to_format(np.array(logits).reshape(-1, 1), conditions.fmt)
-    return Replay(conditions, formulation, Cases(np.zeros(1, dtype=np.int64), column, target))
+    return Replay(
+        conditions=conditions,
+        formulation=formulation,
+        cases=Cases(positions=np.zeros(1, dtype=np.int64), logits=column, target=target),
+    )
 
 
 def dense(weights: list[float], dtype: str = "float32") -> DenseTarget:
-    return DenseTarget(round_to_format(np.array(weights).reshape(-1, 1), FORMATS[dtype]))
+    return DenseTarget(weights=round_to_format(np.array(weights).reshape(-1, 1), FORMATS[dtype]))
 
 
 def assert_exact_run_is_truth(replay: Replay) -> None:
@@ -80,7 +84,7 @@ def assert_exact_run_is_truth(replay: Replay) -> None:
 
 def targets() -> Iterator[tuple[str, Target]]:
     for index in (0, 1, 3):
-        yield f"class {index}", IndexTarget(np.array([index]))
+        yield f"class {index}", IndexTarget(index=np.array([index]))
     for weights in DENSE:
         yield str(weights), dense(weights)
 
@@ -102,7 +106,7 @@ def test_a_formulation_of_classes_without_rounding_is_the_truth(name: str, logit
 @pytest.mark.parametrize("name", [name for name in SOFTMAX if name not in NEEDS_LOG_OF_EVERY_P])
 @pytest.mark.parametrize("logits", MASKED.values(), ids=list(MASKED))
 def test_so_it_is_with_masked_classes(name: str, logits: list[float]) -> None:
-    assert_exact_run_is_truth(make_replay(name, logits, IndexTarget(np.array([2 if logits[0] > 0 else 1]))))
+    assert_exact_run_is_truth(make_replay(name, logits, IndexTarget(index=np.array([2 if logits[0] > 0 else 1]))))
 
 
 @pytest.mark.parametrize("name", [name for name in SOFTMAX if name not in NEEDS_LOG_OF_EVERY_P])
@@ -151,7 +155,7 @@ def test_the_traced_run_is_bit_for_bit_what_the_formulation_computes(name: str, 
     for scale in (0.5, 4.0, 30.0, 300.0):
         logits = np.clip(scale * rng.standard_normal(1 if is_binary else 7), -fmt.max, fmt.max).tolist()
         labels: list[Target] = [dense([float(rng.uniform())], dtype)]
-        chosen: list[Target] = [IndexTarget(rng.integers(7, size=1)), dense([0.25, *[0.125] * 6], dtype)]
+        chosen: list[Target] = [IndexTarget(index=rng.integers(7, size=1)), dense([0.25, *[0.125] * 6], dtype)]
         for target in labels if is_binary else chosen:
             replay = make_replay(name, logits, target, dtype, **options)
             run, expected = replay.computed, compute(replay.conditions, replay.formulation, replay.cases)
@@ -159,7 +163,7 @@ def test_the_traced_run_is_bit_for_bit_what_the_formulation_computes(name: str, 
 
 
 def test_a_plain_tape_keeps_none_of_the_backward_pass() -> None:
-    replay = make_replay("naive", [1.0, 2.0], IndexTarget(np.array([0])))
-    tape = Tape(replay.conditions.arithmetic(replay.conditions.fmt))
+    replay = make_replay("naive", [1.0, 2.0], IndexTarget(index=np.array([0])))
+    tape = Tape(arithmetic=replay.conditions.arithmetic(replay.conditions.fmt))
     replay.formulation.run(tape, replay.cases.logits, replay.cases.target, 1.0)
     assert 0 < len(tape.records) < len(replay.computed.tape.steps)

@@ -38,10 +38,10 @@ LOG_OF_EVERY_CLASS = {"naive", "softmax-log", "focal-naive"}
 def conditions_for(name: str, fmt: Format, classes: int, loss_scale: float = 1.0) -> Conditions:
     formulation = find_formulation(name)
     return Conditions(
-        formulation.objective,
-        fmt,
-        fmt,
-        Summation.WIDE,
+        objective=formulation.objective,
+        fmt=fmt,
+        compute=fmt,
+        summation=Summation.WIDE,
         classes=classes,
         loss_scale=loss_scale,
         rtol=fmt.rtol,
@@ -61,19 +61,19 @@ def logits_of(fmt: Format, classes: int, *, seed: int = 12) -> FloatArray:
 def targets_of(fmt: Format, classes: int) -> Iterator[Target]:
     rng = np.random.default_rng(13)
     index = rng.integers(classes, size=CASES)
-    yield IndexTarget(index)
-    yield DenseTarget(np.eye(classes)[:, index].astype(fmt.storage))
-    yield DenseTarget(round_to_format(rng.dirichlet(np.ones(classes), CASES).T, fmt))
+    yield IndexTarget(index=index)
+    yield DenseTarget(weights=np.eye(classes)[:, index].astype(fmt.storage))
+    yield DenseTarget(weights=round_to_format(rng.dirichlet(np.ones(classes), CASES).T, fmt))
 
 
 def run(name: str, logits: FloatArray, target: Target, fmt: Format, loss_scale: float = 1.0) -> tuple[FloatArray, FloatArray]:
-    cases = Cases(np.arange(logits.shape[1]), logits, target)
+    cases = Cases(positions=np.arange(logits.shape[1]), logits=logits, target=target)
     return compute_own(conditions_for(name, fmt, len(logits), loss_scale), find_formulation(name), cases)
 
 
 def kinds_seen(name: str, logits: FloatArray, target: Target, fmt: Format, loss_scale: float) -> set[FindingKind]:
     conditions = conditions_for(name, fmt, len(logits), loss_scale)
-    cases = Cases(np.arange(logits.shape[1]), logits, target)
+    cases = Cases(positions=np.arange(logits.shape[1]), logits=logits, target=target)
     loss, gradient = compute_own(conditions, find_formulation(name), cases)
     judgement = judge_block(loss, gradient, find_truth(conditions, cases, precise=True), conditions.limits)
     settle(conditions, cases, (loss, gradient), judgement, judge_block)
@@ -96,7 +96,7 @@ def test_softmax_formulations_are_right_on_benign_logits(name: str, dtype: str, 
 @pytest.mark.parametrize("label", [0.0, 0.25, 1.0])
 def test_binary_formulations_are_right_on_benign_logits(name: str, dtype: str, label: float) -> None:
     fmt = FORMATS[dtype]
-    target = DenseTarget(np.full((1, CASES), label, dtype=fmt.storage))
+    target = DenseTarget(weights=np.full((1, CASES), label, dtype=fmt.storage))
     assert kinds_seen(name, logits_of(fmt, 1), target, fmt, 1.0) == set()
 
 
@@ -107,7 +107,7 @@ def test_results_are_numbers_of_the_format_one_loss_a_case(formulation: Formulat
     classes = 1 if formulation.objective.is_binary else 5
     logits = logits_of(fmt, classes)
     kept = logits.copy()
-    labels = DenseTarget(np.full((1, CASES), 0.25, dtype=fmt.storage))
+    labels = DenseTarget(weights=np.full((1, CASES), 0.25, dtype=fmt.storage))
     for target in [labels] if formulation.objective.is_binary else targets_of(fmt, classes):
         loss, gradient = run(formulation.name, logits, target, fmt)
         assert (loss.shape, gradient.shape) == ((CASES,), (classes, CASES))
@@ -136,9 +136,9 @@ def test_a_permutation_of_classes_permutes_the_gradient(name: str, dtype: str) -
     logits, tolerance = logits_of(fmt, 5), OP_BY_OP * fmt.unit_roundoff
     for target in targets_of(fmt, 5):
         moved = (
-            IndexTarget(np.argsort(order)[target.index])
+            IndexTarget(index=np.argsort(order)[target.index])
             if isinstance(target, IndexTarget)
-            else DenseTarget(target.weights[order])
+            else DenseTarget(weights=target.weights[order])
         )
         loss, gradient = run(name, logits, target, fmt)
         other_loss, other_gradient = run(name, np.ascontiguousarray(logits[order]), moved, fmt)
@@ -168,9 +168,9 @@ def test_a_masked_class_gets_no_gradient(name: str, dtype: str, place: int) -> N
     logits = logits_of(fmt, 5)
     logits[place] = -np.inf
     index = np.where(np.arange(CASES) % 2, 1, 3)
-    loss, gradient = run(name, logits, IndexTarget(index), fmt)
+    loss, gradient = run(name, logits, IndexTarget(index=index), fmt)
     rest = np.delete(logits, place, axis=0)
-    other_loss, other_gradient = run(name, rest, IndexTarget(index - (index > place)), fmt)
+    other_loss, other_gradient = run(name, rest, IndexTarget(index=index - (index > place)), fmt)
     tolerance = OP_BY_OP * fmt.unit_roundoff
     np.testing.assert_allclose(loss, other_loss, rtol=tolerance)
     if name in LOG_OF_EVERY_CLASS:
@@ -189,7 +189,7 @@ def test_online_agrees_with_log_sum_exp_whatever_the_chunks(chunk: int, dtype: s
     logits = 8 * logits_of(fmt, 7)
     logits[masked] = -np.inf
     unmasked = np.setdiff1d(np.arange(7), np.arange(7)[masked])
-    target = IndexTarget(unmasked[np.arange(CASES) % unmasked.size])
+    target = IndexTarget(index=unmasked[np.arange(CASES) % unmasked.size])
     online, whole = run(f"online:chunk={chunk}", logits, target, fmt), run("log-sum-exp", logits, target, fmt)
     for got, expected in zip(online, whole, strict=True):
         assert np.isfinite(got).all()

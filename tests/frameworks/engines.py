@@ -40,7 +40,13 @@ def evaluate(
 ) -> tuple[Numbers, Numbers]:
     """Return loss (cases,) and upstream·gradient (classes, cases) of logits (classes, cases) in a dtype."""
     fmt = find_format(dtype)
-    work = Work(Arithmetic(fmt), np.asarray(logits).astype(fmt.storage), target, upstream, options)
+    work = Work(
+        arithmetic=Arithmetic(fmt=fmt),
+        logits=np.asarray(logits).astype(fmt.storage),
+        target=target,
+        upstream=upstream,
+        options=options,
+    )
     loss, gradient = evaluate_target(parse_target_name(name), work, DEFAULT_GUARD)
     assert gradient is not None
     return loss, gradient
@@ -56,17 +62,17 @@ def benign_logits(dtype: str = "float32", classes: int = CLASSES) -> Numbers:
 
 
 def index_target(classes: int = CLASSES) -> IndexTarget:
-    return IndexTarget(np.random.default_rng(8).integers(0, classes, ROWS).astype(np.intp))
+    return IndexTarget(index=np.random.default_rng(8).integers(0, classes, ROWS).astype(np.intp))
 
 
 def one_hot(target: IndexTarget, classes: int = CLASSES) -> DenseTarget:
-    return DenseTarget(np.eye(classes)[target.index].T.copy())
+    return DenseTarget(weights=np.eye(classes)[target.index].T.copy())
 
 
 def soft_target(classes: int = CLASSES) -> DenseTarget:
     """Return sixteenths, which sum to 1 in every dtype: TensorFlow's gradient is p − y, whatever the sum."""
     shares = np.full(classes, 1 / classes) if classes > 1 else np.full(2, 0.5)
-    return DenseTarget(np.random.default_rng(9).multinomial(16, shares, ROWS).T[:classes] / 16)
+    return DenseTarget(weights=np.random.default_rng(9).multinomial(16, shares, ROWS).T[:classes] / 16)
 
 
 def check_against_truth(name: str, dtype: str, *targets: Target, classes: int = CLASSES) -> None:
@@ -94,7 +100,7 @@ def check_softmax(name: str, dtype: str, *, takes_dense: bool = True) -> None:
 
 def check_binary(name: str, dtype: str) -> None:
     """Check a loss of one logit with labels 0, 1 and between."""
-    hard = DenseTarget((np.arange(ROWS) % 2).astype(np.float64)[np.newaxis])
+    hard = DenseTarget(weights=(np.arange(ROWS) % 2).astype(np.float64)[np.newaxis])
     check_against_truth(name, dtype, hard, soft_target(1), classes=1)
 
 
@@ -121,7 +127,7 @@ def check_rows(name: str, atol: float) -> None:
 
 def check_batch(name: str) -> None:
     """A batch of 4 equal rows has the mean of the rows' losses, and each row a quarter of the gradient; a sum neither."""
-    logits, target = benign_logits()[:, :3], IndexTarget(index_target().index[:3])
+    logits, target = benign_logits()[:, :3], IndexTarget(index=index_target().index[:3])
     loss, gradient = evaluate(name, logits, target)
     mean, quarter = evaluate(name, logits, target, options=LossOptions(batch=4))
     np.testing.assert_allclose(mean, loss, rtol=1e-6)
@@ -134,5 +140,5 @@ def check_batch(name: str) -> None:
 def zeroing_margin(name: str) -> tuple[bool, bool]:
     """Whether the target's float64 gradient is 0 just below 53·ln 2 = 36.7368, and from there on."""
     logits = np.array([[36.7368, 36.7369], [0.0, 0.0]])
-    _, gradient = evaluate(name, logits, IndexTarget(np.zeros(2, dtype=np.intp)), "float64")
+    _, gradient = evaluate(name, logits, IndexTarget(index=np.zeros(2, dtype=np.intp)), "float64")
     return bool(gradient[0, 0] == 0), bool(gradient[0, 1] == 0)

@@ -131,14 +131,14 @@ def test_facts() -> None:
 
 def test_subnormal_exponentials_are_zero() -> None:
     logits = np.array([[-87.0, -88.0], [0.0, 0.0]])
-    loss, _ = evaluate("jax:jax.numpy.log", logits, IndexTarget(np.zeros(2, dtype=np.intp)))
+    loss, _ = evaluate("jax:jax.numpy.log", logits, IndexTarget(index=np.zeros(2, dtype=np.intp)))
     assert np.isfinite(loss).tolist() == [True, False]  # exp(−88) is subnormal, and log 0 infinite
 
 
 def test_two_equal_logits_of_1e8_have_a_loss_of_0_with_integer_labels() -> None:
-    loss, _ = evaluate(INTEGER, np.full((2, 1), 1e8), IndexTarget(np.zeros(1, dtype=np.intp)))
+    loss, _ = evaluate(INTEGER, np.full((2, 1), 1e8), IndexTarget(index=np.zeros(1, dtype=np.intp)))
     assert loss.tolist() == [0.0]  # truly log 2
-    loss, _ = evaluate(SOFTMAX[1], np.full((2, 1), 1e8), DenseTarget(np.array([[1.0], [0.0]])))
+    loss, _ = evaluate(SOFTMAX[1], np.full((2, 1), 1e8), DenseTarget(weights=np.array([[1.0], [0.0]])))
     assert loss.tolist() == [np.log(np.float32(2))]
 
 
@@ -151,7 +151,7 @@ def test_compiled_code_for_many_rows_rounds_otherwise() -> None:
     losses = {}
     for rows in (64, 2**15):
         logits = np.array([[13.0], [0.0]]).repeat(rows, axis=1)
-        target = IndexTarget(np.zeros(rows, dtype=np.intp))
+        target = IndexTarget(index=np.zeros(rows, dtype=np.intp))
         losses[rows] = evaluate("jax:jax.nn.log_softmax:mode=jit", logits, target, "bfloat16")[0]
     assert set(losses[64].tolist()) == {0.0}
     np.testing.assert_allclose(losses[2**15], np.log1p(np.exp(-13.0)), rtol=2.0**-8)

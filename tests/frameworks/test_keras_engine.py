@@ -74,7 +74,7 @@ def test_losses_of_one_logit_are_the_true_ones(name: str, backend: str) -> None:
 
 @each_backend
 def test_a_mean_goes_through_float32_on_all_backends_but_tensorflow(backend: str) -> None:
-    label = DenseTarget(np.ones((1, ROWS)))
+    label = DenseTarget(weights=np.ones((1, ROWS)))
     name = f"{LOSSES}binary_crossentropy:from_logits=True,backend={backend}"
     loss, _ = evaluate(name, benign_logits("float64", 1), label, "float64")
     assert (loss == loss.astype(np.float32)).all() == (backend != "tensorflow")
@@ -117,14 +117,14 @@ def test_facts(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_clip_at_1e_7_caps_the_loss_and_stops_the_gradient(backend: str) -> None:
-    target = IndexTarget(np.zeros(1, dtype=np.intp))
+    target = IndexTarget(index=np.zeros(1, dtype=np.intp))
     loss, gradient = evaluate(f"{LOSSES}categorical_crossentropy:backend={backend}", np.array([[-20.0], [0.0]]), target)
     assert loss[0] == pytest.approx(16.118, abs=1e-3)
     assert not gradient.any()
 
 
 def test_tensorflow_finds_the_logits_behind_the_softmax() -> None:
-    target = IndexTarget(np.zeros(1, dtype=np.intp))
+    target = IndexTarget(index=np.zeros(1, dtype=np.intp))
     loss, _ = evaluate(f"{LOSSES}categorical_crossentropy:backend=tensorflow", np.array([[-20.0], [0.0]]), target)
     assert loss[0] == pytest.approx(20.0)
 
@@ -138,7 +138,7 @@ def test_a_class_computes_in_the_dtype_unless_the_name_gives_another() -> None:
 
 
 def test_indices_are_rounded_to_the_dtype_by_a_class_of_losses() -> None:
-    logits, target = np.zeros((300, 1)), IndexTarget(np.array([257]))
+    logits, target = np.zeros((300, 1)), IndexTarget(index=np.array([257]))
     _, gradient = evaluate(f"{LOSSES}SparseCategoricalCrossentropy:from_logits=True,backend=jax", logits, target, "bfloat16")
     assert np.argmin(gradient[:, 0]) == 256  # Keras casts its targets to the dtype, and 257 is no bfloat16
     _, gradient = evaluate(f"{LOSSES}sparse_categorical_crossentropy:from_logits=True,backend=jax", logits, target, "bfloat16")
@@ -159,7 +159,7 @@ def test_a_missing_backend_is_told(options: str, backend: str, tmp_path: Path, m
 
 
 def test_what_it_does_not_have_is_told() -> None:
-    label = DenseTarget(np.ones((1, ROWS)))
+    label = DenseTarget(weights=np.ones((1, ROWS)))
     with pytest.raises(UnsupportedError, match="Keras computes no loss in float8_e4m3fn"):
         evaluate(f"{LOSSES}BinaryCrossentropy:backend=jax", benign_logits("float8_e4m3fn", 1), label, "float8_e4m3fn")
     with pytest.raises(

@@ -96,7 +96,7 @@ def test_facts() -> None:
 
 
 def test_a_probability_is_clipped_only_where_its_logits_are_not_found_in_a_graph() -> None:
-    logits, target = np.array([[-20.0], [0.0]]), IndexTarget(np.zeros(1, dtype=np.intp))
+    logits, target = np.array([[-20.0], [0.0]]), IndexTarget(index=np.zeros(1, dtype=np.intp))
     loss, gradient = evaluate(CLIPPED, logits, target)
     assert loss[0] == pytest.approx(-np.log(1e-7), abs=1e-4)  # 16.118
     assert not gradient.any()

@@ -75,7 +75,7 @@ def test_so_they_have_in_batches(reduction: Reduction) -> None:
     """Every second row of a batch is ignored; a mean divides by the weights of the others."""
     name = f"{CROSS_ENTROPY}:label_smoothing=0.1,weight=0.25:0.75,ignore_index=1"
     options = replace(read_options(parse_target_name(name)), batch=6, reduction=reduction)
-    logits, target = benign_logits("float64")[:, :8], IndexTarget(np.array([0, 2, 3, 4] * 2))
+    logits, target = benign_logits("float64")[:, :8], IndexTarget(index=np.array([0, 2, 3, 4] * 2))
     truth = evaluate_truth(Objective.SOFTMAX_CROSS_ENTROPY, logits, target, 1 / options.divisor, precise=False, options=options)
     loss, gradient = evaluate(name, logits, target, "float64", options=options)
     np.testing.assert_allclose(loss, truth.loss, rtol=1e-14)
@@ -173,12 +173,12 @@ def test_a_confident_gradient_is_zero_from_53_log_2_on() -> None:
 
 
 def test_the_clamped_backward_of_a_binary_loss() -> None:
-    _, gradient = evaluate("torch:torch.nn.BCELoss", np.array([[-50.0]]), DenseTarget(np.ones((1, 1))))
+    _, gradient = evaluate("torch:torch.nn.BCELoss", np.array([[-50.0]]), DenseTarget(weights=np.ones((1, 1))))
     assert gradient[0, 0] == pytest.approx(-1.93e-10, rel=1e-2)  # truly −1
 
 
 def test_a_mean_in_float16_is_infinite_where_its_sum_is() -> None:
     """4096 rows with a loss of 16 sum to 65536; float16 ends at 65504."""
-    logits, target = np.array([[16.0], [0.0]]), IndexTarget(np.ones(1, dtype=np.intp))
+    logits, target = np.array([[16.0], [0.0]]), IndexTarget(index=np.ones(1, dtype=np.intp))
     for rows, mean in ((4096, np.inf), (1024, 16.0)):
         assert evaluate(CROSS_ENTROPY, logits, target, "float16", options=LossOptions(batch=rows))[0].tolist() == [mean]

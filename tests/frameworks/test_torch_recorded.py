@@ -35,9 +35,13 @@ def describe(entry: dict[str, Any]) -> str:
 def find_outcomes(entry: dict[str, Any], t: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.bool_]]:
     fmt, zero = FORMATS[entry["dtype"]], np.zeros_like(t)
     logits = np.stack((t, zero) if "[t,0]" in entry["case"] else (zero, t))
-    target = IndexTarget(np.full(len(t), int(entry["case"][-1]), dtype=np.intp))
+    target = IndexTarget(index=np.full(len(t), int(entry["case"][-1]), dtype=np.intp))
     name = parse_target_name(f"torch:{LOSSES}:{entry['formulation'].split(':')[0].replace('-', '_')}")
-    loss, gradient = evaluate_target(name, Work(Arithmetic(fmt), logits, target, 1.0, NO_OPTIONS), DEFAULT_GUARD)
+    loss, gradient = evaluate_target(
+        name,
+        Work(arithmetic=Arithmetic(fmt=fmt), logits=logits, target=target, upstream=1.0, options=NO_OPTIONS),
+        DEFAULT_GUARD,
+    )
     assert gradient is not None
     truth = evaluate_truth(Objective.SOFTMAX_CROSS_ENTROPY, logits, target, 1.0, precise=False)
     is_representable = np.abs(truth.gradient) >= fmt.smallest_subnormal

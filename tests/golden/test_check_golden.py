@@ -33,64 +33,130 @@ from cestab.vocabulary.settings import Environment, Finding, LargestError, Place
 FOLDER = Path(__file__).parent / "check"
 SCRUBBED = {"PATH": os.environ.get("PATH", ""), "COLUMNS": "80", "LINES": "40", "LANG": "C.UTF-8", "TERM": "dumb"}
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
-SETTING = Setting("clipped:eps=1e-8", SOFTMAX, "bfloat16", "float32", Summation.PAIRWISE, "margin", 1000, "wrong", 1024.0)
+SETTING = Setting(
+    formulation="clipped:eps=1e-8",
+    objective=SOFTMAX,
+    dtype="bfloat16",
+    compute="float32",
+    summation=Summation.PAIRWISE,
+    pattern="margin",
+    classes=1000,
+    target="wrong",
+    loss_scale=1024.0,
+)
 K = FindingKind
 
 
 def make_result(verdict: Verdict, *kinds: FindingKind, reason: str | None = None, classes: int = 1000) -> SettingResult:
-    place = Place(3, 16.125, "16.1", "0x1.02p+4")
-    findings = tuple(Finding(kind, 1234, place, place, place, place) for kind in kinds)
+    place = Place(position=3, value=16.125, decimal="16.1", hexadecimal="0x1.02p+4")
+    findings = tuple(Finding(kind=kind, cases=1234, first=place, lowest=place, highest=place, worst=place) for kind in kinds)
     setting = replace(SETTING, classes=classes)
-    largest = LargestError(None, None)
-    return SettingResult(setting, verdict, 65279, 0, 0, Coverage.SAMPLED, findings, largest, reason=reason)
+    largest = LargestError(loss=None, gradient=None)
+    return SettingResult(
+        setting=setting,
+        verdict=verdict,
+        cases=65279,
+        undefined=0,
+        ties=0,
+        coverage=Coverage.SAMPLED,
+        findings=findings,
+        largest_error=largest,
+        reason=reason,
+    )
 
 
 def make_report() -> CheckReport:
     """One audit with problems of every sort and more than are shown, one of a file that is sound."""
     request = SweepRequest(
-        SOFTMAX, (SETTING.formulation,), Arithmetics(), LogitRange(), ("margin",), (2,), ("wrong",), 0, ("fail",)
+        objective=SOFTMAX,
+        formulations=(SETTING.formulation,),
+        arithmetics=Arithmetics(),
+        logits=LogitRange(),
+        patterns=("margin",),
+        classes=(2,),
+        targets=("wrong",),
+        seed=0,
+        fail_on=("fail",),
     )
-    recorded = AuditRequest(SOFTMAX, ("naive",), Arithmetics(), "x.npz", None, 1, -100, ("fail",))
-    environment = Environment("", "", "", "")
+    recorded = AuditRequest(
+        objective=SOFTMAX,
+        formulations=("naive",),
+        arithmetics=Arithmetics(),
+        file="x.npz",
+        labels=None,
+        class_axis=1,
+        ignore_index=-100,
+        fail_on=("fail",),
+    )
+    environment = Environment(python="", numpy="", platform="", cpu="")
     bad = [make_result(Verdict.FAIL, K.NAN_LOSS, K.VANISHING_GRADIENT, K.ZEROED_LOSS, classes=2 + k) for k in range(22)]
     unjudged = make_result(Verdict.UNSUPPORTED, reason="the format has no infinity to mask with")
     results = (*bad, unjudged, make_result(Verdict.PASS), make_result(Verdict.WARN, classes=1))
-    allow = Allowance(K.NAN_LOSS, "a | b", start=16.125)
+    allow = Allowance(finding=K.NAN_LOSS, reason="a | b", start=16.125)
     message = "vanishing-gradient from |t| = 16.1, in 1,234 of 65,279 cases; in the baseline from |t| = 17"
     problems = [
         problem
         for result in bad
         for problem in (
-            CheckProblem(result, result.findings[0], "nan-loss", "…", is_gated=False, accepted="a | b"),
-            CheckProblem(result, result.findings[1], "moved-boundary", message, is_gated=True),
-            CheckProblem(result, result.findings[2], "zeroed-loss", "…", is_gated=False),
+            CheckProblem(
+                result=result, finding=result.findings[0], rule="nan-loss", message="…", is_gated=False, accepted="a | b"
+            ),
+            CheckProblem(result=result, finding=result.findings[1], rule="moved-boundary", message=message, is_gated=True),
+            CheckProblem(result=result, finding=result.findings[2], rule="zeroed-loss", message="…", is_gated=False),
         )
     ]
-    here = Location("ci/[bold]cestab.toml", 3)
+    here = Location(file="ci/[bold]cestab.toml", line=3)
     audits = (
         CheckedAudit(
-            CheckAudit("kernels of <today>", request, (allow,), here),
-            Report("", environment, request, results, (), (), 0),
-            tuple(problems),
+            audit=CheckAudit(name="kernels of <today>", request=request, allow=(allow,), location=here),
+            report=Report(
+                version="",
+                environment=environment,
+                request=request,
+                settings=results,
+                recommendations=(),
+                causes=(),
+                escalated=0,
+            ),
+            problems=tuple(problems),
         ),
         CheckedAudit(
-            CheckAudit("logits of the last release", recorded, (), here),
-            Report("", environment, recorded, (make_result(Verdict.PASS),), (), (), 0),
-            (),
+            audit=CheckAudit(name="logits of the last release", request=recorded, allow=(), location=here),
+            report=Report(
+                version="",
+                environment=environment,
+                request=recorded,
+                settings=(make_result(Verdict.PASS),),
+                recommendations=(),
+                causes=(),
+                escalated=0,
+            ),
+            problems=(),
         ),
     )
     stale = (
         Stale(
-            "kernels of <today>",
-            StaleSource.ALLOW,
-            K.INF_LOSS,
-            None,
-            "allowed inf-loss (a | b) is not found any more; remove it",
+            audit="kernels of <today>",
+            source=StaleSource.ALLOW,
+            kind=K.INF_LOSS,
+            setting=None,
+            message="allowed inf-loss (a | b) is not found any more; remove it",
         ),
-        Stale("gone", StaleSource.BASELINE, K.INF_LOSS, SETTING, "naive: inf-loss of the baseline is not found any more"),
+        Stale(
+            audit="gone",
+            source=StaleSource.BASELINE,
+            kind=K.INF_LOSS,
+            setting=SETTING,
+            message="naive: inf-loss of the baseline is not found any more",
+        ),
     )
-    config = CheckConfig("ci/[bold]cestab.toml", tuple(checked.audit for checked in audits), "/b.json", "ci/b.json")
-    return CheckReport("VERSION", environment, config, audits, stale)
+    config = CheckConfig(
+        file="ci/[bold]cestab.toml",
+        audits=tuple(checked.audit for checked in audits),
+        baseline="/b.json",
+        baseline_name="ci/b.json",
+    )
+    return CheckReport(version="VERSION", environment=environment, config=config, audits=audits, stale=stale)
 
 
 GOLDEN: dict[str, Callable[[], str]] = {

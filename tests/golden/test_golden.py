@@ -51,12 +51,41 @@ def make_result(  # one setting of a made-up report
     reason: str | None = None,
 ) -> SettingResult:
     pattern = None if target is None else "margin"
-    setting = Setting(name, SOFTMAX, dtype, dtype, Summation.WIDE, pattern, 2, target, 1.0)
-    places = [(kind, Place(int(t), t, repr(t), t.hex() if pattern else None)) for kind, t in found]
-    findings = tuple(Finding(kind, 1 + int(abs(p.value)), p, p, p, p) for kind, p in places)
-    cost = None if pattern else RoundingCost(None, 0.015625 if dtype == "float16" else 0.0, None, 0.0)
-    largest = LargestError(None, None)
-    return SettingResult(setting, verdict, 1000, 0, 0, Coverage.SAMPLED, findings, largest, reason=reason, rounding_cost=cost)
+    setting = Setting(
+        formulation=name,
+        objective=SOFTMAX,
+        dtype=dtype,
+        compute=dtype,
+        summation=Summation.WIDE,
+        pattern=pattern,
+        classes=2,
+        target=target,
+        loss_scale=1.0,
+    )
+    places = [
+        (kind, Place(position=int(t), value=t, decimal=repr(t), hexadecimal=t.hex() if pattern else None)) for kind, t in found
+    ]
+    findings = tuple(
+        Finding(kind=kind, cases=1 + int(abs(p.value)), first=p, lowest=p, highest=p, worst=p) for kind, p in places
+    )
+    cost = (
+        None
+        if pattern
+        else RoundingCost(loss=None, loss_change=0.015625 if dtype == "float16" else 0.0, gradient=None, gradient_change=0.0)
+    )
+    largest = LargestError(loss=None, gradient=None)
+    return SettingResult(
+        setting=setting,
+        verdict=verdict,
+        cases=1000,
+        undefined=0,
+        ties=0,
+        coverage=Coverage.SAMPLED,
+        findings=findings,
+        largest_error=largest,
+        reason=reason,
+        rounding_cost=cost,
+    )
 
 
 def make_results(target: str | None) -> tuple[SettingResult, ...]:
@@ -76,49 +105,114 @@ def make_results(target: str | None) -> tuple[SettingResult, ...]:
 
 
 def make_report(target: str | None, fail_on: tuple[str, ...] = ()) -> Report:
-    options = Arithmetics(("float16", "float32", "float8_e4m3fn"), fp8_overflow=Fp8Overflow.SATURATE)
-    environment = Environment("", "", "", "")
+    options = Arithmetics(dtypes=("float16", "float32", "float8_e4m3fn"), fp8_overflow=Fp8Overflow.SATURATE)
+    environment = Environment(python="", numpy="", platform="", cpu="")
     request: SweepRequest | AuditRequest = SweepRequest(
-        SOFTMAX, NAMES, options, LogitRange(), ("margin",), (2,), ("wrong",), 0, fail_on
+        objective=SOFTMAX,
+        formulations=NAMES,
+        arithmetics=options,
+        logits=LogitRange(),
+        patterns=("margin",),
+        classes=(2,),
+        targets=("wrong",),
+        seed=0,
+        fail_on=fail_on,
     )
     if target is None:
-        request = AuditRequest(SOFTMAX, NAMES, options, "[bold]logits[/] of today.npz", None, 1, -100, ())
+        request = AuditRequest(
+            objective=SOFTMAX,
+            formulations=NAMES,
+            arithmetics=options,
+            file="[bold]logits[/] of today.npz",
+            labels=None,
+            class_axis=1,
+            ignore_index=-100,
+            fail_on=(),
+        )
     advice = (
         Recommendation(
-            "float16", None, "every audited formulation fails somewhere; compensated fails least, in 1 of 8 settings"
+            dtype="float16",
+            formulation=None,
+            why="every audited formulation fails somewhere; compensated fails least, in 1 of 8 settings",
         ),
-        Recommendation("float32", "compensated", "passes in all 8 settings; largest error 1.5 ulps"),
+        Recommendation(dtype="float32", formulation="compensated", why="passes in all 8 settings; largest error 1.5 ulps"),
     )
     causes = (
         ("naive", "exp(z) overflows and inf/inf is NaN: [nan-loss] from |t| = 11.09 (float16), 88.72 (float32) in margin"),
     )
-    return Report("VERSION", environment, request, make_results(target), advice, causes, 0, 1797, 12)
+    return Report(
+        version="VERSION",
+        environment=environment,
+        request=request,
+        settings=make_results(target),
+        recommendations=advice,
+        causes=causes,
+        escalated=0,
+        rows=1797,
+        ignored_rows=12,
+    )
 
 
 def make_difference() -> Difference:
     """Changes of every rule, more settings than are shown, and a name that looks like markup."""
-    moved = Change(ChangeRule.MOVED_BOUNDARY, is_worse=True, subject="nan-gradient", old=88.72284, new=87.33654, floats=1234567)
+    moved = Change(
+        rule=ChangeRule.MOVED_BOUNDARY, is_worse=True, subject="nan-gradient", old=88.72284, new=87.33654, floats=1234567
+    )
     changes = (
-        Change(ChangeRule.CHANGED_VERDICT, is_worse=True, old="pass", new="error"),
-        Change(ChangeRule.NEW_FINDING, is_worse=True, subject="inf-loss", new=-11.09375),
+        Change(rule=ChangeRule.CHANGED_VERDICT, is_worse=True, old="pass", new="error"),
+        Change(rule=ChangeRule.NEW_FINDING, is_worse=True, subject="inf-loss", new=-11.09375),
         moved,
         replace(moved, is_worse=False, new=None),
-        Change(ChangeRule.MORE_CASES, is_worse=True, subject="wrong-gradient", old=10, new=2100),
-        Change(ChangeRule.GROWN_ERROR, is_worse=True, subject="gradient", old=1.5, new=7.231003542255479e38),
-        Change(ChangeRule.FIXED_FINDING, is_worse=False, subject="nan-loss", old=0.0),
-        *[Change(ChangeRule.NEW_FINDING, is_worse=True, subject=kind.label, new=0.5) for kind in (K.ZEROED_LOSS, K.WRONG_LOSS)],
+        Change(rule=ChangeRule.MORE_CASES, is_worse=True, subject="wrong-gradient", old=10, new=2100),
+        Change(rule=ChangeRule.GROWN_ERROR, is_worse=True, subject="gradient", old=1.5, new=7.231003542255479e38),
+        Change(rule=ChangeRule.FIXED_FINDING, is_worse=False, subject="nan-loss", old=0.0),
+        *[
+            Change(rule=ChangeRule.NEW_FINDING, is_worse=True, subject=kind.label, new=0.5)
+            for kind in (K.ZEROED_LOSS, K.WRONG_LOSS)
+        ],
     )
-    wide = Setting("[bold]clipped[/]", SOFTMAX, "bfloat16", "float32", Summation.PAIRWISE, "margin", 1000, "smooth:0.1", 8.0)
-    plain = Setting("naive", SOFTMAX, "float32", "float32", Summation.WIDE, "offset", 2, "wrong", 1.0)
-    missing = Change(ChangeRule.MISSING_SETTING, is_worse=True, old="warn")
-    added = SettingDifference(plain, (Change(ChangeRule.ADDED_SETTING, is_worse=False, new="fail"),))
+    wide = Setting(
+        formulation="[bold]clipped[/]",
+        objective=SOFTMAX,
+        dtype="bfloat16",
+        compute="float32",
+        summation=Summation.PAIRWISE,
+        pattern="margin",
+        classes=1000,
+        target="smooth:0.1",
+        loss_scale=8.0,
+    )
+    plain = Setting(
+        formulation="naive",
+        objective=SOFTMAX,
+        dtype="float32",
+        compute="float32",
+        summation=Summation.WIDE,
+        pattern="offset",
+        classes=2,
+        target="wrong",
+        loss_scale=1.0,
+    )
+    missing = Change(rule=ChangeRule.MISSING_SETTING, is_worse=True, old="warn")
+    added = SettingDifference(setting=plain, changes=(Change(rule=ChangeRule.ADDED_SETTING, is_worse=False, new="fail"),))
     settings = (
-        SettingDifference(wide, changes),
-        *[SettingDifference(replace(plain, classes=n), (missing,)) for n in range(3, 16)],
+        SettingDifference(setting=wide, changes=changes),
+        *[SettingDifference(setting=replace(plain, classes=n), changes=(missing,)) for n in range(3, 16)],
         added,
     )
-    environment = (EnvironmentChange("numpy", "2.4.6", "2.5.0"), EnvironmentChange("cpu", "one processor", "[bold]another"))
-    return Difference("VERSION", "cestab.sweep/1", "old.json", "new.json", 2.0, environment, settings)
+    environment = (
+        EnvironmentChange(name="numpy", old="2.4.6", new="2.5.0"),
+        EnvironmentChange(name="cpu", old="one processor", new="[bold]another"),
+    )
+    return Difference(
+        version="VERSION",
+        schema="cestab.sweep/1",
+        old="old.json",
+        new="new.json",
+        max_growth=2.0,
+        environment=environment,
+        settings=settings,
+    )
 
 
 def print_list() -> str:
@@ -136,8 +230,19 @@ def explain(name: str, dtype: str, logits: list[float], target: str, *, hexadeci
 
 def walk_through() -> str:
     rows = (
-        WalkthroughRow(1.0, 0.25, -4.0, -0.75, -0.75, -0.75, -0.5, -0.75),
-        WalkthroughRow(104.0, 0.0, -inf, nan, 0, -1, -0.0, -1),
+        WalkthroughRow(
+            margin=1.0,
+            probability=0.25,
+            slope=-4.0,
+            chain_rule=-0.75,
+            clipped=-0.75,
+            fused=-0.75,
+            squared_error=-0.5,
+            truth=-0.75,
+        ),
+        WalkthroughRow(
+            margin=104.0, probability=0.0, slope=-inf, chain_rule=nan, clipped=0, fused=-1, squared_error=-0.0, truth=-1
+        ),
     )
     return walkthrough.render(rows, io.StringIO())
 

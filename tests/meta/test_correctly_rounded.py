@@ -53,10 +53,10 @@ def conditions_of(
         targets = ["correct", "wrong"]
     for pattern, target, loss_scale in product(patterns, targets, scales):
         yield Conditions(
-            objective,
-            fmt,
-            fmt,
-            Summation.WIDE,
+            objective=objective,
+            fmt=fmt,
+            compute=fmt,
+            summation=Summation.WIDE,
             classes=1 if objective.is_binary else 2,
             loss_scale=loss_scale,
             rtol=fmt.rtol,

@@ -44,7 +44,9 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ):
         formulation(SOFTMAX, source="planted")(recipe)
     whole = FORMULATIONS["sound"]
-    FORMULATIONS["no-upstream"] = NoUpstream("no-upstream", SOFTMAX, whole.recipe, "planted", {})
+    FORMULATIONS["no-upstream"] = NoUpstream(
+        name="no-upstream", objective=SOFTMAX, recipe=whole.recipe, source="planted", causes={}
+    )
     added = dict(FORMULATIONS)
     FORMULATIONS.clear()
     FORMULATIONS.update(before)
@@ -76,7 +78,7 @@ def no_shift(z: Array, target: Target) -> Fused:
 def off_by_one(z: Array, target: Target) -> Fused:
     """the class after the target's"""
     assert isinstance(target, IndexTarget)
-    return sound(z, IndexTarget((target.index + 1) % len(z.value)))
+    return sound(z, IndexTarget(index=(target.index + 1) % len(z.value)))
 
 
 def no_normalisation(z: Array, target: Target) -> Fused:
@@ -129,10 +131,10 @@ def findings_of(
 ) -> set[FindingKind]:
     fmt = FORMATS[dtype]
     conditions = Conditions(
-        SOFTMAX,
-        fmt,
-        fmt,
-        Summation.WIDE,
+        objective=SOFTMAX,
+        fmt=fmt,
+        compute=fmt,
+        summation=Summation.WIDE,
         classes=3,
         loss_scale=loss_scale,
         rtol=fmt.rtol,
@@ -143,7 +145,7 @@ def findings_of(
         target="wrong",
     )
     ordinals = np.unique(to_ordinal(round_to_format(t, fmt), fmt))
-    summary = evaluate_block(Block(conditions, (name,), ordinals))[name]
+    summary = evaluate_block(Block(conditions=conditions, formulations=(name,), ordinals=ordinals))[name]
     assert isinstance(summary, Summary)
     return set(summary.tallies)
 

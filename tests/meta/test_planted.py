@@ -35,10 +35,10 @@ def conditions_for(name: str, target: str, loss_scale: float = 1.0) -> Condition
     """Two classes, the logits t and 0."""
     fmt = FORMATS[name]
     return Conditions(
-        Objective.SOFTMAX_CROSS_ENTROPY,
-        fmt,
-        fmt,
-        Summation.WIDE,
+        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        fmt=fmt,
+        compute=fmt,
+        summation=Summation.WIDE,
         classes=2,
         loss_scale=loss_scale,
         rtol=fmt.rtol,

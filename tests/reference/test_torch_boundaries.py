@@ -39,12 +39,12 @@ def evaluate(entry: dict[str, Any], t: FloatArray, fmt: Format) -> dict[str, npt
     target: Target
     if entry["logits"] == "t":
         logits = t[np.newaxis].copy()
-        target = DenseTarget(np.full(logits.shape, entry["label"], dtype=fmt.storage))
+        target = DenseTarget(weights=np.full(logits.shape, entry["label"], dtype=fmt.storage))
     else:
         logits = np.stack((t, t if entry["logits"] == "t,t" else np.zeros_like(t)))
-        target = IndexTarget(np.full(len(t), entry["label"], dtype=np.intp))
+        target = IndexTarget(index=np.full(len(t), entry["label"], dtype=np.intp))
     with np.errstate(all="ignore"):
-        loss, gradient = find_formulation(entry["formulation"]).evaluate(logits, target, Arithmetic(fmt), 1.0)
+        loss, gradient = find_formulation(entry["formulation"]).evaluate(logits, target, Arithmetic(fmt=fmt), 1.0)
     outcomes = (np.isnan(loss), np.isinf(loss), loss == 0)
     whole = (np.isnan(gradient).any(axis=0), np.isinf(gradient).any(axis=0), (gradient == 0).all(axis=0))
     return dict(zip(KINDS, (*outcomes, *whole), strict=True))

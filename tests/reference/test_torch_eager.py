@@ -43,9 +43,9 @@ def evaluate(formulation: Formulation, entry: dict[str, Any], t: FloatArray, fmt
     """Whether each outcome of the recording holds at each t."""
     zero = np.zeros_like(t)
     logits = np.stack((t, zero) if "[t,0]" in entry["case"] else (zero, t))
-    target = IndexTarget(np.full(len(t), int(entry["case"][-1]), dtype=np.intp))
+    target = IndexTarget(index=np.full(len(t), int(entry["case"][-1]), dtype=np.intp))
     with np.errstate(all="ignore"):
-        loss, gradient = formulation.evaluate(logits, target, Arithmetic(fmt), 1.0)
+        loss, gradient = formulation.evaluate(logits, target, Arithmetic(fmt=fmt), 1.0)
     truth = evaluate_truth(Objective.SOFTMAX_CROSS_ENTROPY, logits, target, 1.0, precise=False)
     is_representable = np.abs(truth.gradient) >= fmt.smallest_subnormal
     return {
@@ -104,7 +104,9 @@ def test_every_16_bit_float_fails_as_in_pytorch(entry: dict[str, Any]) -> None:
 def test_naive_with_exp_formed_twice_loses_the_same_entries_as_in_pytorch(entry: dict[str, Any]) -> None:
     fmt = FORMATS[entry["dtype"]]
     t = every_float(fmt)
-    twice = Formulation("twice", Objective.SOFTMAX_CROSS_ENTROPY, naive_with_two_exponentials, "", {})
+    twice = Formulation(
+        name="twice", objective=Objective.SOFTMAX_CROSS_ENTROPY, recipe=naive_with_two_exponentials, source="", causes={}
+    )
     outcomes = evaluate(twice, entry, t, fmt)
     for kind, recorded in entry["failures"].items():
         assert summarize(outcomes[kind], t) == read(recorded), kind

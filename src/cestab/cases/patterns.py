@@ -13,7 +13,7 @@ from cestab.numerics.rounding import FloatArray, round_to_format
 Doubles = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pattern:
     """A named map from magnitudes (cases,) to logits (classes, cases), before rounding to the format."""
 
@@ -36,7 +36,7 @@ def pattern(*, is_masking: bool = False) -> Callable[[Make], Make]:
     """Register the decorated function under its own name."""
 
     def register(make: Make) -> Make:
-        PATTERNS[make.__name__] = Pattern(make.__name__, make, is_masking)
+        PATTERNS[make.__name__] = Pattern(name=make.__name__, make=make, is_masking=is_masking)
         return make
 
     return register

@@ -39,7 +39,7 @@ def parse_range(text: str) -> LogitRange:
             raise UsageError(f"the range '{text}' asks for {option[0]} magnitudes; a whole number of at least 2 is needed")
         else:
             raise unknown_name("spacing", option[0], ("log", "linear"))
-    parsed = LogitRange(_number(low, text), _number(high, text), count, spacing)
+    parsed = LogitRange(low=_number(low, text), high=_number(high, text), count=count, spacing=spacing)
     if parsed.low is not None and parsed.high is not None and parsed.low > parsed.high:
         raise UsageError(f"the range '{text}' is empty: {low} is above {high}; did you mean {high}:{low}?")
     if count is not None and count < 2 and parsed.low != parsed.high:

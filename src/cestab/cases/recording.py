@@ -22,7 +22,7 @@ LABEL_NAMES = ("labels", "label", "targets", "target", "y")
 LABELS_PER_BLOCK = 2**20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recording:
     """Logits on disk, seen as (rows, classes), and a label per row: an index, or a probability for one logit."""
 
@@ -61,7 +61,7 @@ def open_recording(
         if found is None:
             raise UsageError(f"'{file}' holds no labels; give them with --labels FILE")
         is_binary = objective.is_binary
-        recording = Recording(_as_rows(logits, file, class_axis, is_binary=is_binary), found, objective)
+        recording = Recording(logits=_as_rows(logits, file, class_axis, is_binary=is_binary), labels=found, objective=objective)
         _check_labels(recording, ignore_index)
         yield recording
 
@@ -148,5 +148,5 @@ def round_logits(originals: FloatArray, fmt: Format) -> tuple[FloatArray, npt.ND
 def make_recorded_target(objective: Objective, fmt: Format, labels: npt.NDArray[Any]) -> Target:
     """Return the target of recorded labels (rows,)."""
     if objective.is_binary:
-        return DenseTarget(round_to_format(labels.astype(np.float64), fmt)[np.newaxis])
-    return IndexTarget(labels.astype(np.intp))
+        return DenseTarget(weights=round_to_format(labels.astype(np.float64), fmt)[np.newaxis])
+    return IndexTarget(index=labels.astype(np.intp))

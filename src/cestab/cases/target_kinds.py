@@ -17,7 +17,7 @@ Doubles = npt.NDArray[np.float64]
 Spread = Callable[[FloatArray, float], Doubles]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TargetKind:
     """A kind of target: its name, summary, and whether it takes a number (`smooth:0.1`)."""
 
@@ -31,18 +31,26 @@ TARGET_KINDS = {
     kind.name: kind
     for kind in (
         TargetKind(
-            "correct", "index of the largest logit, the first of equal ones (binary: the label that x favours)", is_dense=False
+            name="correct",
+            summary="index of the largest logit, the first of equal ones (binary: the label that x favours)",
+            is_dense=False,
         ),
         TargetKind(
-            "wrong", "index of the smallest unmasked logit, the last of equal ones (binary: the other label)", is_dense=False
+            name="wrong",
+            summary="index of the smallest unmasked logit, the last of equal ones (binary: the other label)",
+            is_dense=False,
         ),
-        TargetKind("one-hot-correct", "`correct` as a dense target"),
-        TargetKind("one-hot-wrong", "`wrong` as a dense target"),
-        TargetKind("smooth", "smooth:A: 1 − A on `correct`, and A spread over all unmasked classes", has_number=True),
+        TargetKind(name="one-hot-correct", summary="`correct` as a dense target"),
+        TargetKind(name="one-hot-wrong", summary="`wrong` as a dense target"),
         TargetKind(
-            "soft", "soft:P: P on `correct`, the rest spread over the others (binary: y = P, or soft:LO:HI:N)", has_number=True
+            name="smooth", summary="smooth:A: 1 − A on `correct`, and A spread over all unmasked classes", has_number=True
         ),
-        TargetKind("uniform", "spread evenly over the unmasked classes"),
+        TargetKind(
+            name="soft",
+            summary="soft:P: P on `correct`, the rest spread over the others (binary: y = P, or soft:LO:HI:N)",
+            has_number=True,
+        ),
+        TargetKind(name="uniform", summary="spread evenly over the unmasked classes"),
     )
 }
 MOST_DIGITS = 6  # of a number of labels: each is a row of the report
@@ -89,19 +97,19 @@ def make_target(text: str, logits: FloatArray, fmt: Format, objective: Objective
     """Return the target of logits (classes, cases) in the format, dense weights rounded to it."""
     name, _, number = text.partition(":")
     if objective.is_binary:
-        return DenseTarget(round_to_format(_binary_label(name, number, logits), fmt))
+        return DenseTarget(weights=round_to_format(_binary_label(name, number, logits), fmt))
     correct = name not in ("wrong", "one-hot-wrong")
     index = first_maximum(logits) if correct else _last_minimum(logits)
     if not TARGET_KINDS[name].is_dense:
         return index
     is_unmasked = ~np.isneginf(logits)
     weights = _spread(name, float(number) if number else 0.0, index, is_unmasked)
-    return DenseTarget(round_to_format(weights, fmt))
+    return DenseTarget(weights=round_to_format(weights, fmt))
 
 
 def _last_minimum(logits: FloatArray) -> IndexTarget:
     unmasked = np.where(np.isneginf(logits), np.inf, logits)
-    return IndexTarget(len(logits) - 1 - first_maximum(-unmasked[::-1]).index)
+    return IndexTarget(index=len(logits) - 1 - first_maximum(-unmasked[::-1]).index)
 
 
 def _binary_label(name: str, number: str, x: FloatArray) -> Doubles:

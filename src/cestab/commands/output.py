@@ -102,7 +102,7 @@ def write_gate(gate: GateReport, stream: TextIO, output_format: str) -> None:
     from cestab.reports import github, junit, sarif
 
     if gate.status is ExitStatus.INTERRUPTED:
-        gate = replace(gate, cases=(*gate.cases, GateCase("cestab", "interrupted", (), error=INTERRUPTED)))
+        gate = replace(gate, cases=(*gate.cases, GateCase(group="cestab", name="interrupted", problems=(), error=INTERRUPTED)))
     renderers = {OutputFormat.JUNIT: junit.render, OutputFormat.SARIF: sarif.render, OutputFormat.GITHUB: github.render}
     write_text(renderers[OutputFormat(output_format)](gate), stream)
     if output_format == OutputFormat.GITHUB:

@@ -29,17 +29,19 @@ def make_arithmetics(
         if value is not None and not 0 <= values.read_number(name, value) < float("inf"):
             raise UsageError(f"--{name} {value!r} is not a finite number from 0 on")
     return Arithmetics(
-        tuple(find_format(name).name for name in values.select("dtype", values.read_names("dtypes", dtypes), DEFAULT_DTYPES)),
-        None if compute is None else find_format(values.read_name("compute", compute), "compute format").name,
-        tuple(
+        dtypes=tuple(
+            find_format(name).name for name in values.select("dtype", values.read_names("dtypes", dtypes), DEFAULT_DTYPES)
+        ),
+        compute=None if compute is None else find_format(values.read_name("compute", compute), "compute format").name,
+        summations=tuple(
             values.read_word(Summation, "summation", name)
             for name in values.select("summation", values.read_names("summations", summations), (Summation.WIDE,))
         ),
-        values.select("loss scale", values.read_numbers("loss_scales", loss_scales), (1.0,)),
-        rtol,
-        atol,
-        values.read_word(Fp8Overflow, "fp8 overflow", fp8_overflow),
-        values.read_flag("flush_subnormals", flush_subnormals),
+        loss_scales=values.select("loss scale", values.read_numbers("loss_scales", loss_scales), (1.0,)),
+        rtol=rtol,
+        atol=atol,
+        fp8_overflow=values.read_word(Fp8Overflow, "fp8 overflow", fp8_overflow),
+        flush_subnormals=values.read_flag("flush_subnormals", flush_subnormals),
     )
 
 
@@ -48,7 +50,9 @@ def make_guard(timeout: float | None = None, max_memory: str | int | None = None
     seconds = DEFAULT_TIMEOUT_SECONDS if timeout is None else values.read_number("timeout", timeout)
     if not 0 < seconds < float("inf"):
         raise UsageError(f"--timeout {timeout!r} is not a finite number of seconds above 0")
-    return Guard(seconds, None if max_memory is None else values.read_bytes("max-memory", max_memory))
+    return Guard(
+        timeout_seconds=seconds, max_memory_bytes=None if max_memory is None else values.read_bytes("max-memory", max_memory)
+    )
 
 
 def make_batch(batch: int, reduction: str) -> tuple[int, Reduction]:

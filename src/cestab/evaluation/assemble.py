@@ -17,27 +17,27 @@ Placing = Callable[[int], Place]
 def place_float(position: int, fmt: Format) -> Place:
     """Return the place of a sweep: the float with that ordinal."""
     value = float(from_ordinal(position, fmt))
-    return Place(position, value, shortest_decimal(value, fmt), hexadecimal(value))
+    return Place(position=position, value=value, decimal=shortest_decimal(value, fmt), hexadecimal=hexadecimal(value))
 
 
 def place_row(position: int) -> Place:
     """Return the place of an audit: a row, from 0."""
-    return Place(position, float(position), str(position))
+    return Place(position=position, value=float(position), decimal=str(position))
 
 
 def make_setting(conditions: Conditions, formulation: str) -> Setting:
     """Return the setting of one formulation under conditions."""
     return Setting(
-        formulation,
-        conditions.objective,
-        conditions.fmt.name,
-        conditions.compute.name,
-        conditions.summation,
-        conditions.pattern or None,
-        conditions.classes,
-        conditions.target or None,
-        conditions.loss_scale,
-        conditions.options,
+        formulation=formulation,
+        objective=conditions.objective,
+        dtype=conditions.fmt.name,
+        compute=conditions.compute.name,
+        summation=conditions.summation,
+        pattern=conditions.pattern or None,
+        classes=conditions.classes,
+        target=conditions.target or None,
+        loss_scale=conditions.loss_scale,
+        options=conditions.options,
     )
 
 
@@ -66,17 +66,17 @@ def assemble_sweep(
         return place_float(position, fmt)
 
     return SettingResult(
-        make_setting(conditions, formulation),
-        find_verdict(summary),
-        summary.cases,
-        summary.undefined,
-        summary.ties,
-        coverage,
-        make_findings(summary, placing, reproduce),
-        make_largest(summary, placing),
-        tuple(_make_interval(run, placing) for run in summary.runs[:MOST_INTERVALS]),
-        len(summary.runs),
-        unrefined,
+        setting=make_setting(conditions, formulation),
+        verdict=find_verdict(summary),
+        cases=summary.cases,
+        undefined=summary.undefined,
+        ties=summary.ties,
+        coverage=coverage,
+        findings=make_findings(summary, placing, reproduce),
+        largest_error=make_largest(summary, placing),
+        intervals=tuple(_make_interval(run, placing) for run in summary.runs[:MOST_INTERVALS]),
+        interval_count=len(summary.runs),
+        unrefined_boundaries=unrefined,
         reason=tell_unjudged(summary),
     )
 
@@ -88,8 +88,18 @@ def tell_unjudged(summary: Summary) -> str | None:
 
 def assemble_failure(conditions: Conditions, formulation: str, failure: Failure, coverage: Coverage) -> SettingResult:
     """Return the result of a setting that could not be evaluated."""
-    setting, nothing = make_setting(conditions, formulation), LargestError(None, None)
-    return SettingResult(setting, failure.verdict, 0, 0, 0, coverage, (), nothing, reason=failure.reason)
+    setting, nothing = make_setting(conditions, formulation), LargestError(loss=None, gradient=None)
+    return SettingResult(
+        setting=setting,
+        verdict=failure.verdict,
+        cases=0,
+        undefined=0,
+        ties=0,
+        coverage=coverage,
+        findings=(),
+        largest_error=nothing,
+        reason=failure.reason,
+    )
 
 
 def make_findings(summary: Summary, placing: Placing, reproduce: Callable[[Place], str]) -> tuple[Finding, ...]:
@@ -102,17 +112,24 @@ def make_findings(summary: Summary, placing: Placing, reproduce: Callable[[Place
 def _make_finding(kind: FindingKind, tally: Tally, placing: Placing, reproduce: Callable[[Place], str]) -> Finding:
     first = placing(tally.first)
     return Finding(
-        kind,
-        tally.cases,
-        _with(first, reproduce=reproduce(first)),
-        placing(tally.lowest),
-        placing(tally.highest),
-        _with(placing(tally.worst.position), ulps=_ulps(tally.worst)),
+        kind=kind,
+        cases=tally.cases,
+        first=_with(first, reproduce=reproduce(first)),
+        lowest=placing(tally.lowest),
+        highest=placing(tally.highest),
+        worst=_with(placing(tally.worst.position), ulps=_ulps(tally.worst)),
     )
 
 
 def _with(place: Place, *, ulps: float | None = None, reproduce: str | None = None) -> Place:
-    return Place(place.position, place.value, place.decimal, place.hexadecimal, ulps, reproduce)
+    return Place(
+        position=place.position,
+        value=place.value,
+        decimal=place.decimal,
+        hexadecimal=place.hexadecimal,
+        ulps=ulps,
+        reproduce=reproduce,
+    )
 
 
 def _ulps(error: Error) -> float | None:
@@ -125,8 +142,9 @@ def make_largest(summary: Summary, placing: Placing) -> LargestError:
         _with(placing(error.position), ulps=error.ulps) if error.ulps >= 0 else None
         for error in (summary.loss_error, summary.gradient_error)
     )
-    return LargestError(loss, gradient)
+    return LargestError(loss=loss, gradient=gradient)
 
 
 def _make_interval(run: Run, placing: Placing) -> Interval:
-    return Interval(placing(run.start), placing(run.stop), *outcome_kinds(run.outcome))
+    loss, gradient = outcome_kinds(run.outcome)
+    return Interval(start=placing(run.start), stop=placing(run.stop), loss=loss, gradient=gradient)

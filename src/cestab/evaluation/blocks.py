@@ -20,7 +20,7 @@ from cestab.vocabulary.kinds import Fp8Overflow, Objective, Summation, Verdict
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Conditions:
     """All that is fixed while t moves, but for the formulation: plain and picklable.
 
@@ -56,14 +56,14 @@ class Conditions:
 
     def arithmetic(self, fmt: Format) -> Arithmetic:
         """Return the arithmetic of these conditions in a format."""
-        return Arithmetic(fmt, self.summation, self.fp8_overflow, self.flush)
+        return Arithmetic(fmt=fmt, summation=self.summation, fp8_overflow=self.fp8_overflow, flush=self.flush)
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.fmt, self.rtol, self.atol, self.upstream, self.classes)
+        return Limits(fmt=self.fmt, rtol=self.rtol, atol=self.atol, upstream=self.upstream, classes=self.classes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Block:
     """Conditions and a slice of t, as ordinals of the format, to be tried with some formulations.
 
@@ -76,7 +76,7 @@ class Block:
     precise: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cases:
     """Logits (classes, cases), numbers of the format, with their target and positions in ascending order."""
 
@@ -88,10 +88,14 @@ class Cases:
         """Return a subset; itself where all are chosen."""
         if chosen.all():
             return self
-        return Cases(self.positions[chosen], np.ascontiguousarray(self.logits[:, chosen]), self.target.select(chosen))
+        return Cases(
+            positions=self.positions[chosen],
+            logits=np.ascontiguousarray(self.logits[:, chosen]),
+            target=self.target.select(chosen),
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Failure:
     """Why a formulation has no results in a setting: a target that could not be evaluated, or does not compute that."""
 
@@ -108,9 +112,9 @@ def attempt(action: Callable[[], Value]) -> Value | Failure:
     try:
         return action()
     except UnsupportedError as error:
-        return Failure(Verdict.UNSUPPORTED, str(error))
+        return Failure(verdict=Verdict.UNSUPPORTED, reason=str(error))
     except TargetError as error:
-        return Failure(Verdict.ERROR, str(error))
+        return Failure(verdict=Verdict.ERROR, reason=str(error))
 
 
 def merge_results(results: Iterable[Mapping[str, Outcome]]) -> dict[str, Outcome]:

@@ -20,7 +20,7 @@ NUMBERS_PER_ROUND = 2**16
 Probe = Callable[[IntArray], list[Run]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Search:
     """One setting's summary of a sampled range, whose boundaries are to be found; `tried` are its ordinals."""
 
@@ -53,7 +53,7 @@ def _make_probe(conditions: Conditions, name: str) -> Probe:
         cases = make_cases(conditions, ordinals)
         judgement = judge_hard_cases(conditions, formulation, cases)
         places = zip(cases.positions.tolist(), hard_outcomes(judgement).tolist(), strict=True)
-        return [Run(place, place, outcome) for place, outcome in places]
+        return [Run(start=place, stop=place, outcome=outcome) for place, outcome in places]
 
     return probe
 

@@ -49,7 +49,15 @@ def compute_external(conditions: Conditions, formulation: ExternalFormulation, c
         raise UnsupportedError(
             f"it divides the loss scale itself, and {conditions.loss_scale!r} is beyond {conditions.fmt.name}"
         )
-    work = Work(arithmetic, *widen(conditions, cases), scale, conditions.rounded_options, conditions.upstream)
+    logits, target = widen(conditions, cases)
+    work = Work(
+        arithmetic=arithmetic,
+        logits=logits,
+        target=target,
+        upstream=scale,
+        options=conditions.rounded_options,
+        row_upstream=conditions.upstream,
+    )
     loss, gradient = evaluate_target(formulation.target, work, conditions.guard)
     with np.errstate(all="ignore"):
         return back.round(loss), None if gradient is None else back.round(gradient)
@@ -60,5 +68,5 @@ def widen(conditions: Conditions, cases: Cases) -> tuple[FloatArray, Target]:
     logits, target, storage = cases.logits, cases.target, conditions.compute.storage
     if storage != conditions.fmt.storage:
         logits = logits.astype(storage)
-        target = DenseTarget(target.weights.astype(storage)) if isinstance(target, DenseTarget) else target
+        target = DenseTarget(weights=target.weights.astype(storage)) if isinstance(target, DenseTarget) else target
     return logits, target

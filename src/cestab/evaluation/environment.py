@@ -21,7 +21,9 @@ def version() -> str:
 
 def describe_environment(targets: tuple[TargetFacts, ...] = ()) -> Environment:
     """Return versions of Python and NumPy, the platform, the processor's name, and what targets depend on."""
-    return Environment(platform.python_version(), np.__version__, platform.platform(), _cpu(), targets)
+    return Environment(
+        python=platform.python_version(), numpy=np.__version__, platform=platform.platform(), cpu=_cpu(), targets=targets
+    )
 
 
 def _cpu() -> str:

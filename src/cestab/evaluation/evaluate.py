@@ -41,7 +41,11 @@ def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:
     logits = make_logits(pattern, t, conditions.classes, conditions.seed, conditions.fmt)
     is_kept = has_truth(logits, masks=pattern.is_masking)
     logits = logits if is_kept.all() else np.ascontiguousarray(logits[:, is_kept])
-    cases = Cases(ordinals[is_kept], logits, make_target(conditions.target, logits, conditions.fmt, conditions.objective))
+    cases = Cases(
+        positions=ordinals[is_kept],
+        logits=logits,
+        target=make_target(conditions.target, logits, conditions.fmt, conditions.objective),
+    )
     return cases.select(has_mean(conditions, cases))
 
 
@@ -145,11 +149,11 @@ def settle(
 def exact_case(conditions: Conditions, cases: Cases, case: int) -> ExactCase:
     """Return one of the cases in plain numbers."""
     return ExactCase(
-        conditions.objective,
-        cases.logits[:, case].tolist(),
-        case_weights(cases.target, case, len(cases.logits)),
-        conditions.upstream,
-        conditions.rounded_options,
+        objective=conditions.objective,
+        logits=cases.logits[:, case].tolist(),
+        weights=case_weights(cases.target, case, len(cases.logits)),
+        upstream=conditions.upstream,
+        options=conditions.rounded_options,
         is_index=isinstance(cases.target, IndexTarget),
     )
 

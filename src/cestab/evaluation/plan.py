@@ -26,7 +26,7 @@ FEWEST_CASES = 8  # with very many classes
 MOST_CLASSES = 10**12  # 64 TB in a block; far beyond, NumPy's own sizes overflow
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """One group of settings that differ in the formulation only, and how its range is covered."""
 
@@ -42,11 +42,15 @@ class Plan:
         if self.coverage is Coverage.SAMPLED:
             ordinals = self.sampled
             for start in range(0, ordinals.size, size):
-                yield Block(self.conditions, self.formulations, ordinals[start : start + size])
+                yield Block(conditions=self.conditions, formulations=self.formulations, ordinals=ordinals[start : start + size])
         else:
             first, last = resolve_range(self.logits, self.conditions.fmt)
             for start in range(first, last + 1, size):
-                yield Block(self.conditions, self.formulations, np.arange(start, min(start + size, last + 1)))
+                yield Block(
+                    conditions=self.conditions,
+                    formulations=self.formulations,
+                    ordinals=np.arange(start, min(start + size, last + 1)),
+                )
 
     @cached_property
     def sampled(self) -> IntArray:
@@ -81,11 +85,11 @@ def _plan_group(request: SweepRequest, options: LossOptions, names: tuple[str, .
             exhaustive = is_exhaustive(request.logits, conditions.fmt, classes)
             needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity
             yield Plan(
-                replace(conditions, pattern=pattern, classes=classes, target=target, seed=request.seed),
-                names,
-                request.logits,
-                Coverage.EXHAUSTIVE if exhaustive else Coverage.SAMPLED,
-                f"{conditions.fmt.name} has no infinity to mask with" if needs_infinity else None,
+                conditions=replace(conditions, pattern=pattern, classes=classes, target=target, seed=request.seed),
+                formulations=names,
+                logits=request.logits,
+                coverage=Coverage.EXHAUSTIVE if exhaustive else Coverage.SAMPLED,
+                unsupported=f"{conditions.fmt.name} has no infinity to mask with" if needs_infinity else None,
             )
 
 
@@ -107,10 +111,10 @@ def plan_arithmetics(
             if not math.isfinite(round_number(weight, fmt)):
                 raise UsageError(f"class weight {weight!r} is beyond {fmt.name}, which ends at {fmt.max!r}")
         yield Conditions(
-            objective,
-            fmt,
-            compute,
-            summation,
+            objective=objective,
+            fmt=fmt,
+            compute=compute,
+            summation=summation,
             classes=0,
             loss_scale=loss_scale,
             rtol=fmt.rtol if arithmetics.rtol is None else arithmetics.rtol,

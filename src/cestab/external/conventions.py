@@ -41,7 +41,7 @@ class Order(StrEnum):
     TARGET_FIRST = "target-first"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Convention:
     """How a function is called; None where neither a table nor the name's parameters tell.
 
@@ -64,21 +64,21 @@ class Convention:
 
 SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
 INDEX, ONE_HOT = TargetForm.INDEX, TargetForm.ONE_HOT
-LOG_SOFTMAX = Convention(SOFTMAX, output=Output.LOG_PROBABILITIES)
+LOG_SOFTMAX = Convention(objective=SOFTMAX, output=Output.LOG_PROBABILITIES)
 
 _TORCH = {
-    ("cross_entropy", "CrossEntropyLoss"): Convention(SOFTMAX),
-    ("nll_loss", "NLLLoss"): Convention(SOFTMAX, INDEX, input=Input.LOG_SOFTMAX),
+    ("cross_entropy", "CrossEntropyLoss"): Convention(objective=SOFTMAX),
+    ("nll_loss", "NLLLoss"): Convention(objective=SOFTMAX, target=INDEX, input=Input.LOG_SOFTMAX),
     ("log_softmax", "LogSoftmax"): replace(LOG_SOFTMAX, takes_axis=True),
     ("log",): replace(LOG_SOFTMAX, input=Input.SOFTMAX),
-    ("binary_cross_entropy_with_logits", "BCEWithLogitsLoss"): Convention(BINARY),
-    ("binary_cross_entropy", "BCELoss"): Convention(BINARY, input=Input.SIGMOID),
+    ("binary_cross_entropy_with_logits", "BCEWithLogitsLoss"): Convention(objective=BINARY),
+    ("binary_cross_entropy", "BCELoss"): Convention(objective=BINARY, input=Input.SIGMOID),
     ("mse_loss", "MSELoss"): Convention(target=ONE_HOT, output=Output.ELEMENTWISE),
 }
 _JAX = {
-    ("softmax_cross_entropy", "safe_softmax_cross_entropy"): Convention(SOFTMAX, ONE_HOT),
-    ("softmax_cross_entropy_with_integer_labels",): Convention(SOFTMAX, INDEX),
-    ("sigmoid_binary_cross_entropy",): Convention(BINARY),
+    ("softmax_cross_entropy", "safe_softmax_cross_entropy"): Convention(objective=SOFTMAX, target=ONE_HOT),
+    ("softmax_cross_entropy_with_integer_labels",): Convention(objective=SOFTMAX, target=INDEX),
+    ("sigmoid_binary_cross_entropy",): Convention(objective=BINARY),
     ("log_softmax",): LOG_SOFTMAX,
     ("log",): replace(LOG_SOFTMAX, input=Input.SOFTMAX),
 }
@@ -95,9 +95,9 @@ _KERAS = {
 }
 _TENSORFLOW = {
     **_KERAS,
-    ("softmax_cross_entropy_with_logits",): Convention(SOFTMAX, ONE_HOT),
-    ("sparse_softmax_cross_entropy_with_logits",): Convention(SOFTMAX, INDEX),
-    ("sigmoid_cross_entropy_with_logits",): Convention(BINARY),
+    ("softmax_cross_entropy_with_logits",): Convention(objective=SOFTMAX, target=ONE_HOT),
+    ("sparse_softmax_cross_entropy_with_logits",): Convention(objective=SOFTMAX, target=INDEX),
+    ("sigmoid_cross_entropy_with_logits",): Convention(objective=BINARY),
 }
 KNOWN: dict[str, dict[str, Convention]] = {
     adapter: {name: convention for names, convention in table.items() for name in names}

@@ -35,7 +35,7 @@ FEWEST_ROWS = 64  # below, compiled calls are padded to one shape
 Tick = Callable[[], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Work:
     """One block: logits (classes, cases) of the arithmetic's format in its storage type, their target, and what is asked for.
 
@@ -54,7 +54,7 @@ class Work:
         return self.arithmetic.fmt
 
 
-@dataclass
+@dataclass(kw_only=True)
 class LoadedTarget:
     """A target's function with its adapter, ready to be called."""
 
@@ -88,14 +88,14 @@ class LoadedTarget:
         own = () if ":" in self.name.path else (self.name.path.split(".", maxsplit=1)[0],)  # optax, of optax.losses.…
         versions = [(package, _find_version(package)) for package in dict.fromkeys((*engine.packages, *own))]
         return TargetFacts(
-            self.name.text,
-            self.name.adapter,
-            tuple((package, version) for package, version in versions if version is not None),
-            engine.describe_device(),
-            engine.site.mode,
-            engine.gradient,
-            engine.threads(),
-            engine.flushes_subnormals(),
+            formulation=self.name.text,
+            adapter=self.name.adapter,
+            versions=tuple((package, version) for package, version in versions if version is not None),
+            device=engine.describe_device(),
+            mode=engine.site.mode,
+            gradient=engine.gradient,
+            threads=engine.threads(),
+            flushes_subnormals=engine.flushes_subnormals(),
         )
 
     def _refuse(self, arithmetic: Arithmetic) -> None:
@@ -230,7 +230,7 @@ def _find_version(package: str) -> str | None:
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecipeTarget:
     """A function on cestab's own array type: every format, rounded step by step, differentiated by the chain rule."""
 
@@ -250,4 +250,13 @@ class RecipeTarget:
     def facts(self) -> TargetFacts:
         """Return what its numbers depend on: NumPy, as all of cestab's own."""
         versions = (("numpy", np.__version__),)
-        return TargetFacts(self.name.text, "python", versions, "cpu", "eager", GradientSource.CHAIN_RULE, None, None)
+        return TargetFacts(
+            formulation=self.name.text,
+            adapter="python",
+            versions=versions,
+            device="cpu",
+            mode="eager",
+            gradient=GradientSource.CHAIN_RULE,
+            threads=None,
+            flushes_subnormals=None,
+        )

@@ -12,7 +12,7 @@ from cestab.vocabulary.kinds import FindingKind, Objective
 from cestab.vocabulary.loss_options import LossOptions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExternalFormulation:
     """A loss that is not ours, as its name tells it; nothing of it is imported here.
 
@@ -41,4 +41,10 @@ def find_any_formulation(text: str) -> AnyFormulation:
         return find_formulation(text)
     target = parse_target_name(text)
     convention = find_convention(target)
-    return ExternalFormulation(text, target, convention.objective, read_options(target), suggest_objective(convention))
+    return ExternalFormulation(
+        name=text,
+        target=target,
+        objective=convention.objective,
+        options=read_options(target),
+        suggestion=suggest_objective(convention),
+    )

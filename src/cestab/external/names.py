@@ -21,7 +21,7 @@ PLAIN_FILE = re.compile(r"[^:=]+\.py(:|$)")  # path/to/file.py:function, without
 PARAMETERS = re.compile(r":(?=[A-Za-z_]\w*=)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TargetName:
     """A target as written, taken apart; `parameters` are texts."""
 
@@ -94,7 +94,7 @@ def parse_target_name(text: str) -> TargetName:
         if key in parameters:
             raise UsageError(f"'{text}' gives {key} twice")
         parameters[key] = value
-    return TargetName(text, adapter, path, tuple(parameters.items()))
+    return TargetName(text=text, adapter=adapter, path=path, parameters=tuple(parameters.items()))
 
 
 def parse_value(text: str) -> Any:

@@ -24,7 +24,7 @@ class Fused(NamedTuple):
 Recipe = Callable[..., Array | Fused]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Formulation:
     """One way to compute an objective and its gradient.
 
@@ -87,7 +87,7 @@ class Formulation:
         self, logits: FloatArray, target: Target, arithmetic: Arithmetic, upstream: float
     ) -> tuple[FloatArray, FloatArray]:
         """Return loss (cases,) and upstream·gradient (classes, cases) as computed in `arithmetic`."""
-        tape = Tape(arithmetic)
+        tape = Tape(arithmetic=arithmetic)
         loss, gradient = self.run(tape, logits, target, upstream)
         tape.records.clear()  # its arrays hold the tape, which would keep every intermediate value until collected
         return loss.value.reshape(-1), gradient.value
@@ -119,7 +119,9 @@ def formulation(
 
     def register(recipe: Recipe) -> Recipe:
         name = recipe.__name__.replace("_", "-")
-        FORMULATIONS[name] = Formulation(name, objective, recipe, source, causes or {}, option_names=options)
+        FORMULATIONS[name] = Formulation(
+            name=name, objective=objective, recipe=recipe, source=source, causes=causes or {}, option_names=options
+        )
         return recipe
 
     return register
@@ -133,7 +135,9 @@ def add_formulation(recipe: Recipe) -> Recipe:
     name = recipe.__name__.replace("_", "-")
     if name in FORMULATIONS:
         raise UsageError(f"'{name}' is a formulation of cestab's own; give yours another name")
-    added = Formulation(name, Objective.SOFTMAX_CROSS_ENTROPY, recipe, recipe.__module__, {})
+    added = Formulation(
+        name=name, objective=Objective.SOFTMAX_CROSS_ENTROPY, recipe=recipe, source=recipe.__module__, causes={}
+    )
     added = replace(added, option_names=tuple(key for key in added.defaults() if key in OPTION_NAMES))
     try:
         _ = added.options

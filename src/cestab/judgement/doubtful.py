@@ -37,7 +37,7 @@ class _Ledger:
         return False, is_tie
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExactDecision:
     """Codes of one case, and whether the loss or the gradient stayed a tie (which raises no finding)."""
 
@@ -58,12 +58,12 @@ def decide_exactly(case: ExactCase, loss: float, gradient: FloatArray | None, li
             return not ledger.undecided
         far = arb(0.1) * arb(limits.upstream)
         facts = _value_facts(gradient, ball.gradient, limits, arb(limits.gradient_floor), [far] * gradient.size, ledger)
-        columns = ValueFacts(*(getattr(facts, name).reshape(-1, 1) for name in FACT_NAMES))
+        columns = ValueFacts(**{name: getattr(facts, name).reshape(-1, 1) for name in FACT_NAMES})
         codes[1] = int(decide_gradient(columns, _peak_facts(ball.gradient, limits, ledger))[0])
         return not ledger.undecided
 
     is_decided = refine(case, decide)
-    return ExactDecision(codes[0], codes[1], not is_decided)
+    return ExactDecision(loss_code=codes[0], gradient_code=codes[1], is_tie=not is_decided)
 
 
 def _loss_facts(computed: FloatArray, ball: Ball, limits: Limits, ledger: _Ledger) -> ValueFacts:
@@ -72,7 +72,16 @@ def _loss_facts(computed: FloatArray, ball: Ball, limits: Limits, ledger: _Ledge
         return _value_facts(computed, [ball.loss], limits, arb(limits.loss_floor), [far], ledger)
     yes, is_finite = np.ones(1, dtype=np.bool_), np.isfinite(computed)
     overflow = is_overflow_result(computed, ~yes, limits.fmt)
-    return ValueFacts(np.isnan(computed), np.isinf(computed), computed == 0, overflow, yes, is_finite, is_finite, yes)
+    return ValueFacts(
+        is_nan=np.isnan(computed),
+        is_inf=np.isinf(computed),
+        is_zero=computed == 0,
+        is_overflow_result=overflow,
+        is_beyond=yes,
+        is_missed=is_finite,
+        is_far=is_finite,
+        is_lost=yes,
+    )
 
 
 def _value_facts(
@@ -96,7 +105,8 @@ def _value_facts(
         overflow = may_overflow and bool(is_overflow_result(np.array(value), np.array(is_negative), limits.fmt))
         facts = (math.isnan(value), math.isinf(value), value == 0, overflow, is_beyond, is_missed, is_far, is_lost)
         rows.append((False,) * len(facts) if is_tie else facts)
-    return ValueFacts(*(np.array(column, dtype=np.bool_) for column in zip(*rows, strict=True)))
+    columns = (np.array(column, dtype=np.bool_) for column in zip(*rows, strict=True))
+    return ValueFacts(**dict(zip(FACT_NAMES, columns, strict=True)))
 
 
 def _exactly(x: Fraction) -> arb:
@@ -114,5 +124,8 @@ def _peak_facts(gradient: Sequence[arb], limits: Limits, ledger: _Ledger) -> Pea
     above_floor = ledger.exceeds(peak, arb(limits.atol) * upstream)
     is_representable = ledger.exceeds(peak, arb(limits.fmt.smallest_subnormal) / 2)
     is_open = above_floor and not is_representable and not peak <= arb(limits.fmt.smallest_subnormal) / 2
-    facts = (above_tolerance, above_floor and not is_open, is_representable)
-    return PeakFacts(*(np.array([fact], dtype=np.bool_) for fact in facts))
+    return PeakFacts(
+        above_tolerance=np.array([above_tolerance]),
+        above_floor=np.array([above_floor and not is_open]),
+        is_representable=np.array([is_representable]),
+    )

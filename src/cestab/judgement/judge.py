@@ -35,7 +35,7 @@ Indices = npt.NDArray[Any]
 COMPARISON_SLACK = 2.0**-50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
     """Per case: codes of the loss's and the gradient's kind (0 for none), their errors in ulps, whether in doubt.
 
@@ -49,7 +49,7 @@ class Judgement:
     doubtful: Bools
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Doubt:
     """Where the truth's bound leaves open whether a value is beyond the format (hard), or a graded fact."""
 
@@ -99,7 +99,13 @@ def _blank_judgement(loss_errors: Doubles, gradient_errors: Doubles, fmt: Format
     """Return a judgement without findings, from errors in binades of the truth."""
     digits = 2.0 ** (fmt.precision - 1)
     codes = np.zeros(loss_errors.shape, dtype=np.int8)
-    return Judgement(codes, codes.copy(), loss_errors * digits, gradient_errors * digits, np.zeros(codes.shape, dtype=np.bool_))
+    return Judgement(
+        loss_codes=codes,
+        gradient_codes=codes.copy(),
+        loss_ulps=loss_errors * digits,
+        gradient_ulps=gradient_errors * digits,
+        doubtful=np.zeros(codes.shape, dtype=np.bool_),
+    )
 
 
 def _screen(
@@ -227,11 +233,20 @@ def _compare(
     lost, lost_doubt = _exceeds(magnitude, limits.lost, bound)
     overflow = is_overflow_result(computed, np.signbit(true), limits.fmt)
     beyond |= magnitude == limits.beyond
-    facts = ValueFacts(np.isnan(computed), np.isinf(computed), is_zero, overflow, beyond, missed, is_far, lost)
+    facts = ValueFacts(
+        is_nan=np.isnan(computed),
+        is_inf=np.isinf(computed),
+        is_zero=is_zero,
+        is_overflow_result=overflow,
+        is_beyond=beyond,
+        is_missed=missed,
+        is_far=is_far,
+        is_lost=lost,
+    )
     hard = overflow & beyond_doubt & np.isfinite(true)
     # an infinite truth against a finite value: a masked target or a truth beyond float64, told apart by ball arithmetic
     is_unknown = np.isinf(true) & is_finite
-    return facts, Doubt(hard, missed_doubt | (missed & far_doubt) | (is_zero & lost_doubt) | is_unknown)
+    return facts, Doubt(hard=hard, graded=missed_doubt | (missed & far_doubt) | (is_zero & lost_doubt) | is_unknown)
 
 
 def _compare_peak(gradient: Doubles, bound: Doubles, limits: Limits) -> tuple[PeakFacts, Bools]:
@@ -239,4 +254,6 @@ def _compare_peak(gradient: Doubles, bound: Doubles, limits: Limits) -> tuple[Pe
     above_tolerance, first = _exceeds(peak, (limits.atol + limits.rtol) * limits.upstream, slack)
     above_floor, second = _exceeds(peak, limits.atol * limits.upstream, slack)
     representable, third = _exceeds(peak, limits.fmt.smallest_subnormal / 2, slack)
-    return PeakFacts(above_tolerance, above_floor, representable), first | second | (third & above_floor)
+    return PeakFacts(
+        above_tolerance=above_tolerance, above_floor=above_floor, is_representable=representable
+    ), first | second | (third & above_floor)

@@ -24,7 +24,7 @@ KINDS = tuple(FindingKind)
 CODES: Mapping[FindingKind, int] = {kind: code for code, kind in enumerate(KINDS, start=1)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """The constants of the decision table for one format, tolerance, upstream factor and number of classes."""
 
@@ -56,7 +56,7 @@ class Limits:
         return self.classes * self.fmt.smallest_subnormal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ValueFacts:
     """What the tables ask of values, (cases,) for losses and (classes, cases) for gradient entries."""
 
@@ -70,7 +70,7 @@ class ValueFacts:
     is_lost: Bools
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PeakFacts:
     """What the tables ask of max_j |g_j|, per case: above (atol + rtol)·U, above atol·U, not rounding to 0."""
 

@@ -35,7 +35,7 @@ def nearness(position: int) -> tuple[int, bool]:
     return abs(position), position < 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tally:
     """All cases of one kind: how many, the nearest to 0, the extremes, the worst."""
 
@@ -47,11 +47,11 @@ class Tally:
 
     def merge(self, other: "Tally") -> "Tally":
         return Tally(
-            self.cases + other.cases,
-            min(self.first, other.first, key=nearness),
-            min(self.lowest, other.lowest),
-            max(self.highest, other.highest),
-            other.worst if other.worst.is_worse_than(self.worst) else self.worst,
+            cases=self.cases + other.cases,
+            first=min(self.first, other.first, key=nearness),
+            lowest=min(self.lowest, other.lowest),
+            highest=max(self.highest, other.highest),
+            worst=other.worst if other.worst.is_worse_than(self.worst) else self.worst,
         )
 
 
@@ -63,7 +63,7 @@ class Run(NamedTuple):
     outcome: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """What is kept of judged cases."""
 
@@ -82,15 +82,17 @@ class Summary:
         for kind, tally in other.tallies.items():
             tallies[kind] = tallies[kind].merge(tally) if kind in tallies else tally
         return Summary(
-            self.cases + other.cases,
-            self.undefined + other.undefined,
-            self.escalated + other.escalated,
-            self.ties + other.ties,
-            tallies,
-            self.runs + other.runs,
-            other.loss_error if other.loss_error.is_worse_than(self.loss_error) else self.loss_error,
-            other.gradient_error if other.gradient_error.is_worse_than(self.gradient_error) else self.gradient_error,
-            self.has_gradient and other.has_gradient,
+            cases=self.cases + other.cases,
+            undefined=self.undefined + other.undefined,
+            escalated=self.escalated + other.escalated,
+            ties=self.ties + other.ties,
+            tallies=tallies,
+            runs=self.runs + other.runs,
+            loss_error=other.loss_error if other.loss_error.is_worse_than(self.loss_error) else self.loss_error,
+            gradient_error=other.gradient_error
+            if other.gradient_error.is_worse_than(self.gradient_error)
+            else self.gradient_error,
+            has_gradient=self.has_gradient and other.has_gradient,
         )
 
 
@@ -117,7 +119,10 @@ def find_runs(positions: IntArray, outcomes: IntArray) -> tuple[Run, ...]:
     breaks = np.flatnonzero(outcomes[1:] != outcomes[:-1])
     starts, stops = np.concatenate(([0], breaks + 1)), np.concatenate((breaks, [positions.size - 1]))
     return tuple(
-        Run(*run) for run in zip(positions[starts].tolist(), positions[stops].tolist(), outcomes[starts].tolist(), strict=True)
+        Run(start=start, stop=stop, outcome=outcome)
+        for start, stop, outcome in zip(
+            positions[starts].tolist(), positions[stops].tolist(), outcomes[starts].tolist(), strict=True
+        )
     )
 
 
@@ -126,7 +131,7 @@ def join_runs(runs: Iterable[Run]) -> tuple[Run, ...]:
     joined: list[Run] = []
     for run in sorted(runs):
         if joined and joined[-1].outcome == run.outcome:
-            joined[-1] = Run(joined[-1].start, run.stop, run.outcome)
+            joined[-1] = Run(start=joined[-1].start, stop=run.stop, outcome=run.outcome)
         else:
             joined.append(run)
     return tuple(joined)
@@ -148,17 +153,21 @@ def summarize(
     runs: tuple[Run, ...] = ()
     if has_map and positions.size:
         is_soft = not any(kind.is_hard for kind in tallies)
-        runs = (Run(int(positions[0]), int(positions[-1]), 0),) if is_soft else find_runs(positions, hard_outcomes(judgement))
+        runs = (
+            (Run(start=int(positions[0]), stop=int(positions[-1]), outcome=0),)
+            if is_soft
+            else find_runs(positions, hard_outcomes(judgement))
+        )
     return Summary(
-        positions.size,
-        undefined,
-        escalated,
-        ties,
-        tallies,
-        runs,
-        largest_error(positions, judgement.loss_ulps),
-        largest_error(positions, judgement.gradient_ulps),
-        has_gradient,
+        cases=positions.size,
+        undefined=undefined,
+        escalated=escalated,
+        ties=ties,
+        tallies=tallies,
+        runs=runs,
+        loss_error=largest_error(positions, judgement.loss_ulps),
+        gradient_error=largest_error(positions, judgement.gradient_ulps),
+        has_gradient=has_gradient,
     )
 
 
@@ -169,7 +178,11 @@ def _tally(positions: IntArray, codes: Codes, ulps: Doubles) -> dict[FindingKind
         chosen = np.flatnonzero(codes == code)
         places = positions[chosen]
         tallies[KINDS[code - 1]] = Tally(
-            chosen.size, _nearest(places), int(places[0]), int(places[-1]), largest_error(places, ulps[chosen])
+            cases=chosen.size,
+            first=_nearest(places),
+            lowest=int(places[0]),
+            highest=int(places[-1]),
+            worst=largest_error(places, ulps[chosen]),
         )
     return tallies
 

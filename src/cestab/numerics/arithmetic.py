@@ -13,7 +13,7 @@ from cestab.vocabulary.kinds import Fp8Overflow, Summation
 from cestab.vocabulary.loss_options import LossOptions, Reduction
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arithmetic:
     """Rounded arithmetic in `fmt`; values are arrays of the format's storage type."""
 

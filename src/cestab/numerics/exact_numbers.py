@@ -226,7 +226,7 @@ def round_exact(x: Exact, fmt: Format) -> float:
     return math.nextafter(nearest, math.inf if number > nearest else -math.inf)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MixedArithmetic(Arithmetic):
     """The format's arithmetic, into which exact results were put: what is computed of them is rounded as anything else."""
 
@@ -237,7 +237,7 @@ class MixedArithmetic(Arithmetic):
         return super().round(np.array([round_exact(to_exact(item), self.fmt) for item in items]).reshape(x.shape))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExactArithmetic(Arithmetic):
     """No rounding; without guards (clips, epsilons) unless `is_guarded`, where constants are those of the format."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from cestab.errors import UsageError, unknown_name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Format:
     """A binary floating-point format with subnormals.
 
@@ -92,18 +92,38 @@ class Format:
 def _row(name: str, precision: int, exponents: tuple[int, int], *, missing: str = "", **flags: bool) -> Format:
     """Return an 8-bit or smaller format of ml_dtypes with the tolerances 4u and 1e-2."""
     bits = int(name.split("_", maxsplit=1)[0].removeprefix("float"))
-    return Format(name, bits, precision, *exponents, rtol=4 * 2.0**-precision, atol=1e-2, missing=missing, **flags)
+    return Format(
+        name=name,
+        bits=bits,
+        precision=precision,
+        min_exponent=exponents[0],
+        max_exponent=exponents[1],
+        rtol=4 * 2.0**-precision,
+        atol=1e-2,
+        missing=missing,
+        **flags,
+    )
 
 
 # Exponent ranges: IEEE 754-2019 table 3.5, the OCP 8-bit and MX specifications, ml_dtypes' README for the others.
 # Tolerances of the 16-bit and wider ones are those of torch.testing.assert_close.
 _ALL = (
-    Format("float64", 64, 53, -1022, 1023, rtol=1e-7, atol=1e-7),
-    Format("float32", 32, 24, -126, 127, rtol=1.3e-6, atol=1e-5),
-    Format("float16", 16, 11, -14, 15, rtol=1e-3, atol=1e-5),
-    Format("bfloat16", 16, 8, -126, 127, rtol=1.6e-2, atol=1e-5),
-    Format("float8_e4m3fn", 8, 4, -6, 8, rtol=2**-2, atol=1e-2, has_infinity=False, top_code_is_nan=True),
-    Format("float8_e5m2", 8, 3, -14, 15, rtol=2**-1, atol=1e-2),
+    Format(name="float64", bits=64, precision=53, min_exponent=-1022, max_exponent=1023, rtol=1e-7, atol=1e-7),
+    Format(name="float32", bits=32, precision=24, min_exponent=-126, max_exponent=127, rtol=1.3e-6, atol=1e-5),
+    Format(name="float16", bits=16, precision=11, min_exponent=-14, max_exponent=15, rtol=1e-3, atol=1e-5),
+    Format(name="bfloat16", bits=16, precision=8, min_exponent=-126, max_exponent=127, rtol=1.6e-2, atol=1e-5),
+    Format(
+        name="float8_e4m3fn",
+        bits=8,
+        precision=4,
+        min_exponent=-6,
+        max_exponent=8,
+        rtol=2**-2,
+        atol=1e-2,
+        has_infinity=False,
+        top_code_is_nan=True,
+    ),
+    Format(name="float8_e5m2", bits=8, precision=3, min_exponent=-14, max_exponent=15, rtol=2**-1, atol=1e-2),
     _row("float8_e3m4", 5, (-2, 3)),
     _row("float8_e4m3", 4, (-6, 7)),
     _row("float8_e4m3b11fnuz", 4, (-10, 4), has_infinity=False),

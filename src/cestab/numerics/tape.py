@@ -22,7 +22,7 @@ ROWS = " rows of {}"
 CLIP, PICK, SOFTMAX_GRADIENT = "clip(", "{}[target]", "{1}·({0} − Σ {0}·{1})"
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class Array:
     """A value on a tape: (classes, cases) or (cases,) numbers of the compute format.
 
@@ -67,7 +67,7 @@ class Array:
         return self.tape.record("|{}|", np.abs(self.value), (self,), lambda g, _: (_times_sign(g, self),))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Tape:
     """Every primitive of one evaluation that has a derivative to be taken, in order."""
 
@@ -77,17 +77,21 @@ class Tape:
 
     def variable(self, value: FloatArray, name: str) -> Array:
         """Return the value as an input of the tape."""
-        return Array(value, self, name)
+        return Array(value=value, tape=self, operation=name)
 
     def constant(self, value: "Array | float") -> Array:
         """Return a Python number as an Array, rounded to the compute format; an Array as it is."""
-        return value if isinstance(value, Array) else Array(self.arithmetic.constant(value), self, repr(value))
+        return (
+            value
+            if isinstance(value, Array)
+            else Array(value=self.arithmetic.constant(value), tape=self, operation=repr(value))
+        )
 
     def record(
         self, operation: str, value: FloatArray, parents: tuple[Array, ...], pull_back: VectorJacobianProduct | None = None
     ) -> Array:
         """Put an exact primitive's result on the tape; those of the backward pass are not differentiated again."""
-        result = Array(value, self, operation, parents, pull_back)
+        result = Array(value=value, tape=self, operation=operation, parents=parents, pull_back=pull_back)
         if not self.is_backward:
             self.records.append(result)
         return result

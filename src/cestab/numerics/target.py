@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cestab.numerics.rounding import FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IndexTarget:
     """One class per case: index of shape (cases,)."""
 
@@ -33,10 +33,10 @@ class IndexTarget:
 
     def select(self, cases: npt.NDArray[Any]) -> "IndexTarget":
         """Return the target of a subset of the cases."""
-        return IndexTarget(self.index[cases])
+        return IndexTarget(index=self.index[cases])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DenseTarget:
     """A weight per class and case, numbers of the format: weights of shape (classes, cases)."""
 
@@ -44,7 +44,7 @@ class DenseTarget:
 
     def select(self, cases: npt.NDArray[Any]) -> "DenseTarget":
         """Return the target of a subset of the cases."""
-        return DenseTarget(np.ascontiguousarray(self.weights[:, cases]))
+        return DenseTarget(weights=np.ascontiguousarray(self.weights[:, cases]))
 
 
 Target = IndexTarget | DenseTarget
@@ -53,9 +53,9 @@ Target = IndexTarget | DenseTarget
 def first_maximum(values: FloatArray) -> IndexTarget:
     """Return the place of the largest value of every case, the first of equal ones: (classes, cases) → (cases,)."""
     if len(values) > 16:  # np.argmax over the leading axis costs 10 ns a case at 2 classes, this loop under 1
-        return IndexTarget(np.argmax(values, axis=0))
+        return IndexTarget(index=np.argmax(values, axis=0))
     best, index = values[0], np.zeros(values.shape[1], dtype=np.intp)
     for row, candidate in enumerate(values[1:], start=1):
         index = np.where(candidate > best, row, index)
         best = np.maximum(best, candidate)
-    return IndexTarget(index)
+    return IndexTarget(index=index)

@@ -10,7 +10,7 @@ from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import ALIAS, Array, Tape, VectorJacobianProduct
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class TracingTape(Tape):
     """`steps` are all primitives in order; `own[i]` is what step i gave before `replaced[i]` took its place."""
 

@@ -14,7 +14,7 @@ class Level(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Location:
     """A line of a file that a problem points at; `file` is seen from the root of the project."""
 
@@ -22,7 +22,7 @@ class Location:
     line: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """One thing that is wrong with a setting.
 
@@ -38,7 +38,7 @@ class Problem:
     accepted: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GateCase:
     """One setting as a test case: `group` is its formulation (of a check: the audit's name), `name` the rest of it.
 
@@ -54,7 +54,7 @@ class GateCase:
     partly: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GateReport:
     """All cases of one command, its headline, and the status that it ends with."""
 

@@ -27,7 +27,7 @@ def describe_targets(results: Sequence[SettingResult], environment: Environment)
 def name_columns(names: Sequence[str]) -> list[Name]:
     """Return names as the heads of columns: short ones where they stay apart."""
     short_names = [shorten(name) for name in names]
-    return [Name(name) for name in (short_names if len(set(short_names)) == len(set(names)) else names)]
+    return [Name(name=name) for name in (short_names if len(set(short_names)) == len(set(names)) else names)]
 
 
 def describe_limits(arithmetics: Iterable[Arithmetics], *, is_interrupted: bool) -> Iterator[str]:

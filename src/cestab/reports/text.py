@@ -29,7 +29,7 @@ def to_text(stream: TextIO, *renderables: RenderableType) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Name:
     """A name in a table, broken where its parts meet if the column is narrower, within a word only if nothing else is left."""
 

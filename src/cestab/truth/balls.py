@@ -24,10 +24,10 @@ def enclose(case: ExactCase) -> Ball:
     """Return enclosures of the loss of the batch and of upstream·gradient at the current precision."""
     options = case.options
     if case.is_index and options.ignore_index is not None and case.weights.index(1.0) == options.ignore_index:
-        return Ball(arb(0), [arb(0)] * len(case.logits))
+        return Ball(loss=arb(0), gradient=[arb(0)] * len(case.logits))
     row, upstream = OBJECTIVES[case.objective].enclose(case), arb(case.upstream)
     loss = None if row.loss is None else row.loss * options.multiplier
-    return Ball(loss, [entry * upstream for entry in row.gradient])
+    return Ball(loss=loss, gradient=[entry * upstream for entry in row.gradient])
 
 
 def refine(case: ExactCase, decide: Callable[[Ball], bool], *, limit: int = 4096) -> bool:

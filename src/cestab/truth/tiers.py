@@ -27,7 +27,7 @@ QUAD_BOUND = 2.0**-98
 SMALLEST = 2.0**-1074
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Truth:
     """Loss (cases,) and upstream·gradient (classes, cases), each value + low within its bound of the exact number.
 
@@ -118,18 +118,27 @@ def _map(parts: Parts, of_loss: Callable[[Wide], Wide], of_gradient: Callable[[W
 def _package(parts: Parts, absolute: float, factor: float, *, precise: bool) -> Truth:
     loss, loss_scale, gradient, scale, _ = parts
     if not precise:
-        return Truth(loss, loss_scale, gradient, scale, None, None, factor * FLOAT64_BOUND, absolute)
+        return Truth(
+            loss=loss,
+            loss_scale=loss_scale,
+            gradient=gradient,
+            scale=scale,
+            loss_low=None,
+            gradient_low=None,
+            relative=factor * FLOAT64_BOUND,
+            absolute=absolute,
+        )
     loss_high, loss_low = _split(loss)
     high, low = _split(gradient)
     return Truth(
-        loss_high,
-        loss_high if loss_scale is loss else loss_scale.astype(np.float64),
-        high,
-        high if scale is gradient else scale.astype(np.float64),
-        loss_low,
-        low,
-        factor * QUAD_BOUND,
-        absolute,
+        loss=loss_high,
+        loss_scale=loss_high if loss_scale is loss else loss_scale.astype(np.float64),
+        gradient=high,
+        scale=high if scale is gradient else scale.astype(np.float64),
+        loss_low=loss_low,
+        gradient_low=low,
+        relative=factor * QUAD_BOUND,
+        absolute=absolute,
     )
 
 

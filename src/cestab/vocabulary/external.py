@@ -6,7 +6,7 @@ from enum import StrEnum
 DEFAULT_TIMEOUT_SECONDS = 120.0  # of one call; importing a framework on a cold disk has been seen to take 40
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Guard:
     """What one call of a target may use: wall time, and memory of its process (None: no limit)."""
 
@@ -25,7 +25,7 @@ class GradientSource(StrEnum):
     CHAIN_RULE = "chain rule"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TargetFacts:
     """What the numbers of a target depend on.
 

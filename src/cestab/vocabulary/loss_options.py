@@ -19,7 +19,7 @@ class Reduction(StrEnum):
     SUM = "sum"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LossOptions:
     """Options of an objective, each of which has its own truth; the numbers are the doubles as given.
 

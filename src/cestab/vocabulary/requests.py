@@ -9,7 +9,7 @@ from cestab.vocabulary.loss_options import Reduction
 DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LogitRange:
     """`--logits LO:HI[:N][:log|linear]`; None for the format's own end, `count` None for the default coverage."""
 
@@ -25,7 +25,7 @@ class LogitRange:
         return ends + (f":{self.count}" if self.count is not None else "") + f":{self.spacing}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arithmetics:
     """The options of the number format and of judgement that sweep and audit share. None means the format's own."""
 
@@ -39,7 +39,7 @@ class Arithmetics:
     flush_subnormals: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SweepRequest:
     """Every option of a sweep as resolved."""
 
@@ -60,7 +60,7 @@ class SweepRequest:
 DEFAULT_IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AuditRequest:
     """Every option of an audit of recorded logits as resolved; `sample` is None for all rows."""
 
@@ -77,7 +77,7 @@ class AuditRequest:
     guard: Guard = DEFAULT_GUARD
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GivenCase:
     """Logits and a target in words: a class, weights, or a target kind (binary: the label)."""
 
@@ -85,7 +85,7 @@ class GivenCase:
     target: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GeneratedCase:
     """The case of a sweep at magnitude `at`."""
 
@@ -96,7 +96,7 @@ class GeneratedCase:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecordedCase:
     """One row of recorded logits."""
 
@@ -107,7 +107,7 @@ class RecordedCase:
     ignore_index: int = DEFAULT_IGNORE_INDEX
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExplainRequest:
     """Every option of explain as resolved; the lists of `arithmetics` hold one value each."""
 

@@ -10,7 +10,7 @@ from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 from cestab.vocabulary.phrases import show_classes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """Where in the cases something was seen: a magnitude t of a sweep or a row of a file.
 
@@ -26,7 +26,7 @@ class Place:
     reproduce: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """All cases of one setting that got one kind."""
 
@@ -38,7 +38,7 @@ class Finding:
     worst: Place
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Interval:
     """A maximal range of t with one hard outcome of loss and gradient; both ends belong to it."""
 
@@ -48,7 +48,7 @@ class Interval:
     gradient: FindingKind | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LargestError:
     """The largest errors of a setting in ulps of the format, and where; None where no finite pair was seen."""
 
@@ -56,7 +56,7 @@ class LargestError:
     gradient: Place | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RoundingCost:
     """What rounding recorded logits to the format costs before anything is computed: largest changes of the truth."""
 
@@ -66,7 +66,7 @@ class RoundingCost:
     gradient_change: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """All that is fixed while t moves (`pattern` and `target` are None for recorded logits)."""
 
@@ -102,7 +102,7 @@ class Setting:
         return words
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SettingResult:
     """A setting's verdict and its evidence."""
 
@@ -140,7 +140,7 @@ def explain_unjudged(results: Iterable[SettingResult]) -> str:
     return "; ".join(reasons) or "no case has a true value in these formats"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """What the numbers may depend on."""
 

@@ -17,13 +17,13 @@ from cestab.vocabulary.requests import LogitRange
     [
         ("all", LogitRange()),
         (":", LogitRange()),
-        ("-100:100", LogitRange(-100.0, 100.0)),
-        ("1e-3:2e4:65", LogitRange(1e-3, 2e4, 65)),
-        ("0:20:1001:linear", LogitRange(0.0, 20.0, 1001, "linear")),
-        ("0:20:linear", LogitRange(0.0, 20.0, None, "linear")),
-        (":5", LogitRange(None, 5.0)),
-        ("5:", LogitRange(5.0)),
-        ("7:7:1", LogitRange(7.0, 7.0, 1)),
+        ("-100:100", LogitRange(low=-100.0, high=100.0)),
+        ("1e-3:2e4:65", LogitRange(low=1e-3, high=2e4, count=65)),
+        ("0:20:1001:linear", LogitRange(low=0.0, high=20.0, count=1001, spacing="linear")),
+        ("0:20:linear", LogitRange(low=0.0, high=20.0, count=None, spacing="linear")),
+        (":5", LogitRange(low=None, high=5.0)),
+        ("5:", LogitRange(low=5.0)),
+        ("7:7:1", LogitRange(low=7.0, high=7.0, count=1)),
     ],
 )
 def test_ranges_are_read(text: str, expected: LogitRange) -> None:
@@ -69,7 +69,7 @@ def test_what_is_no_range_is_refused_in_one_sentence(text: str, part: str) -> No
     ],
 )
 def test_ranges_are_rounded_inwards(name: str, low: float, high: float, first: float, last: float) -> None:
-    ends = resolve_range(LogitRange(low, high), FORMATS[name])
+    ends = resolve_range(LogitRange(low=low, high=high), FORMATS[name])
     assert from_ordinal(np.array(ends), FORMATS[name]).tolist() == [first, last]
 
 
@@ -91,7 +91,7 @@ def test_the_default_is_the_whole_finite_range(name: str) -> None:
 )
 def test_a_range_without_any_number_of_the_format_is_refused(name: str, low: float, high: float) -> None:
     with pytest.raises(UsageError, match=f"holds no finite {name} number"):
-        resolve_range(LogitRange(low, high), FORMATS[name])
+        resolve_range(LogitRange(low=low, high=high), FORMATS[name])
 
 
 @pytest.mark.parametrize(

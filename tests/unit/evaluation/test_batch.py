@@ -31,7 +31,7 @@ SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
 Change = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Planted(Formulation):
     """`compensated` for an objective with options, changed at its end as a wrong reduction would change it."""
 
@@ -58,7 +58,9 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[LossOptions, Change], st
 
     def register(options: LossOptions, change: Change) -> str:
         sound = FORMULATIONS["compensated"]
-        planted = Planted("planted", SOFTMAX, sound.recipe, "a test", {}, given=options, change=change)
+        planted = Planted(
+            name="planted", objective=SOFTMAX, recipe=sound.recipe, source="a test", causes={}, given=options, change=change
+        )
         monkeypatch.setitem(FORMULATIONS, "planted", planted)
         return "planted"
 
@@ -75,7 +77,7 @@ def conditions_of(name: str, batch: int, reduction: Reduction, dtype: str = "flo
 def findings_of(name: str, batch: int, reduction: Reduction) -> set[FindingKind]:
     conditions = conditions_of(name, batch, reduction)
     ordinals = np.unique(to_ordinal(round_to_format(np.linspace(0.25, 4.0, 33), conditions.fmt), conditions.fmt))
-    summary = evaluate_block(Block(conditions, (name,), ordinals))[name]
+    summary = evaluate_block(Block(conditions=conditions, formulations=(name,), ordinals=ordinals))[name]
     assert isinstance(summary, Summary)
     return set(summary.tallies)
 
@@ -220,7 +222,20 @@ def test_an_index_to_ignore_needs_an_index(plant: Callable[[LossOptions, Change]
 
 
 @pytest.mark.parametrize(
-    "given", [LossOptions(), LossOptions(0.1, (1.0, 2.5), 3, 2.0, 1e-4, 7, Reduction.SUM)], ids=["default", "all"]
+    "given",
+    [
+        LossOptions(),
+        LossOptions(
+            label_smoothing=0.1,
+            class_weights=(1.0, 2.5),
+            ignore_index=3,
+            gamma=2.0,
+            z_weight=1e-4,
+            batch=7,
+            reduction=Reduction.SUM,
+        ),
+    ],
+    ids=["default", "all"],
 )
 def test_options_read_back_from_a_report(given: LossOptions) -> None:
     shown = given.show()

@@ -31,10 +31,10 @@ class StepFunction:
     def probe(self, ordinals: IntArray) -> list[Run]:
         self.asked += ordinals.size
         assert np.all(np.diff(ordinals) > 0), "probes ascend"
-        return [Run(k, k, self.outcome(k)) for k in ordinals.tolist()]
+        return [Run(start=k, stop=k, outcome=self.outcome(k)) for k in ordinals.tolist()]
 
     def sampled(self, positions: list[int]) -> tuple[Run, ...]:
-        return join_runs(Run(k, k, self.outcome(k)) for k in positions)
+        return join_runs(Run(start=k, stop=k, outcome=self.outcome(k)) for k in positions)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_every_boundary_is_found_between_neighbours(steps: list[int], positions:
     function = StepFunction(steps)
     runs, unrefined = refine_runs(function.sampled(positions), function.probe, classes)
     ends = [positions[0], *steps, positions[-1] + 1]
-    assert runs == tuple(Run(a, b - 1, k) for k, (a, b) in enumerate(pairwise(ends)))
+    assert runs == tuple(Run(start=a, stop=b - 1, outcome=k) for k, (a, b) in enumerate(pairwise(ends)))
     assert unrefined == 0
 
 
@@ -70,9 +70,9 @@ def test_runs_that_already_touch_are_not_probed() -> None:
     def never(_: IntArray) -> list[Run]:
         pytest.fail("there is nothing between neighbours")
 
-    runs = (Run(-5, 4, 0), Run(5, 9, 3))
+    runs = (Run(start=-5, stop=4, outcome=0), Run(start=5, stop=9, outcome=3))
     assert refine_runs(runs, never, 2) == (runs, 0)
-    assert refine_runs((Run(-5, 4, 0),), never, 2) == ((Run(-5, 4, 0),), 0)
+    assert refine_runs((Run(start=-5, stop=4, outcome=0),), never, 2) == ((Run(start=-5, stop=4, outcome=0),), 0)
     assert refine_runs((), never, 2) == ((), 0)
 
 
@@ -84,7 +84,7 @@ def scrambled(position: int) -> int:
 def alternating(asked: list[int]) -> Probe:
     def probe(ordinals: IntArray) -> list[Run]:
         asked.append(ordinals.size)
-        return [Run(k, k, scrambled(k)) for k in ordinals.tolist()]
+        return [Run(start=k, stop=k, outcome=scrambled(k)) for k in ordinals.tolist()]
 
     return probe
 
@@ -92,7 +92,7 @@ def alternating(asked: list[int]) -> Probe:
 def test_an_outcome_that_alternates_from_float_to_float_comes_to_an_end() -> None:
     asked: list[int] = []
     ends = [next(k for k in range(start, start + 100) if scrambled(k) == outcome) for start, outcome in ((0, 0), (10**12, 1))]
-    runs, unrefined = refine_runs(tuple(Run(k, k, scrambled(k)) for k in ends), alternating(asked), 2)
+    runs, unrefined = refine_runs(tuple(Run(start=k, stop=k, outcome=scrambled(k)) for k in ends), alternating(asked), 2)
     assert unrefined > 0
     assert len(asked) <= 2 * 41
     assert sum(asked) < 10**6
@@ -103,11 +103,11 @@ def test_an_outcome_that_alternates_from_float_to_float_comes_to_an_end() -> Non
 def test_the_gap_nearest_to_0_comes_first() -> None:
     """More boundaries than are searched at a time: those left apart are the farthest ones."""
     asked: list[int] = []
-    far = [Run(k, k, k // 1000 % 2) for k in range(1000, 200_001, 1000)]
+    far = [Run(start=k, stop=k, outcome=k // 1000 % 2) for k in range(1000, 200_001, 1000)]
 
     def probe(ordinals: IntArray) -> list[Run]:
         asked.extend(ordinals.tolist())
-        return [Run(k, k, k // 1000 % 2) for k in ordinals.tolist()]
+        return [Run(start=k, stop=k, outcome=k // 1000 % 2) for k in ordinals.tolist()]
 
     runs, unrefined = refine_runs(tuple(far), probe, 2**15)
     gaps = [a.stop for a, b in pairwise(runs) if b.start - a.stop > 1]
@@ -120,10 +120,10 @@ def test_the_naive_gradient_turns_nan_where_exp_overflows_in_float32(sign: int) 
     """log(max) = log((2 − 2^-23)·2^127) = 88.7228390…: exp of the float32 below is finite, of 0x1.62e430p+6 it is not."""
     fmt = FORMATS["float32"]
     conditions = Conditions(
-        Objective.SOFTMAX_CROSS_ENTROPY,
-        fmt,
-        fmt,
-        Summation.WIDE,
+        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        fmt=fmt,
+        compute=fmt,
+        summation=Summation.WIDE,
         classes=2,
         loss_scale=1.0,
         rtol=fmt.rtol,
@@ -134,9 +134,9 @@ def test_the_naive_gradient_turns_nan_where_exp_overflows_in_float32(sign: int) 
         target="wrong",
     )
     tried = np.sort(to_ordinal(sign * np.array([1.0, 50.0, 60.0, 200.0]), fmt))
-    before = evaluate_block(Block(conditions, ("naive",), tried))["naive"]
+    before = evaluate_block(Block(conditions=conditions, formulations=("naive",), ordinals=tried))["naive"]
     assert isinstance(before, Summary)
-    summary, unrefined = find_boundaries(Search(conditions, "naive", tried, before))
+    summary, unrefined = find_boundaries(Search(conditions=conditions, formulation="naive", tried=tried, summary=before))
     assert unrefined == 0
     first_nan = to_ordinal(np.array([float.fromhex("0x1.62e430p+6")]), fmt)
     below, above = from_ordinal(np.array([first_nan[0] - 1, first_nan[0]]), fmt).tolist()

@@ -66,7 +66,11 @@ def test_class_weights_are_numbers_of_the_dtype_as_in_the_truth(monkeypatch: pyt
     conditions = next(plan_arithmetics(arithmetics, Objective.SOFTMAX_CROSS_ENTROPY, options))
     formulation = find_any_formulation(name)
     assert isinstance(formulation, ExternalFormulation)
-    cases = Cases(np.zeros(1, dtype=np.int64), np.zeros((2, 1), dtype=np.float32), IndexTarget(np.array([0])))
+    cases = Cases(
+        positions=np.zeros(1, dtype=np.int64),
+        logits=np.zeros((2, 1), dtype=np.float32),
+        target=IndexTarget(index=np.array([0])),
+    )
     compute.compute_external(conditions, formulation, cases)
     assert asked[0].options.class_weights == (205 / 2048, 2.0)
     assert asked[0].fmt.name == "float32"

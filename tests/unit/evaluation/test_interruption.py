@@ -63,7 +63,10 @@ def test_what_failed_before_an_interrupt_is_kept_and_not_tried_again() -> None:
         asked.append(block.formulations)
         if len(asked) == 2:
             return {}
-        return {name: Failure(Verdict.ERROR, "it raised") if name == "clipped" else Summary() for name in block.formulations}
+        return {
+            name: Failure(verdict=Verdict.ERROR, reason="it raised") if name == "clipped" else Summary()
+            for name in block.formulations
+        }
 
-    assert evaluate_plan(plan(100), evaluate) == {"clipped": Failure(Verdict.ERROR, "it raised")}
+    assert evaluate_plan(plan(100), evaluate) == {"clipped": Failure(verdict=Verdict.ERROR, reason="it raised")}
     assert asked == [NAMES, ("naive", "online")]

@@ -26,7 +26,7 @@ Function = Callable[..., Any]
 
 def target_of(function: Any, parameters: str = "", path: str = "python:m.f") -> LoadedTarget:
     name = parse_target_name(f"{path}{':' if parameters else ''}{parameters}")
-    return LoadedTarget(name, function, NumpyEngine(NumpyEngine.read_site(name)))
+    return LoadedTarget(name=name, found=function, engine=NumpyEngine(NumpyEngine.read_site(name)))
 
 
 def work_of(
@@ -40,7 +40,13 @@ def work_of(
 ) -> Work:
     fmt = FORMATS[dtype]
     rounded = round_to_format(logits, fmt).astype(fmt.storage)
-    return Work(Arithmetic(fmt, **arithmetic), rounded, target or IndexTarget(INDEX), upstream, options)
+    return Work(
+        arithmetic=Arithmetic(fmt=fmt, **arithmetic),
+        logits=rounded,
+        target=target or IndexTarget(index=INDEX),
+        upstream=upstream,
+        options=options,
+    )
 
 
 def evaluate(function: Any, work: Work | None = None, parameters: str = "") -> tuple[Numbers, Numbers | None]:

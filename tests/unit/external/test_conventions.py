@@ -110,7 +110,9 @@ def test_a_table_is_of_its_own_adapter() -> None:
 
 
 def test_what_no_table_knows_takes_logits_and_leaves_the_objective_to_the_request() -> None:
-    assert convention_of("python:m.f") == Convention(None, TargetForm.EITHER, None, Input.LOGITS, Output.LOSS)
+    assert convention_of("python:m.f") == Convention(
+        objective=None, target=TargetForm.EITHER, order=None, input=Input.LOGITS, output=Output.LOSS
+    )
     assert find_any_formulation("python:m.f").objective is None
 
 

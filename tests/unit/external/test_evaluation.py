@@ -40,7 +40,7 @@ def test_a_function_gets_rows_in_the_format_and_its_results_come_back_exactly(na
 def test_the_rows_of_any_number_of_classes_are_its_cases(classes: int) -> None:
     calls: Calls = []
     logits = np.random.default_rng(3).standard_normal((classes, 5)).astype(np.float32)
-    target = DenseTarget(np.full((classes, 5), 1 / classes))
+    target = DenseTarget(weights=np.full((classes, 5), 1 / classes))
     evaluate(recorded(calls, lambda z, _: z.reshape(5, -1)[:, 0]), work_of(target, logits=logits))
     ((z, weights),) = calls
     assert z.tolist() == (logits[0] if classes == 1 else logits.T).tolist()
@@ -61,7 +61,7 @@ def test_a_sound_loss_is_near_the_textbook(name: str) -> None:
 def test_weights_are_given_in_the_format_and_indices_as_one_hot_where_asked_for() -> None:
     calls: Calls = []
     weights = np.array([[0.25, 1.0, 0.0, 0.5, 0.5]] * 3)
-    evaluate(recorded(calls), work_of(DenseTarget(weights), dtype="float16"))
+    evaluate(recorded(calls), work_of(DenseTarget(weights=weights), dtype="float16"))
     evaluate(recorded(calls), work_of(dtype="bfloat16"), "target=one-hot")
     (_, dense), (_, one_hot) = calls
     assert (dense.dtype.name, dense.tolist()) == ("float16", weights.T.tolist())
@@ -73,7 +73,7 @@ def test_one_hot_targets_of_very_many_classes_need_no_more_than_their_rows() -> 
     """A square of 300,000 classes would be 720 GB."""
     calls: Calls = []
     logits, index = np.zeros((300_000, 2)), np.array([299_999, 7])
-    evaluate(recorded(calls), work_of(IndexTarget(index), logits=logits), "target=one-hot,rows=2")
+    evaluate(recorded(calls), work_of(IndexTarget(index=index), logits=logits), "target=one-hot,rows=2")
     ((_, weights),) = calls
     assert [np.flatnonzero(row).tolist() for row in weights] == [[299_999], [7]]
     assert weights.sum() == 2
@@ -81,15 +81,15 @@ def test_one_hot_targets_of_very_many_classes_need_no_more_than_their_rows() -> 
 
 def test_a_dense_target_is_unsupported_where_indices_are_taken() -> None:
     with pytest.raises(UnsupportedError, match="f takes class indices, no dense target"):
-        evaluate(recorded([]), work_of(DenseTarget(np.full((3, 5), 1 / 3))), "target=index")
+        evaluate(recorded([]), work_of(DenseTarget(weights=np.full((3, 5), 1 / 3))), "target=index")
 
 
 def test_a_binary_target_is_a_vector_of_logits_and_one_of_labels() -> None:
     x, y = np.array([[-3.0, 0.0, 2.0, 30.0]]), np.array([[0.0, 0.5, 1.0, 1.0]])
     calls: Calls = []
-    evaluate(recorded(calls, lambda z, _: z), work_of(DenseTarget(y), logits=x))
+    evaluate(recorded(calls, lambda z, _: z), work_of(DenseTarget(weights=y), logits=x))
     assert [array.tolist() for array in calls[0]] == [x[0].tolist(), y[0].tolist()]
-    loss, gradient = evaluate(load(f"{DATA}:binary"), work_of(DenseTarget(y), logits=x, dtype="float64"))
+    loss, gradient = evaluate(load(f"{DATA}:binary"), work_of(DenseTarget(weights=y), logits=x, dtype="float64"))
     p = 1 / (1 + np.exp(-x))
     assert gradient is not None
     assert gradient.shape == (1, 4)
@@ -118,7 +118,7 @@ def test_a_call_gets_no_more_numbers_than_stay_in_cache() -> None:
     calls: Calls = []
     cases = 3 * MOST_NUMBERS // 1000
     logits = np.arange(1000.0 * cases).reshape(1000, cases) / 1e6
-    loss, _ = evaluate(recorded(calls), work_of(IndexTarget(np.zeros(cases, dtype=np.intp)), logits=logits))
+    loss, _ = evaluate(recorded(calls), work_of(IndexTarget(index=np.zeros(cases, dtype=np.intp)), logits=logits))
     assert len(calls) == 4
     assert max(z.size for z, _ in calls) <= MOST_NUMBERS
     assert loss.tolist() == logits[0].astype(np.float32).tolist()
@@ -204,7 +204,7 @@ def test_entries_are_averaged_over_the_classes_and_log_probabilities_picked_from
     assert np.allclose(loss, -log_p[INDEX, np.arange(5)], rtol=1e-14)
     assert gradient is None
     weights = np.array([[0.5, 1.0, 0.0, 0.25, 0.0], [0.5, 0.0, 1.0, 0.25, 0.0], [0.0, 0.0, 0.0, 0.5, 1.0]])
-    loss, _ = evaluate(log_softmax, work_of(DenseTarget(weights), dtype="float64"), "output=log-probabilities")
+    loss, _ = evaluate(log_softmax, work_of(DenseTarget(weights=weights), dtype="float64"), "output=log-probabilities")
     assert np.allclose(loss, -(weights * log_p).sum(axis=0), rtol=1e-14)
 
 

@@ -148,7 +148,7 @@ def losses(name: str, dtype: str, t: float) -> tuple[float, list[float]]:
     fmt = FORMATS[dtype]
     with np.errstate(all="ignore"):
         loss, gradient = find_formulation(name).evaluate(
-            np.array([[t], [0.0]], dtype=fmt.storage), IndexTarget(np.array([1])), Arithmetic(fmt), 1.0
+            np.array([[t], [0.0]], dtype=fmt.storage), IndexTarget(index=np.array([1])), Arithmetic(fmt=fmt), 1.0
         )
     return float(loss[0]), gradient[:, 0].tolist()
 
@@ -183,7 +183,7 @@ def test_registration_names_a_recipe_with_dashes(monkeypatch: pytest.MonkeyPatch
     found = find_formulation("twice-the-peak:eps=0.125")
     assert twice_the_peak is found.recipe
     assert found.summary == "2·max z + eps, gradient Σ exp z."
-    logits, target = np.zeros((3, 2), dtype=np.float32), IndexTarget(np.zeros(2, dtype=np.intp))
-    loss, gradient = found.evaluate(logits, target, Arithmetic(FORMATS["float32"]), 4.0)
+    logits, target = np.zeros((3, 2), dtype=np.float32), IndexTarget(index=np.zeros(2, dtype=np.intp))
+    loss, gradient = found.evaluate(logits, target, Arithmetic(fmt=FORMATS["float32"]), 4.0)
     assert loss.tolist() == [0.125, 0.125], "upstream multiplies the gradient only"
     assert gradient.tolist() == [12.0, 12.0]

@@ -27,11 +27,11 @@ def evaluate(
     z = np.array(logits, dtype=fmt.storage)[:, np.newaxis]
     place: Target
     if isinstance(target, int):
-        place = IndexTarget(np.array([target]))
+        place = IndexTarget(index=np.array([target]))
     else:
-        place = DenseTarget(np.array(target, dtype=fmt.storage)[:, np.newaxis])
+        place = DenseTarget(weights=np.array(target, dtype=fmt.storage)[:, np.newaxis])
     with np.errstate(all="ignore"):
-        loss, gradient = find_formulation(name).evaluate(z, place, Arithmetic(fmt), upstream)
+        loss, gradient = find_formulation(name).evaluate(z, place, Arithmetic(fmt=fmt), upstream)
     assert loss.shape == (1,)
     assert gradient.shape == z.shape
     return float(loss[0]), gradient[:, 0].tolist()

@@ -31,10 +31,10 @@ SETTINGS = [
 def conditions_for(name: str, *, target: str, classes: int, loss_scale: float = 1.0) -> Conditions:
     fmt = FORMATS[name]
     return Conditions(
-        SOFTMAX,
-        fmt,
-        fmt,
-        Summation.WIDE,
+        objective=SOFTMAX,
+        fmt=fmt,
+        compute=fmt,
+        summation=Summation.WIDE,
         classes=classes,
         loss_scale=loss_scale,
         rtol=fmt.rtol,
@@ -56,7 +56,9 @@ def exact_case(conditions: Conditions, cases: Cases, case: int) -> ExactCase:
         weights = [float(j == cases.target.index[case]) for j in range(conditions.classes)]
     else:
         weights = cases.target.weights[:, case].tolist()
-    return ExactCase(conditions.objective, cases.logits[:, case].tolist(), weights, conditions.upstream)
+    return ExactCase(
+        objective=conditions.objective, logits=cases.logits[:, case].tolist(), weights=weights, upstream=conditions.upstream
+    )
 
 
 @pytest.mark.parametrize(("name", "target", "classes"), SETTINGS)
@@ -156,7 +158,7 @@ def test_an_infinite_value_at_the_edge_of_the_format_is_in_doubt() -> None:
 
 
 def thirds_limits(rtol: float) -> Limits:
-    return Limits(FORMATS["float32"], rtol, 0.5, 1.0, 3)
+    return Limits(fmt=FORMATS["float32"], rtol=rtol, atol=0.5, upstream=1.0, classes=3)
 
 
 @pytest.mark.parametrize(
@@ -164,14 +166,14 @@ def thirds_limits(rtol: float) -> Limits:
 )
 def test_an_exact_tie_raises_no_finding(rtol: float, is_tie: bool, code: int) -> None:  # noqa: FBT001
     """p = 1/3 and ĝ = 1: the error 2/3 equals 0.5 + 0.5·p, which balls of no size can tell; with less rtol it misses."""
-    case = ExactCase(SOFTMAX, [7.0, 7.0, 7.0], [1.0, 0.0, 0.0], 1.0)
+    case = ExactCase(objective=SOFTMAX, logits=[7.0, 7.0, 7.0], weights=[1.0, 0.0, 0.0], upstream=1.0)
     gradient = np.array([-2 / 3, 1.0, 1 / 3], dtype=np.float32)
     decision = decide_exactly(case, math.log(3), gradient, thirds_limits(rtol))
     assert (decision.loss_code, decision.gradient_code, decision.is_tie) == (NO_FINDING, code, is_tie)
 
 
 def test_a_tie_of_the_gradient_leaves_the_loss_its_finding() -> None:
-    case = ExactCase(SOFTMAX, [7.0, 7.0, 7.0], [1.0, 0.0, 0.0], 1.0)
+    case = ExactCase(objective=SOFTMAX, logits=[7.0, 7.0, 7.0], weights=[1.0, 0.0, 0.0], upstream=1.0)
     gradient = np.array([-2 / 3, 1.0, 1 / 3], dtype=np.float32)
     decision = decide_exactly(case, math.nan, gradient, thirds_limits(0.5))
     assert (decision.loss_code, decision.gradient_code, decision.is_tie) == (CODES[K.NAN_LOSS], NO_FINDING, True)
@@ -188,8 +190,8 @@ def test_a_tie_of_the_gradient_leaves_the_loss_its_finding() -> None:
     ],
 )
 def test_a_masked_target_has_a_true_loss_of_infinity(loss: float, expected: FindingKind) -> None:
-    case = ExactCase(SOFTMAX, [0.0, -math.inf], [0.0, 1.0], 1.0)
+    case = ExactCase(objective=SOFTMAX, logits=[0.0, -math.inf], weights=[0.0, 1.0], upstream=1.0)
     gradient = np.array([1.0, -1.0], dtype=np.float32)
-    limits = Limits(FORMATS["float32"], 1.3e-6, 1e-5, 1.0, 2)
+    limits = Limits(fmt=FORMATS["float32"], rtol=1.3e-6, atol=1e-5, upstream=1.0, classes=2)
     decision = decide_exactly(case, loss, gradient, limits)
     assert (decision.loss_code, decision.gradient_code, decision.is_tie) == (CODES[expected], NO_FINDING, False)

@@ -26,10 +26,10 @@ FORMAT_NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "f
 
 def conditions_for(fmt: Format, *, pattern: str, target: str, classes: int, loss_scale: float) -> Conditions:
     return Conditions(
-        Objective.SOFTMAX_CROSS_ENTROPY,
-        fmt,
-        fmt,
-        Summation.WIDE,
+        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        fmt=fmt,
+        compute=fmt,
+        summation=Summation.WIDE,
         classes=classes,
         loss_scale=loss_scale,
         rtol=fmt.rtol,

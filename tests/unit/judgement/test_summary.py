@@ -46,16 +46,16 @@ def made_up_judgement(size: int, seed: int) -> Judgement:
     gradient_kinds = [0, *(CODES[k] for k in KINDS if not k.is_loss)]
     ulps = rng.choice([0.0, 0.5, 1.0, 7.0, 1e9, np.inf, np.nan], (2, size), p=[0.3, 0.2, 0.2, 0.1, 0.05, 0.05, 0.1])
     return Judgement(
-        np.repeat(rng.choice(loss_kinds, size), rng.integers(1, 4, size))[:size].astype(np.int8),
-        np.repeat(rng.choice(gradient_kinds, size), rng.integers(1, 4, size))[:size].astype(np.int8),
-        ulps[0],
-        ulps[1],
-        np.zeros(size, dtype=np.bool_),
+        loss_codes=np.repeat(rng.choice(loss_kinds, size), rng.integers(1, 4, size))[:size].astype(np.int8),
+        gradient_codes=np.repeat(rng.choice(gradient_kinds, size), rng.integers(1, 4, size))[:size].astype(np.int8),
+        loss_ulps=ulps[0],
+        gradient_ulps=ulps[1],
+        doubtful=np.zeros(size, dtype=np.bool_),
     )
 
 
 def cut(judgement: Judgement, part: slice) -> Judgement:
-    return Judgement(*(values[part] for values in vars(judgement).values()))
+    return Judgement(**{name: values[part] for name, values in vars(judgement).items()})
 
 
 def joined(summary: Summary) -> Summary:
@@ -116,17 +116,17 @@ def test_tallies_are_those_of_plain_loops(seed: int) -> None:
 
 def test_the_first_case_is_the_nearest_to_0_the_positive_of_two() -> None:
     assert min([-2, 5, 2, -7], key=nearness) == 2
-    near, far = (Tally(1, p, p, p, Error(1.0, p)) for p in (-3, 4))
-    assert near.merge(far) == far.merge(near) == Tally(2, -3, -3, 4, Error(1.0, -3))
-    minus, plus = (Tally(1, p, p, p, Error(1.0, p)) for p in (-3, 3))
-    assert minus.merge(plus) == plus.merge(minus) == Tally(2, 3, -3, 3, Error(1.0, 3))
+    near, far = (Tally(cases=1, first=p, lowest=p, highest=p, worst=Error(1.0, p)) for p in (-3, 4))
+    assert near.merge(far) == far.merge(near) == Tally(cases=2, first=-3, lowest=-3, highest=4, worst=Error(1.0, -3))
+    minus, plus = (Tally(cases=1, first=p, lowest=p, highest=p, worst=Error(1.0, p)) for p in (-3, 3))
+    assert minus.merge(plus) == plus.merge(minus) == Tally(cases=2, first=3, lowest=-3, highest=3, worst=Error(1.0, 3))
 
 
 def test_the_worst_error_is_the_largest_then_the_nearest_to_0() -> None:
     small, large, larger_far = (
-        Tally(1, 1, 1, 1, Error(2.0, 1)),
-        Tally(1, 9, 9, 9, Error(3.0, 9)),
-        Tally(1, -9, -9, -9, Error(3.0, -9)),
+        Tally(cases=1, first=1, lowest=1, highest=1, worst=Error(2.0, 1)),
+        Tally(cases=1, first=9, lowest=9, highest=9, worst=Error(3.0, 9)),
+        Tally(cases=1, first=-9, lowest=-9, highest=-9, worst=Error(3.0, -9)),
     )
     assert small.merge(large).worst == large.merge(small).worst == Error(3.0, 9)
     assert large.merge(larger_far).worst == larger_far.merge(large).worst == Error(3.0, 9)
@@ -139,12 +139,23 @@ def test_an_empty_summary_changes_nothing() -> None:
 
 
 def test_runs_are_maximal_and_join_across_blocks() -> None:
-    assert find_runs(np.array([-4, -1, 0, 6, 7]), np.array([5, 5, 0, 0, 9])) == (Run(-4, -1, 5), Run(0, 6, 0), Run(7, 7, 9))
+    assert find_runs(np.array([-4, -1, 0, 6, 7]), np.array([5, 5, 0, 0, 9])) == (
+        Run(start=-4, stop=-1, outcome=5),
+        Run(start=0, stop=6, outcome=0),
+        Run(start=7, stop=7, outcome=9),
+    )
     assert find_runs(np.array([], dtype=np.int64), np.array([], dtype=np.int64)) == ()
-    assert join_runs([Run(5, 9, 1), Run(-3, 0, 1), Run(1, 4, 0), Run(10, 11, 1)]) == (
-        Run(-3, 0, 1),
-        Run(1, 4, 0),
-        Run(5, 11, 1),
+    assert join_runs(
+        [
+            Run(start=5, stop=9, outcome=1),
+            Run(start=-3, stop=0, outcome=1),
+            Run(start=1, stop=4, outcome=0),
+            Run(start=10, stop=11, outcome=1),
+        ]
+    ) == (
+        Run(start=-3, stop=0, outcome=1),
+        Run(start=1, stop=4, outcome=0),
+        Run(start=5, stop=11, outcome=1),
     )
 
 
@@ -154,7 +165,17 @@ def test_hard_outcomes_tell_every_pair_of_hard_kinds_apart() -> None:
         for gradient in gradients:
             codes = [np.array([CODES[k] if k else 0], dtype=np.int8) for k in (loss, gradient)]
             nothing = np.zeros(1)
-            outcome = int(hard_outcomes(Judgement(codes[0], codes[1], nothing, nothing, nothing.astype(np.bool_)))[0])
+            outcome = int(
+                hard_outcomes(
+                    Judgement(
+                        loss_codes=codes[0],
+                        gradient_codes=codes[1],
+                        loss_ulps=nothing,
+                        gradient_ulps=nothing,
+                        doubtful=nothing.astype(np.bool_),
+                    )
+                )[0]
+            )
             expected = tuple(k if k is not None and k.is_hard else None for k in (loss, gradient))
             assert outcome_kinds(outcome) == expected
 
@@ -165,10 +186,10 @@ def test_hard_outcomes_tell_every_pair_of_hard_kinds_apart() -> None:
 def test_the_size_of_blocks_changes_no_bit(name: str, classes: int, pattern: str, target: str) -> None:
     fmt = FORMATS[name]
     conditions = Conditions(
-        Objective.SOFTMAX_CROSS_ENTROPY,
-        fmt,
-        fmt,
-        Summation.WIDE,
+        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        fmt=fmt,
+        compute=fmt,
+        summation=Summation.WIDE,
         classes=classes,
         loss_scale=1.0,
         rtol=fmt.rtol,
@@ -183,10 +204,13 @@ def test_the_size_of_blocks_changes_no_bit(name: str, classes: int, pattern: str
     t = np.concatenate((rng.uniform(-120, 120, 150), rng.uniform(-1, 1, 50) * fmt.max, [-fmt.max, 0.0, fmt.max]))
     ordinals = np.unique(to_ordinal(round_to_format(t, fmt), fmt))
     names = ("naive", "clipped", "log-sum-exp", "online:chunk=7", "compensated")
-    whole = evaluate_block(Block(conditions, names, ordinals))
+    whole = evaluate_block(Block(conditions=conditions, formulations=names, ordinals=ordinals))
     for size in (1, 7, 64):
         starts = rng.permutation(np.arange(0, ordinals.size, size)) if size > 1 else np.arange(0, ordinals.size, size)
-        parts = merge_results(evaluate_block(Block(conditions, names, ordinals[a : a + size])) for a in starts.tolist())
+        parts = merge_results(
+            evaluate_block(Block(conditions=conditions, formulations=names, ordinals=ordinals[a : a + size]))
+            for a in starts.tolist()
+        )
         for formulation in names:
             merged, all_at_once = parts[formulation], whole[formulation]
             assert isinstance(merged, Summary)

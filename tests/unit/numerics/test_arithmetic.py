@@ -54,7 +54,7 @@ def test_basic_operations_of_narrow_formats_are_correctly_rounded(
     pairs = [(a, b) for a, b in zip(*operands(fmt, 30), strict=True) if b != 0]
     a, b = (np.array(side, dtype=np.float32) for side in zip(*pairs, strict=True))
     with np.errstate(all="ignore"):
-        result = Arithmetic(fmt).round(operation(a, b))  # type: ignore[arg-type]
+        result = Arithmetic(fmt=fmt).round(operation(a, b))  # type: ignore[arg-type]
     expected = [rounded(operation(Fraction(p), Fraction(q)), fmt) for p, q in pairs]
     np.testing.assert_array_equal(result, np.array(expected, dtype=np.float32))
     assert len(pairs) > 3000
@@ -63,25 +63,25 @@ def test_basic_operations_of_narrow_formats_are_correctly_rounded(
 @pytest.mark.parametrize("fmt", NARROW, ids=ids)
 def test_float64_values_are_rounded_once(fmt: Format) -> None:
     x = 1 + fmt.unit_roundoff + 2.0**-40
-    result = Arithmetic(fmt).round(np.array([x, -x]))
+    result = Arithmetic(fmt=fmt).round(np.array([x, -x]))
     assert result.tolist() == [1 + 2 * fmt.unit_roundoff, -1 - 2 * fmt.unit_roundoff]
     assert result.dtype == np.float32
 
 
 def test_a_constant_is_a_number_of_the_format() -> None:
-    assert float(Arithmetic(FORMATS["float16"]).constant(1e-8)) == 0.0
-    assert float(Arithmetic(FORMATS["float32"]).constant(1 - 1e-8)) == 1.0
-    assert float(Arithmetic(FORMATS["float64"]).constant(1 - 1e-8)) == 1 - 1e-8
-    assert float(Arithmetic(FORMATS["bfloat16"]).constant(1 + 2**-8 + 2**-40)) == 1.0078125
-    assert Arithmetic(FORMATS["float16"]).constant(1.0).shape == ()
+    assert float(Arithmetic(fmt=FORMATS["float16"]).constant(1e-8)) == 0.0
+    assert float(Arithmetic(fmt=FORMATS["float32"]).constant(1 - 1e-8)) == 1.0
+    assert float(Arithmetic(fmt=FORMATS["float64"]).constant(1 - 1e-8)) == 1 - 1e-8
+    assert float(Arithmetic(fmt=FORMATS["bfloat16"]).constant(1 + 2**-8 + 2**-40)) == 1.0078125
+    assert Arithmetic(fmt=FORMATS["float16"]).constant(1.0).shape == ()
 
 
 def test_overflow_of_e4m3fn_is_nan_or_saturates() -> None:
     fmt = FORMATS["float8_e4m3fn"]
     x = np.array([448, 464, 465, -465, 1e30, np.inf, -np.inf, np.nan, 1], dtype=np.float32)
     nan = math.nan
-    np.testing.assert_array_equal(Arithmetic(fmt).round(x), [448, 448, nan, nan, nan, nan, nan, nan, 1])
-    saturating = Arithmetic(fmt, fp8_overflow=Fp8Overflow.SATURATE)
+    np.testing.assert_array_equal(Arithmetic(fmt=fmt).round(x), [448, 448, nan, nan, nan, nan, nan, nan, 1])
+    saturating = Arithmetic(fmt=fmt, fp8_overflow=Fp8Overflow.SATURATE)
     np.testing.assert_array_equal(saturating.round(x), [448, 448, 448, -448, 448, 448, -448, nan, 1])
     np.testing.assert_array_equal(saturating.round(x.astype(np.float64)), saturating.round(x))
 
@@ -90,7 +90,7 @@ def test_a_format_with_infinity_never_saturates() -> None:
     fmt = FORMATS["float8_e5m2"]
     x = np.array([57344, 61439, 61440, -61440, np.inf], dtype=np.float32)
     with np.errstate(over="ignore"):
-        result = Arithmetic(fmt, fp8_overflow=Fp8Overflow.SATURATE).round(x)
+        result = Arithmetic(fmt=fmt, fp8_overflow=Fp8Overflow.SATURATE).round(x)
     np.testing.assert_array_equal(result, [57344, 57344, np.inf, -np.inf, np.inf])
 
 
@@ -98,14 +98,14 @@ def test_a_format_with_infinity_never_saturates() -> None:
 def test_flushing_happens_after_rounding(fmt: Format) -> None:
     tiny = fmt.smallest_normal
     x = np.array([tiny, tiny - fmt.smallest_subnormal, -fmt.smallest_subnormal, 1.0], dtype=fmt.storage)
-    np.testing.assert_array_equal(Arithmetic(fmt, flush=True).round(x), np.array([tiny, 0, 0, 1], dtype=fmt.storage))
-    np.testing.assert_array_equal(Arithmetic(fmt).round(x), x)
+    np.testing.assert_array_equal(Arithmetic(fmt=fmt, flush=True).round(x), np.array([tiny, 0, 0, 1], dtype=fmt.storage))
+    np.testing.assert_array_equal(Arithmetic(fmt=fmt).round(x), x)
 
 
 @pytest.mark.parametrize("fmt", NARROW, ids=ids)
 def test_a_number_that_rounds_up_to_the_smallest_normal_is_not_flushed(fmt: Format) -> None:
     x = np.array([fmt.smallest_normal - fmt.smallest_subnormal / 4])
-    assert Arithmetic(fmt, flush=True).round(x).tolist() == [fmt.smallest_normal]
+    assert Arithmetic(fmt=fmt, flush=True).round(x).tolist() == [fmt.smallest_normal]
 
 
 def test_flushing_applies_to_partial_sums() -> None:
@@ -116,12 +116,12 @@ def test_flushing_applies_to_partial_sums() -> None:
         (Summation.PAIRWISE, 0.0),
         (Summation.WIDE, 2 * fmt.smallest_normal),
     ):
-        assert Arithmetic(fmt, summation, flush=True).sum(column).tolist() == [expected]
+        assert Arithmetic(fmt=fmt, summation=summation, flush=True).sum(column).tolist() == [expected]
 
 
 def test_sums_of_ones_stagnate_in_sequence_only() -> None:
     ones = np.ones((300, 2), dtype=np.float32)
-    sums = {order: Arithmetic(FORMATS["bfloat16"], order).sum(ones).tolist() for order in Summation}
+    sums = {order: Arithmetic(fmt=FORMATS["bfloat16"], summation=order).sum(ones).tolist() for order in Summation}
     assert sums == {Summation.SEQUENTIAL: [256, 256], Summation.PAIRWISE: [300, 300], Summation.WIDE: [300, 300]}
 
 
@@ -138,10 +138,10 @@ def tree(column: list[Fraction], fmt: Format) -> Fraction:
 @pytest.mark.parametrize("classes", [1, 2, 3, 5, 8, 13])
 def test_sums_are_those_of_fractions_rounded_in_the_same_order(fmt: Format, classes: int) -> None:
     rng = np.random.default_rng(31)
-    block = Arithmetic(fmt).round(rng.standard_normal((classes, 200)).astype(np.float32) * 4)
-    sequential = Arithmetic(fmt, Summation.SEQUENTIAL).sum(block)
-    pairwise = Arithmetic(fmt, Summation.PAIRWISE).sum(block)
-    wide = Arithmetic(fmt, Summation.WIDE).sum(block)
+    block = Arithmetic(fmt=fmt).round(rng.standard_normal((classes, 200)).astype(np.float32) * 4)
+    sequential = Arithmetic(fmt=fmt, summation=Summation.SEQUENTIAL).sum(block)
+    pairwise = Arithmetic(fmt=fmt, summation=Summation.PAIRWISE).sum(block)
+    wide = Arithmetic(fmt=fmt, summation=Summation.WIDE).sum(block)
     for case, column in enumerate(block.T.tolist()):
         exact = [Fraction(x) for x in column]
         running = exact[0]
@@ -157,7 +157,7 @@ def test_sums_are_those_of_fractions_rounded_in_the_same_order(fmt: Format, clas
 @pytest.mark.parametrize("classes", [1, 2, 3, 7, 8, 9, 129, 1000])
 def test_a_sum_does_not_depend_on_the_shape_of_its_block(fmt: Format, order: Summation, classes: int) -> None:
     rng = np.random.default_rng(32)
-    arithmetic = Arithmetic(fmt, order)
+    arithmetic = Arithmetic(fmt=fmt, summation=order)
     block = arithmetic.round(
         (rng.standard_normal((classes, 17)) * 2.0 ** rng.integers(-4, 2, (classes, 17))).astype(fmt.storage)
     )
@@ -182,23 +182,23 @@ def test_pairwise_error_grows_with_the_logarithm_only(name: str, classes: int) -
     column = np.random.default_rng(33).uniform(0.1, 1, (classes, 1)).astype(fmt.storage)
     bound = math.ceil(math.log2(classes)) * fmt.unit_roundoff * 1.001
     for order in (Summation.PAIRWISE, Summation.WIDE):
-        assert relative_error(Arithmetic(fmt, order).sum(column), column) <= bound
-    sequential = relative_error(Arithmetic(fmt, Summation.SEQUENTIAL).sum(column), column)
+        assert relative_error(Arithmetic(fmt=fmt, summation=order).sum(column), column) <= bound
+    sequential = relative_error(Arithmetic(fmt=fmt, summation=Summation.SEQUENTIAL).sum(column), column)
     assert sequential <= (classes - 1) * fmt.unit_roundoff * 1.001
 
 
 def test_sequential_float32_sum_of_many_equal_terms_drifts_beyond_the_pairwise_bound() -> None:
     fmt, classes = FORMATS["float32"], 131_072
     column = np.full((classes, 1), 0.1, dtype=np.float32)
-    sequential = relative_error(Arithmetic(fmt, Summation.SEQUENTIAL).sum(column), column)
+    sequential = relative_error(Arithmetic(fmt=fmt, summation=Summation.SEQUENTIAL).sum(column), column)
     assert sequential > 10 * math.log2(classes) * fmt.unit_roundoff
-    assert relative_error(Arithmetic(fmt).sum(column), column) == 0, "2^17 equal terms are doubled without rounding"
+    assert relative_error(Arithmetic(fmt=fmt).sum(column), column) == 0, "2^17 equal terms are doubled without rounding"
 
 
 @pytest.mark.parametrize("order", Summation)
 @pytest.mark.parametrize("fmt", SUMMED, ids=ids)
 def test_equal_rows_are_reduced_as_if_they_were_there(fmt: Format, order: Summation) -> None:
-    arithmetic = Arithmetic(fmt, order)
+    arithmetic = Arithmetic(fmt=fmt, summation=order)
     losses = arithmetic.round(np.random.default_rng(33).uniform(-4, 4, 40).astype(fmt.storage))
     for rows in (1, 2, 3, 4, 5, 6, 7, 11, 13, 64, 100, 333, 1000):
         repeated = np.repeat(losses[np.newaxis], rows, axis=0)
@@ -210,7 +210,11 @@ def test_a_mean_divides_before_it_rounds_only_where_sums_are_wide() -> None:
     """16384 losses of 8 add up to twice what float16 holds, in sequence to 16384; 1000 ones to 256 in bfloat16."""
     fmt, loss = FORMATS["float16"], np.full(1, 8, dtype=np.float32)
     with np.errstate(over="ignore"):
-        means = {order: Arithmetic(fmt, order).reduce_rows(loss, 16384, is_mean=True).tolist() for order in Summation}
+        means = {
+            order: Arithmetic(fmt=fmt, summation=order).reduce_rows(loss, 16384, is_mean=True).tolist() for order in Summation
+        }
     assert means == {Summation.SEQUENTIAL: [1], Summation.PAIRWISE: [math.inf], Summation.WIDE: [8]}
-    ones = Arithmetic(FORMATS["bfloat16"], Summation.SEQUENTIAL).reduce_rows(np.ones(1, dtype=np.float32), 1000, is_mean=False)
+    ones = Arithmetic(fmt=FORMATS["bfloat16"], summation=Summation.SEQUENTIAL).reduce_rows(
+        np.ones(1, dtype=np.float32), 1000, is_mean=False
+    )
     assert ones.tolist() == [256]

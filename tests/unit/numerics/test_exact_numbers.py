@@ -138,7 +138,7 @@ def test_a_ball_about_0_is_no_pole(result: Callable[[Exact], Exact]) -> None:
 def test_rounding_takes_floats_among_exact_numbers() -> None:
     mixed = np.array([Exact(1.0) / 3.0, 0.1, np.float32(2.5)], dtype=object)
     expected = np.array([1 / 3, 0.1, 2.5], dtype=np.float32)
-    np.testing.assert_array_equal(MixedArithmetic(FORMATS["float32"]).round(mixed), expected)
+    np.testing.assert_array_equal(MixedArithmetic(fmt=FORMATS["float32"]).round(mixed), expected)
 
 
 def test_a_cause_is_carried_on_until_another_one_makes_a_new_value() -> None:
@@ -205,7 +205,7 @@ def hard_numbers(fmt: Format) -> Iterator[Fraction]:
 
 @formats
 def test_rounding_to_a_format_is_correct(fmt: Format) -> None:
-    arithmetic = MixedArithmetic(fmt)
+    arithmetic = MixedArithmetic(fmt=fmt)
     numbers = list(hard_numbers(fmt))
     exact = np.array([Exact(arb(x.numerator) / arb(x.denominator)) for x in numbers], dtype=object)
     with np.errstate(all="ignore"):
@@ -217,17 +217,17 @@ def test_rounding_to_a_format_is_correct(fmt: Format) -> None:
 def test_rounding_flushes_and_saturates_as_the_format_does() -> None:
     fmt = FORMATS["float8_e4m3fn"]
     exact = np.array([Exact(x) for x in (1e9, -1e9, 448.0, 464.0, 2.0**-7, math.nan)], dtype=object)
-    assert MixedArithmetic(fmt, fp8_overflow=Fp8Overflow.SATURATE).round(exact)[:4].tolist() == [448, -448, 448, 448]
-    np.testing.assert_array_equal(MixedArithmetic(fmt).round(exact), [np.nan, np.nan, 448, 448, 2.0**-7, np.nan])
-    assert MixedArithmetic(fmt, flush=True).round(exact)[4] == 0
-    narrow = MixedArithmetic(fmt).round(np.array([1e9, 0.3], dtype=np.float32))
+    assert MixedArithmetic(fmt=fmt, fp8_overflow=Fp8Overflow.SATURATE).round(exact)[:4].tolist() == [448, -448, 448, 448]
+    np.testing.assert_array_equal(MixedArithmetic(fmt=fmt).round(exact), [np.nan, np.nan, 448, 448, 2.0**-7, np.nan])
+    assert MixedArithmetic(fmt=fmt, flush=True).round(exact)[4] == 0
+    narrow = MixedArithmetic(fmt=fmt).round(np.array([1e9, 0.3], dtype=np.float32))
     np.testing.assert_array_equal(narrow, [np.nan, 0.3125])
 
 
 def test_rounding_keeps_the_shape() -> None:
     exact = to_exact_array(np.array([[0.1, 0.2], [0.3, -math.inf]]))
     expected = np.array([[0.1, 0.2], [0.3, -math.inf]], dtype=np.float32)
-    np.testing.assert_array_equal(MixedArithmetic(FORMATS["float32"]).round(exact), expected)
+    np.testing.assert_array_equal(MixedArithmetic(fmt=FORMATS["float32"]).round(exact), expected)
 
 
 def test_numbers_far_beyond_any_format_round_to_its_ends() -> None:
@@ -240,13 +240,13 @@ def test_numbers_far_beyond_any_format_round_to_its_ends() -> None:
 
 @formats
 def test_the_precision_tells_the_least_number_of_a_format_from_1(fmt: Format) -> None:
-    with ctx.workprec(ExactArithmetic(fmt).precision_bits):
+    with ctx.workprec(ExactArithmetic(fmt=fmt).precision_bits):
         least = 1.0 - (1.0 - Exact(fmt.smallest_subnormal))
         assert abs(least / fmt.smallest_subnormal - 1.0) < 2.0**-fmt.precision
 
 
 def test_guards_are_constants_of_the_format_or_nothing() -> None:
-    free, guarded = (ExactArithmetic(FORMATS["float16"], is_guarded=flag) for flag in (False, True))
+    free, guarded = (ExactArithmetic(fmt=FORMATS["float16"], is_guarded=flag) for flag in (False, True))
     assert (free.has_guards, guarded.has_guards) == (False, True)
     assert free.constant(0.1) == 0.1
     assert guarded.constant(0.1) == float(np.float16(0.1))
@@ -257,4 +257,4 @@ def test_guards_are_constants_of_the_format_or_nothing() -> None:
 def test_sums_of_exact_numbers_are_rounded_in_any_order(order: Summation) -> None:
     """3 + 1 + 2^-3 in bfloat16 is 4.125, which 8 digits hold, whatever partial sum comes first."""
     exact = to_exact_array(np.array([[3.0], [1.0], [0.125]]))
-    assert MixedArithmetic(FORMATS["bfloat16"], order).sum(exact).tolist() == [4.125]
+    assert MixedArithmetic(fmt=FORMATS["bfloat16"], summation=order).sum(exact).tolist() == [4.125]

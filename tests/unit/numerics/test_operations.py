@@ -43,7 +43,7 @@ TORCH = {
 def test_a_power_and_its_derivative_are_pytorchs(key: tuple[str, float], expected: tuple[list[float], list[float]]) -> None:
     dtype, exponent = key
     fmt = FORMATS[dtype]
-    tape = Tape(Arithmetic(fmt))
+    tape = Tape(arithmetic=Arithmetic(fmt=fmt))
     base = tape.variable(round_to_format(np.array(BASES).reshape(1, -1), fmt), "a")
     with np.errstate(all="ignore"):
         result = power(base, exponent)
@@ -75,7 +75,7 @@ def test_a_power_of_what_may_be_0_is_not_known() -> None:
 )
 def test_a_mean_is_a_sum_in_its_order_divided_once(summation: Summation, expected: float) -> None:
     """The sequential sum of 400 times 3/4 in bfloat16 ends at 256, where the spacing is 2; 256/400 rounds to 0.640625."""
-    tape = Tape(Arithmetic(FORMATS["bfloat16"], summation))
+    tape = Tape(arithmetic=Arithmetic(fmt=FORMATS["bfloat16"], summation=summation))
     v = tape.variable(np.full((400, 2), 0.75, dtype=np.float32), "v")
     mean = mean_over_classes(v)
     assert mean.value.tolist() == [expected] * 2
@@ -85,6 +85,6 @@ def test_a_mean_is_a_sum_in_its_order_divided_once(summation: Summation, expecte
 
 
 def test_a_mean_of_exact_numbers_is_exact() -> None:
-    tape: Any = Tape(ExactArithmetic(FORMATS["float32"]))
+    tape: Any = Tape(arithmetic=ExactArithmetic(fmt=FORMATS["float32"]))
     mean = mean_over_classes(tape.variable(to_exact_array(np.array([[1.0], [2.0], [6.0]])), "v"))
     assert mean.value[0] == 3.0

@@ -42,7 +42,7 @@ OVER_CLASSES: dict[str, Callable[[Array], Array]] = {
     "softmax": t.softmax,
     "sum": sum_over_classes,
     "amax": lambda z: t.max_over_classes(z, differentiable=True),
-    "pick": lambda z: t.pick(z, IndexTarget(np.arange(z.value.shape[1]) % len(z.value))),
+    "pick": lambda z: t.pick(z, IndexTarget(index=np.arange(z.value.shape[1]) % len(z.value))),
     "sub-sum": lambda z: z - sum_over_classes(z),
 }
 TRANSCENDENTAL = ("exp", "log", "log1p", "expm1", "sigmoid", "softmax")
@@ -78,7 +78,7 @@ def assert_same(x: FloatArray, y: FloatArray) -> None:
 
 def run_unary(name: str, fmt: Format) -> tuple[Array, Array, FloatArray, FloatArray]:
     """Input, result, upstream gradient and gradient."""
-    tape, inputs = Tape(Arithmetic(fmt)), RECORDED[fmt.name]["unary"]
+    tape, inputs = Tape(arithmetic=Arithmetic(fmt=fmt)), RECORDED[fmt.name]["unary"]
     x, upstream = tape.variable(read(inputs["x"], fmt), "x"), read(inputs["upstream"], fmt)
     result = UNARY[name](x)
     return x, result, upstream, tape.gradient(result, x, tape.variable(upstream, "x")).value
@@ -139,7 +139,7 @@ def test_sigmoid_rounds_once_where_float16_of_pytorch_rounds_every_step(name: st
 @formats
 @pytest.mark.parametrize("name", BINARY)
 def test_functions_of_two_are_pytorchs_bit_for_bit(name: str, fmt: Format) -> None:
-    tape, inputs = Tape(Arithmetic(fmt)), RECORDED[fmt.name]["binary"]
+    tape, inputs = Tape(arithmetic=Arithmetic(fmt=fmt)), RECORDED[fmt.name]["binary"]
     a, b = (tape.variable(read(inputs[side], fmt), "x") for side in "ab")
     upstream, recorded = read(inputs["upstream"], fmt), inputs[name]
     result = BINARY[name](a, b)
@@ -155,7 +155,7 @@ def test_functions_of_two_are_pytorchs_bit_for_bit(name: str, fmt: Format) -> No
 @formats
 @pytest.mark.parametrize("name", ["sum", "amax", "pick", "sub-sum"])
 def test_reductions_over_classes_are_pytorchs_bit_for_bit(name: str, fmt: Format) -> None:
-    tape, inputs = Tape(Arithmetic(fmt)), RECORDED[fmt.name]["over_classes"]
+    tape, inputs = Tape(arithmetic=Arithmetic(fmt=fmt)), RECORDED[fmt.name]["over_classes"]
     z, recorded = tape.variable(read(inputs["z"], fmt), "x"), inputs[name]
     result = OVER_CLASSES[name](z)
     np.testing.assert_array_equal(result.value, read(recorded["value"], fmt))
@@ -168,7 +168,7 @@ def test_reductions_over_classes_are_pytorchs_bit_for_bit(name: str, fmt: Format
 @formats
 def test_softmax_is_pytorchs(fmt: Format) -> None:
     """exp within 2 ulp, a sum of five and a division: 2 + 2 + 3/2 ulp; exact once rounded to 16 bits."""
-    tape, inputs = Tape(Arithmetic(fmt)), RECORDED[fmt.name]["over_classes"]
+    tape, inputs = Tape(arithmetic=Arithmetic(fmt=fmt)), RECORDED[fmt.name]["over_classes"]
     z, recorded = tape.variable(read(inputs["z"], fmt), "x"), inputs["softmax"]
     result, upstream = t.softmax(z), read(recorded["upstream"], fmt)
     gradient = tape.gradient(result, z, tape.variable(upstream, "x")).value
@@ -186,7 +186,7 @@ def test_softmax_is_pytorchs(fmt: Format) -> None:
 
 def make(values: list[Any], name: str = "float32", summation: Summation = Summation.WIDE) -> Array:
     fmt = FORMATS[name]
-    return Tape(Arithmetic(fmt, summation)).variable(np.array(values, dtype=fmt.storage), "x")
+    return Tape(arithmetic=Arithmetic(fmt=fmt, summation=summation)).variable(np.array(values, dtype=fmt.storage), "x")
 
 
 def gradient_of(result: Array, variable: Array, upstream: float = 1.0) -> list[Any]:
@@ -217,7 +217,7 @@ def test_equal_maxima_share_the_gradient() -> None:
 
 def test_no_gradient_flows_through_a_detached_maximum_a_replaced_entry_or_a_subtracted_target() -> None:
     z = make([[2.0, 1.0], [0.5, 3.0]])
-    target = IndexTarget(np.array([1, 0]))
+    target = IndexTarget(index=np.array([1, 0]))
     assert gradient_of(t.max_over_classes(z), z) == [[0, 0], [0, 0]]
     replaced = t.with_entry(z, target, 7.0)
     assert replaced.value.tolist() == [[2, 7], [7, 3]]
@@ -225,17 +225,17 @@ def test_no_gradient_flows_through_a_detached_maximum_a_replaced_entry_or_a_subt
     difference = t.subtract_target(z, target)
     assert difference.value.tolist() == [[2, 0], [-0.5, 3]]
     assert gradient_of(difference, z) == [[0, 0], [0, 0]]
-    dense = t.subtract_target(z, DenseTarget(np.array([[0.25, 1.0], [0.75, 0.0]], dtype=np.float32)))
+    dense = t.subtract_target(z, DenseTarget(weights=np.array([[0.25, 1.0], [0.75, 0.0]], dtype=np.float32)))
     assert dense.value.tolist() == [[1.75, 0], [-0.25, 3]]
 
 
 def test_pick_of_a_dense_target_forms_every_product() -> None:
     v = make([[-np.inf, -1.0], [-2.0, -np.inf], [-4.0, -3.0]])
     weights = np.array([[0.0, 0.5], [0.5, 0.25], [0.5, 0.25]], dtype=np.float32)
-    picked = t.pick(v, DenseTarget(weights))
+    picked = t.pick(v, DenseTarget(weights=weights))
     np.testing.assert_array_equal(picked.value, [np.nan, -np.inf])
     assert gradient_of(picked, v, 2.0) == (2 * weights).tolist()
-    assert t.pick(v, IndexTarget(np.array([1, 2]))).value.tolist() == [-2.0, -3.0]
+    assert t.pick(v, IndexTarget(index=np.array([1, 2]))).value.tolist() == [-2.0, -3.0]
 
 
 def test_python_numbers_on_either_side_are_rounded_to_the_format() -> None:

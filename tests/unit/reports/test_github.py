@@ -13,11 +13,11 @@ HOSTILE = ["]]>", "::error::", "two\nlines\r", "a|b", "<b>", "100%", "%0A", "a,b
 
 
 def problem(level: Level = Level.ERROR, *, is_gated: bool = False, accepted: str | None = None) -> Problem:
-    return Problem("nan-loss", level, "the loss is NaN", is_gated=is_gated, accepted=accepted)
+    return Problem(rule="nan-loss", level=level, message="the loss is NaN", is_gated=is_gated, accepted=accepted)
 
 
 def render(*cases: GateCase, headline: str = "headline") -> list[str]:
-    text = github.render(GateReport("sweep", "1.2.3", headline, cases, ExitStatus.DONE))
+    text = github.render(GateReport(command="sweep", version="1.2.3", headline=headline, cases=cases, status=ExitStatus.DONE))
     assert text.endswith("\n")
     return text.removesuffix("\n").split("\n")
 
@@ -47,7 +47,7 @@ def read(line: str) -> tuple[str, dict[str, str], str]:
     ],
 )
 def test_only_what_is_gated_is_red(shown: Problem, command: str) -> None:
-    line, summary = render(GateCase("f", "n", (shown,)))
+    line, summary = render(GateCase(group="f", name="n", problems=(shown,)))
     accepted = " (accepted: known)" if shown.accepted else ""
     assert read(line) == (command, {"title": "nan-loss"}, f"f, n: the loss is NaN{accepted}")
     assert summary.startswith("cestab sweep: 1 setting, ")
@@ -55,14 +55,18 @@ def test_only_what_is_gated_is_red(shown: Problem, command: str) -> None:
 
 
 def test_a_crash_is_an_error_at_its_line() -> None:
-    line, summary = render(GateCase("f", "n", (), error="it crashed", location=Location("a,b.toml", 7)))
+    line, summary = render(
+        GateCase(group="f", name="n", problems=(), error="it crashed", location=Location(file="a,b.toml", line=7))
+    )
     assert read(line) == ("error", {"file": "a,b.toml", "line": "7", "title": "not audited"}, "f, n: it crashed")
     assert "1 not audited" in summary
 
 
 def test_what_was_judged_in_part_is_a_warning_per_group_and_reason_and_is_counted() -> None:
-    parts = [GateCase("f", str(number), (), partly="no gradient") for number in range(30)]
-    first, second, summary = render(*parts, GateCase("g", "n", (), partly="no gradient"), GateCase("h", "m", ()))
+    parts = [GateCase(group="f", name=str(number), problems=(), partly="no gradient") for number in range(30)]
+    first, second, summary = render(
+        *parts, GateCase(group="g", name="n", problems=(), partly="no gradient"), GateCase(group="h", name="m", problems=())
+    )
     assert read(first) == ("warning", {"title": "partly judged"}, "f, 0: no gradient (as in 29 more settings)")
     assert read(second) == ("warning", {"title": "partly judged"}, "g, n: no gradient")
     assert "32 settings, nothing gated, 0 skipped, 31 partly judged, 0 not audited" in summary
@@ -71,7 +75,7 @@ def test_what_was_judged_in_part_is_a_warning_per_group_and_reason_and_is_counte
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 100])
 @pytest.mark.parametrize("shown", [problem(is_gated=True), problem(Level.WARNING), problem(Level.NOTE)])
 def test_at_most_nine_of_a_level(count: int, shown: Problem) -> None:
-    lines = render(*[GateCase("f", str(number), (shown,)) for number in range(count)])
+    lines = render(*[GateCase(group="f", name=str(number), problems=(shown,)) for number in range(count)])
     annotations = [line for line in lines if line.startswith("::")]
     assert len(annotations) == min(count, 9)
     rest = [line for line in lines[:-1] if not line.startswith("::")]
@@ -80,8 +84,10 @@ def test_at_most_nine_of_a_level(count: int, shown: Problem) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_survives_and_is_no_command(text: str) -> None:
-    hostile = Problem(text, Level.ERROR, text, is_gated=True, reproduce=text, accepted=text)
-    line, summary = render(GateCase(text, text, (hostile,), location=Location(text, 7)), headline=f"over {text}")
+    hostile = Problem(rule=text, level=Level.ERROR, message=text, is_gated=True, reproduce=text, accepted=text)
+    line, summary = render(
+        GateCase(group=text, name=text, problems=(hostile,), location=Location(file=text, line=7)), headline=f"over {text}"
+    )
     command, properties, message = read(line)
     assert (command, properties) == ("error", {"file": text, "line": "7", "title": text})
     assert message == f"{text}, {text}: {text} (accepted: {text})\n{text}"

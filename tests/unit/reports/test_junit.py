@@ -8,14 +8,18 @@ from cestab.errors import ExitStatus
 from cestab.reports import junit
 from cestab.reports.gate import GateCase, GateReport, Level, Location, Problem
 
-GATED = Problem("nan-loss", Level.ERROR, "the loss is NaN", is_gated=True, reproduce="cestab explain -f 'a b'")
-UNGATED = Problem("zeroed-loss", Level.WARNING, "the loss is 0", is_gated=False)
-ACCEPTED = Problem("inf-loss", Level.ERROR, "the loss is infinite", is_gated=False, accepted="known since May")
+GATED = Problem(
+    rule="nan-loss", level=Level.ERROR, message="the loss is NaN", is_gated=True, reproduce="cestab explain -f 'a b'"
+)
+UNGATED = Problem(rule="zeroed-loss", level=Level.WARNING, message="the loss is 0", is_gated=False)
+ACCEPTED = Problem(
+    rule="inf-loss", level=Level.ERROR, message="the loss is infinite", is_gated=False, accepted="known since May"
+)
 HOSTILE = ["]]>", "::error::", "two\nlines", "a|b", "<b>&amp;\"'", "nul\x00 and bell\x07 and \ufffe", "\udc80 alone"]
 
 
 def parse(*cases: GateCase) -> ET.Element:
-    text = junit.render(GateReport("sweep", "1.2.3", "headline", cases, ExitStatus.DONE))
+    text = junit.render(GateReport(command="sweep", version="1.2.3", headline="headline", cases=cases, status=ExitStatus.DONE))
     return ET.fromstring(text.encode())  # noqa: S314  # our own
 
 
@@ -26,15 +30,15 @@ def outcomes(element: ET.Element) -> list[str]:
 @pytest.mark.parametrize(
     ("case", "tags"),
     [
-        (GateCase("f", "passed", ()), []),
-        (GateCase("f", "gated", (GATED,)), ["failure"]),
-        (GateCase("f", "gated and more", (UNGATED, GATED)), ["failure", "system-out"]),
-        (GateCase("f", "ungated", (UNGATED, ACCEPTED)), ["system-out"]),
-        (GateCase("f", "judged in part", (), partly="no gradient"), ["system-out"]),
-        (GateCase("f", "gated, judged in part", (GATED,), partly="no gradient"), ["failure", "system-out"]),
-        (GateCase("f", "skipped", (), skipped="no infinity"), ["skipped"]),
-        (GateCase("f", "crashed", (), error="it crashed"), ["error"]),
-        (GateCase("f", "crashed and gated", (GATED,), error="it crashed"), ["failure"]),
+        (GateCase(group="f", name="passed", problems=()), []),
+        (GateCase(group="f", name="gated", problems=(GATED,)), ["failure"]),
+        (GateCase(group="f", name="gated and more", problems=(UNGATED, GATED)), ["failure", "system-out"]),
+        (GateCase(group="f", name="ungated", problems=(UNGATED, ACCEPTED)), ["system-out"]),
+        (GateCase(group="f", name="judged in part", problems=(), partly="no gradient"), ["system-out"]),
+        (GateCase(group="f", name="gated, judged in part", problems=(GATED,), partly="no gradient"), ["failure", "system-out"]),
+        (GateCase(group="f", name="skipped", problems=(), skipped="no infinity"), ["skipped"]),
+        (GateCase(group="f", name="crashed", problems=(), error="it crashed"), ["error"]),
+        (GateCase(group="f", name="crashed and gated", problems=(GATED,), error="it crashed"), ["failure"]),
     ],
     ids=lambda value: value.name if isinstance(value, GateCase) else "",
 )
@@ -45,7 +49,13 @@ def test_a_test_case_fails_exactly_where_the_gate_did(case: GateCase, tags: list
 
 
 def test_words_arrive() -> None:
-    case = GateCase("f", "n", (GATED, UNGATED, ACCEPTED), partly="no gradient", location=Location("cestab.toml", 7))
+    case = GateCase(
+        group="f",
+        name="n",
+        problems=(GATED, UNGATED, ACCEPTED),
+        partly="no gradient",
+        location=Location(file="cestab.toml", line=7),
+    )
     (found,) = parse(case).iter("testcase")
     assert (found.get("file"), found.get("line")) == ("cestab.toml", "7")
     failure, out = found
@@ -62,10 +72,10 @@ def test_words_arrive() -> None:
 
 def test_suites_count_their_own_and_the_root_counts_all() -> None:
     root = parse(
-        GateCase("f", "1", (GATED,)),
-        GateCase("g", "2", (), skipped="no"),
-        GateCase("f", "3", (), error="crash"),
-        GateCase("g", "4", ()),
+        GateCase(group="f", name="1", problems=(GATED,)),
+        GateCase(group="g", name="2", problems=(), skipped="no"),
+        GateCase(group="f", name="3", problems=(), error="crash"),
+        GateCase(group="g", name="4", problems=()),
     )
     counts = ("tests", "failures", "errors", "skipped")
     assert [root.get(name) for name in counts] == ["4", "1", "1", "1"]
@@ -77,7 +87,7 @@ def test_suites_count_their_own_and_the_root_counts_all() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_survives_and_what_xml_cannot_hold_is_removed(text: str) -> None:
     kept = "".join(character for character in text if character not in "\x00\x07\ufffe\udc80")
-    problem = Problem(text, Level.ERROR, text, is_gated=True)
-    (found,) = parse(GateCase(text, text, (problem,))).iter("testcase")
+    problem = Problem(rule=text, level=Level.ERROR, message=text, is_gated=True)
+    (found,) = parse(GateCase(group=text, name=text, problems=(problem,))).iter("testcase")
     assert (found.get("classname"), found.get("name"), found[0].get("message")) == (kept, kept, kept)
     assert found[0].text == f"error: {kept}: {kept}"

@@ -25,8 +25,8 @@ def test_names_break_where_their_parts_meet(name: str, width: int, lines: list[s
 
 def test_a_table_breaks_names_so_and_folds_what_has_no_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    table = new_table(["what", Name("python:losses.cross_entropy")])
-    table.add_row("x" * 30, Name("y" * 20))
+    table = new_table(["what", Name(name="python:losses.cross_entropy")])
+    table.add_row("x" * 30, Name(name="y" * 20))
     lines = to_text(io.StringIO(), table).splitlines()
     assert max(map(len, lines)) <= 40
     heading = [line.split()[-1] for line in lines[:2]]

@@ -53,10 +53,22 @@ def seeded_cases() -> list[ExactCase]:
         hot = [0.0] * classes
         hot[int(rng.integers(classes))] = 1.0
         soft = rng.dirichlet(np.ones(classes)).tolist()
-        cases += [ExactCase(SOFTMAX, logits, hot, upstream), ExactCase(SOFTMAX, logits, soft, upstream)]
+        cases += [
+            ExactCase(objective=SOFTMAX, logits=logits, weights=hot, upstream=upstream),
+            ExactCase(objective=SOFTMAX, logits=logits, weights=soft, upstream=upstream),
+        ]
         if classes > 2:
-            cases.append(ExactCase(SOFTMAX, [*logits[:-1], -math.inf], [1.0] + [0.0] * (classes - 1), upstream))
-        cases.append(ExactCase(BINARY, logits[:1], [float(rng.choice([0.0, 0.3, 1.0]))], upstream))
+            cases.append(
+                ExactCase(
+                    objective=SOFTMAX,
+                    logits=[*logits[:-1], -math.inf],
+                    weights=[1.0] + [0.0] * (classes - 1),
+                    upstream=upstream,
+                )
+            )
+        cases.append(
+            ExactCase(objective=BINARY, logits=logits[:1], weights=[float(rng.choice([0.0, 0.3, 1.0]))], upstream=upstream)
+        )
     return cases
 
 
@@ -77,7 +89,7 @@ def test_enclosures_hold_the_exact_loss_and_gradient() -> None:
 
 @pytest.mark.parametrize(("margin", "target"), [(700.0, 0), (-700.0, 0), (700.0, 1)])
 def test_a_hard_target_cancels_nowhere(margin: float, target: int) -> None:
-    case = ExactCase(SOFTMAX, [margin, 0.0], [float(j == target) for j in range(2)], 1.0)
+    case = ExactCase(objective=SOFTMAX, logits=[margin, 0.0], weights=[float(j == target) for j in range(2)], upstream=1.0)
     with ctx.workprec(128):
         ball = enclose(case)
         assert ball.loss is not None
@@ -86,14 +98,14 @@ def test_a_hard_target_cancels_nowhere(margin: float, target: int) -> None:
 
 def test_a_masked_target_has_no_loss_ball() -> None:
     with ctx.workprec(128):
-        ball = enclose(ExactCase(SOFTMAX, [0.0, 0.0, -math.inf], [0.0, 0.0, 1.0], 2.0))
+        ball = enclose(ExactCase(objective=SOFTMAX, logits=[0.0, 0.0, -math.inf], weights=[0.0, 0.0, 1.0], upstream=2.0))
     assert ball.loss is None
     assert [float(entry) for entry in ball.gradient] == [1.0, 1.0, -2.0]
 
 
 def test_refine_doubles_the_precision_until_the_decision_falls() -> None:
     """A threshold 2^-300 above the loss log 3 needs more than 256 bits."""
-    case = ExactCase(SOFTMAX, [0.0, 0.0, 0.0], [1.0, 0.0, 0.0], 1.0)
+    case = ExactCase(objective=SOFTMAX, logits=[0.0, 0.0, 0.0], weights=[1.0, 0.0, 0.0], upstream=1.0)
     with ctx.workprec(4096):
         threshold = arb(3).log() + arb(2) ** -300
     tried: list[int] = []
@@ -111,7 +123,7 @@ def test_refine_doubles_the_precision_until_the_decision_falls() -> None:
 
 
 def test_refine_gives_up_at_its_limit() -> None:
-    case = ExactCase(BINARY, [0.7], [1.0], 1.0)
+    case = ExactCase(objective=BINARY, logits=[0.7], weights=[1.0], upstream=1.0)
     tried: list[int] = []
 
     def never(_: Ball) -> bool:
@@ -127,7 +139,7 @@ def test_refine_gives_up_at_its_limit() -> None:
 
 def test_an_exact_equality_is_never_decided() -> None:
     """p = 1/3 three times: 1 − p and 1/2 + p/2 are equal, which no enclosure can show."""
-    case = ExactCase(SOFTMAX, [5.0, 5.0, 5.0], [1.0, 0.0, 0.0], 1.0)
+    case = ExactCase(objective=SOFTMAX, logits=[5.0, 5.0, 5.0], weights=[1.0, 0.0, 0.0], upstream=1.0)
 
     def decide(ball: Ball) -> bool:
         error, threshold = 1 - ball.gradient[1], arb(0.5) + arb(0.5) * ball.gradient[1]

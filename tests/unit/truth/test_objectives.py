@@ -170,8 +170,8 @@ def targets(objective: Objective, logits: list[float], options: LossOptions) -> 
 
 def make_target(weights: list[float], *, index: bool) -> Target:
     if index:
-        return IndexTarget(np.array([weights.index(1.0)]))
-    return DenseTarget(np.array(weights).reshape(-1, 1))
+        return IndexTarget(index=np.array([weights.index(1.0)]))
+    return DenseTarget(weights=np.array(weights).reshape(-1, 1))
 
 
 def rounded(logits: list[float], dtype: str) -> FloatArray:
@@ -219,7 +219,7 @@ def test_balls_enclose_the_definition(objective: Objective, options: LossOptions
     slack = mpf(2) ** -390
     for logits in columns(objective):
         for weights, index in targets(objective, logits, options):
-            case = ExactCase(objective, logits, weights, 3.0, options, is_index=index)
+            case = ExactCase(objective=objective, logits=logits, weights=weights, upstream=3.0, options=options, is_index=index)
             with ctx.workprec(256):
                 ball = enclose(case)
             with mp.workdps(digits_for(logits)):
@@ -254,7 +254,7 @@ def test_every_objective_is_tested_with_each_of_its_options() -> None:
     ],
 )
 def test_a_planted_focal_loss_is_outside_the_bound(wrong: LossOptions) -> None:
-    z, target = rounded([1.0, 0.0, -2.0], "float32"), IndexTarget(np.array([1]))
+    z, target = rounded([1.0, 0.0, -2.0], "float32"), IndexTarget(index=np.array([1]))
     right = evaluate_truth(Objective.FOCAL_LOSS, z, target, 1.0, precise=False, options=LossOptions(gamma=2.0))
     other = evaluate_truth(Objective.FOCAL_LOSS, z, target, 1.0, precise=False, options=wrong)
     assert abs(right.loss - other.loss)[0] > 1e6 * (right.relative * right.loss[0])
@@ -262,7 +262,7 @@ def test_a_planted_focal_loss_is_outside_the_bound(wrong: LossOptions) -> None:
 
 def test_smoothing_is_spread_over_all_classes() -> None:
     """α/K, not α/(K − 1): with equal logits the target's weight is 1 − α + α/K."""
-    z, target, options = rounded([0.0, 0.0, 0.0], "float32"), IndexTarget(np.array([0])), LossOptions(label_smoothing=0.3)
+    z, target, options = rounded([0.0, 0.0, 0.0], "float32"), IndexTarget(index=np.array([0])), LossOptions(label_smoothing=0.3)
     truth = evaluate_truth(Objective.SOFTMAX_CROSS_ENTROPY, z, target, 1.0, precise=False, options=options)
     assert truth.gradient[:, 0] == pytest.approx([1 / 3 - 0.8, 1 / 3 - 0.1, 1 / 3 - 0.1], rel=1e-14)
 

@@ -165,7 +165,7 @@ def test_binary_truth_is_within_its_stated_bound(name: str, precise: bool) -> No
     seen = Discrepancies(fmt)
     for label in (0.0, 0.3, 1.0):
         y = round_to_format(np.full((1, x.size), label), fmt)
-        truth = evaluate_truth(BINARY, x.reshape(1, -1), DenseTarget(y), 0.5, precise=precise)
+        truth = evaluate_truth(BINARY, x.reshape(1, -1), DenseTarget(weights=y), 0.5, precise=precise)
         for case, value in enumerate(x.tolist()):
             with mp.workdps(digits_for([value])):
                 seen.compare_case(truth, case, binary_by_definition(value, float(y[0, case])), 0.5)
@@ -176,7 +176,7 @@ def test_binary_truth_is_within_its_stated_bound(name: str, precise: bool) -> No
 
 def test_a_loss_of_1e_minus_300_keeps_all_its_digits() -> None:
     """log1p(exp(−690)): lse − z would be 0 in every format."""
-    truth = evaluate_truth(SOFTMAX, np.array([[690.0], [0.0]]), IndexTarget(np.array([0])), 1.0, precise=True)
+    truth = evaluate_truth(SOFTMAX, np.array([[690.0], [0.0]]), IndexTarget(index=np.array([0])), 1.0, precise=True)
     assert truth.loss_low is not None
     with mp.workdps(800):
         exact = mp.log(mp.exp(690) + 1) - 690
@@ -186,7 +186,7 @@ def test_a_loss_of_1e_minus_300_keeps_all_its_digits() -> None:
 
 def test_a_masked_target_has_an_infinite_loss_and_a_gradient() -> None:
     logits = np.array([[1.0], [0.0], [-np.inf]])
-    truth = evaluate_truth(SOFTMAX, logits, IndexTarget(np.array([2])), 1.0, precise=False)
+    truth = evaluate_truth(SOFTMAX, logits, IndexTarget(index=np.array([2])), 1.0, precise=False)
     assert truth.loss[0] == np.inf
     p = math.e / (math.e + 1)
     np.testing.assert_allclose(truth.gradient[:, 0], [p, 1 - p, -1.0], rtol=2.0**-50)
@@ -196,7 +196,7 @@ def test_a_masked_target_has_an_infinite_loss_and_a_gradient() -> None:
 def test_beside_a_masked_class_the_other_of_two_is_certain(precise: bool) -> None:  # noqa: FBT001
     """p = (1, 0): loss 0 and gradient 0 for the first class."""
     logits = np.array([[2.0, -np.inf], [-np.inf, 3.0]])
-    truth = evaluate_truth(SOFTMAX, logits, IndexTarget(np.array([0, 1])), 1.0, precise=precise)
+    truth = evaluate_truth(SOFTMAX, logits, IndexTarget(index=np.array([0, 1])), 1.0, precise=precise)
     np.testing.assert_array_equal(truth.loss, [0.0, 0.0])
     np.testing.assert_array_equal(truth.gradient, np.zeros((2, 2)))
 
@@ -206,14 +206,14 @@ def test_a_weighted_difference_of_logits_beyond_float64_may_be_a_finite_loss(pre
     """(max − (−max))/16 = max/8."""
     top = FORMATS["float64"].max
     logits, weights = np.array([[top], [-top]]), np.array([[0.9375], [0.0625]])
-    truth = evaluate_truth(SOFTMAX, logits, DenseTarget(weights), 1.0, precise=precise)
+    truth = evaluate_truth(SOFTMAX, logits, DenseTarget(weights=weights), 1.0, precise=precise)
     assert truth.loss[0] == top / 8
 
 
 @pytest.mark.parametrize("precise", [False, True])
 def test_the_memory_layout_of_logits_does_not_matter(precise: bool) -> None:  # noqa: FBT001
     logits = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 0.5]])
-    target = IndexTarget(np.array([0, 1, 0]))
+    target = IndexTarget(index=np.array([0, 1, 0]))
     rows = evaluate_truth(SOFTMAX, logits, target, 1.0, precise=precise)
     columns = evaluate_truth(SOFTMAX, np.asfortranarray(logits), target, 1.0, precise=precise)
     np.testing.assert_array_equal(rows.gradient, columns.gradient)

@@ -15,18 +15,55 @@ SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
 
 
 def finding(kind: FindingKind, t: float) -> Finding:
-    place = Place(int(t), t, repr(t), t.hex())
-    return Finding(kind, 1, place, place, place, place)
+    place = Place(position=int(t), value=t, decimal=repr(t), hexadecimal=t.hex())
+    return Finding(kind=kind, cases=1, first=place, lowest=place, highest=place, worst=place)
 
 
 def result(verdict: Verdict, *findings: Finding) -> SettingResult:
-    setting = Setting("naive", SOFTMAX, "float32", "float32", Summation.WIDE, "margin", 2, "wrong", 1.0)
-    return SettingResult(setting, verdict, 1, 0, 0, Coverage.SAMPLED, findings, LargestError(None, None))
+    setting = Setting(
+        formulation="naive",
+        objective=SOFTMAX,
+        dtype="float32",
+        compute="float32",
+        summation=Summation.WIDE,
+        pattern="margin",
+        classes=2,
+        target="wrong",
+        loss_scale=1.0,
+    )
+    return SettingResult(
+        setting=setting,
+        verdict=verdict,
+        cases=1,
+        undefined=0,
+        ties=0,
+        coverage=Coverage.SAMPLED,
+        findings=findings,
+        largest_error=LargestError(loss=None, gradient=None),
+    )
 
 
 def report(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> Report:
-    request = SweepRequest(SOFTMAX, ("naive",), Arithmetics(), LogitRange(), ("margin",), (2,), ("wrong",), 0, fail_on)
-    return Report("0", Environment("", "", "", ""), request, results, (), (), 0)
+    request = SweepRequest(
+        objective=SOFTMAX,
+        formulations=("naive",),
+        arithmetics=Arithmetics(),
+        logits=LogitRange(),
+        patterns=("margin",),
+        classes=(2,),
+        targets=("wrong",),
+        seed=0,
+        fail_on=fail_on,
+    )
+    return Report(
+        version="0",
+        environment=Environment(python="", numpy="", platform="", cpu=""),
+        request=request,
+        settings=results,
+        recommendations=(),
+        causes=(),
+        escalated=0,
+    )
 
 
 def test_the_worst_finding_is_the_gravest_and_of_those_the_one_nearest_to_0() -> None:
@@ -102,8 +139,8 @@ def test_names_severities_and_hardness_are_those_of_the_table() -> None:
     ("logits", "text"),
     [
         (LogitRange(), "all"),
-        (LogitRange(-1.0, 2.5), "-1.0:2.5:log"),
-        (LogitRange(None, 3.0, 9, "linear"), ":3.0:9:linear"),
+        (LogitRange(low=-1.0, high=2.5), "-1.0:2.5:log"),
+        (LogitRange(low=None, high=3.0, count=9, spacing="linear"), ":3.0:9:linear"),
     ],
 )
 def test_a_range_is_printed_as_it_is_written(logits: LogitRange, text: str) -> None:

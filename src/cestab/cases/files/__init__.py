@@ -15,7 +15,7 @@ from cestab.errors import UsageError
 __all__ = ["FILE_FORMATS", "FileFormat", "Rows", "StoredArray", "open_arrays"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FileFormat:
     """What the files of a suffix hold, and how they are opened: arrays by name, closed with the stack."""
 
@@ -24,12 +24,12 @@ class FileFormat:
 
 
 FILE_FORMATS = {
-    ".npy": FileFormat("NumPy arrays without pickle", open_npy),
-    ".npz": FileFormat("NumPy arrays without pickle", open_npz),
-    ".safetensors": FileFormat("safetensors", open_safetensors),
-    ".parquet": FileFormat("Parquet", open_parquet),
-    ".arrow": FileFormat("Arrow IPC", open_ipc),
-    ".pt": FileFormat("tensors of torch.save without other objects", open_pt),
+    ".npy": FileFormat(what="NumPy arrays without pickle", open=open_npy),
+    ".npz": FileFormat(what="NumPy arrays without pickle", open=open_npz),
+    ".safetensors": FileFormat(what="safetensors", open=open_safetensors),
+    ".parquet": FileFormat(what="Parquet", open=open_parquet),
+    ".arrow": FileFormat(what="Arrow IPC", open=open_ipc),
+    ".pt": FileFormat(what="tensors of torch.save without other objects", open=open_pt),
 }
 
 

@@ -34,4 +34,10 @@ def _map(path: Path, stack: ExitStack) -> StoredArray:
     if not isinstance(mapped, np.memmap):
         raise ValueError("it is an archive; call it .npz")  # noqa: TRY004  # told with the other unreadable files
     stream = stack.enter_context(path.open("rb"))
-    return MappedArray(stream, mapped.dtype, mapped.shape, mapped.offset, "C" if mapped.flags.c_contiguous else "F")
+    return MappedArray(
+        stream=stream,
+        dtype=mapped.dtype,
+        shape=mapped.shape,
+        offset=mapped.offset,
+        order="C" if mapped.flags.c_contiguous else "F",
+    )

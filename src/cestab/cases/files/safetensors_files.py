@@ -51,7 +51,7 @@ def open_safetensors(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
     for name, entry in _parse_header(stream.read(start - 8)).items():
         dtype, shape, (begin, end) = _parse_entry(name, entry)
         spans.append((begin, end))
-        arrays[name] = MappedArray(stream, dtype, shape, start + begin)
+        arrays[name] = MappedArray(stream=stream, dtype=dtype, shape=shape, offset=start + begin)
     last = (size - start, size - start)
     if any(before[1] != after[0] for before, after in pairwise([(0, 0), *sorted(spans), last])):
         raise ValueError("its tensors leave holes, overlap, or end elsewhere than the file")

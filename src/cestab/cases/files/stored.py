@@ -37,7 +37,7 @@ class StoredArray(Protocol):
         """Return the array with its two axes swapped."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MappedArray:
     """Plain bytes of a file that is open. They are mapped for each reading anew, so that no page stays in memory."""
 

@@ -31,15 +31,15 @@ def make_audit_request(
     if sample is not None and values.read_integer("sample", sample) < 1:
         raise UsageError(f"--sample {sample} is not a number of rows from 1 on")
     return AuditRequest(
-        chosen,
-        names,
-        arithmetics,
-        values.read_path("file", file),
-        None if labels is None else values.read_path("labels", labels),
-        values.read_class_axis(class_axis),
-        values.read_integer("ignore_index", ignore_index),
-        find_gates(fail_on),
-        sample,
-        values.read_seed(seed),
-        guard,
+        objective=chosen,
+        formulations=names,
+        arithmetics=arithmetics,
+        file=values.read_path("file", file),
+        labels=None if labels is None else values.read_path("labels", labels),
+        class_axis=values.read_class_axis(class_axis),
+        ignore_index=values.read_integer("ignore_index", ignore_index),
+        fail_on=find_gates(fail_on),
+        sample=sample,
+        seed=values.read_seed(seed),
+        guard=guard,
     )

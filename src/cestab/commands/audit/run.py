@@ -42,7 +42,7 @@ Doubles = npt.NDArray[np.float64]
 _SEVERITY_RANK = np.array([0, *({Severity.NOTE: 0, Severity.WARN: 1, Severity.FAIL: 2}[kind.severity] for kind in KINDS)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """Largest change of loss and gradient by rounding the logits: in ulps with the row, and as such."""
 
@@ -53,14 +53,14 @@ class Cost:
 
     def merge(self, other: "Cost") -> "Cost":
         return Cost(
-            other.loss if other.loss.is_worse_than(self.loss) else self.loss,
-            max(self.loss_change, other.loss_change),
-            other.gradient if other.gradient.is_worse_than(self.gradient) else self.gradient,
-            max(self.gradient_change, other.gradient_change),
+            loss=other.loss if other.loss.is_worse_than(self.loss) else self.loss,
+            loss_change=max(self.loss_change, other.loss_change),
+            gradient=other.gradient if other.gradient.is_worse_than(self.gradient) else self.gradient,
+            gradient_change=max(self.gradient_change, other.gradient_change),
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RankedRow:
     """A row with a finding: severity rank, error, row."""
 
@@ -72,7 +72,7 @@ class RankedRow:
         return -self.rank, -self.error.ulps, self.error.position
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RowTotals:
     """What is kept of one formulation under one set of conditions."""
 
@@ -84,10 +84,10 @@ class RowTotals:
         if self.failure is not None or other.failure is not None:
             return RowTotals(failure=self.failure or other.failure)
         worst = sorted(self.worst + other.worst, key=lambda row: row.key)[:WORST_ROWS]
-        return RowTotals(self.summary.merge(other.summary), tuple(worst))
+        return RowTotals(summary=self.summary.merge(other.summary), worst=tuple(worst))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupTotals:
     """What is kept of one set of conditions: totals by formulation, and the cost of rounding."""
 
@@ -126,16 +126,25 @@ def run_audit(
             is_interrupted = True
     results = tuple(_assemble(request, group, name) for name in request.formulations for group in totals if name in group.own)
     escalated = sum(own.summary.escalated for group in totals for own in group.own.values())
-    advice = recommend(results), explain_failures(results)
-    environment = describe_environment(targets)
-    return Report(version(), environment, request, results, *advice, escalated, done, ignored, is_interrupted)
+    return Report(
+        version=version(),
+        environment=describe_environment(targets),
+        request=request,
+        settings=results,
+        recommendations=recommend(results),
+        causes=explain_failures(results),
+        escalated=escalated,
+        rows=done,
+        ignored_rows=ignored,
+        is_interrupted=is_interrupted,
+    )
 
 
 def _begin_totals(request: AuditRequest, classes: int) -> Iterator[GroupTotals]:
     """Yield the totals of no rows for every set of conditions, those that only formulations of some options have apart."""
     for options, names in group_by_options(request.formulations).items():
         for conditions in plan_arithmetics(request.arithmetics, request.objective, options, request.guard):
-            yield GroupTotals(replace(conditions, classes=classes), {name: RowTotals() for name in names})
+            yield GroupTotals(conditions=replace(conditions, classes=classes), own={name: RowTotals() for name in names})
 
 
 def _blocks(
@@ -157,7 +166,9 @@ def _audit_block(group: GroupTotals, rows: npt.NDArray[Any], originals: Doubles,
     conditions = group.conditions
     rounded, is_kept = round_logits(originals, conditions.fmt)
     undefined = rows.size - int(np.count_nonzero(is_kept))
-    cases = Cases(rows, rounded, make_recorded_target(conditions.objective, conditions.fmt, labels)).select(is_kept)
+    cases = Cases(
+        positions=rows, logits=rounded, target=make_recorded_target(conditions.objective, conditions.fmt, labels)
+    ).select(is_kept)
     truth = find_truth(conditions, cases, precise=True)
     own = {}
     for name, total in group.own.items():
@@ -166,8 +177,8 @@ def _audit_block(group: GroupTotals, rows: npt.NDArray[Any], originals: Doubles,
         if isinstance(judged, Failure):
             own[name] = RowTotals(failure=judged)
         else:
-            own[name] = RowTotals(judged[1], _rank_rows(cases.positions, judged[0]))
-    return GroupTotals(conditions, own, _measure_cost(conditions, cases, originals[:, is_kept], truth))
+            own[name] = RowTotals(summary=judged[1], worst=_rank_rows(cases.positions, judged[0]))
+    return GroupTotals(conditions=conditions, own=own, cost=_measure_cost(conditions, cases, originals[:, is_kept], truth))
 
 
 def _rank_rows(rows: npt.NDArray[Any], judgement: Judgement) -> tuple[RankedRow, ...]:
@@ -175,7 +186,7 @@ def _rank_rows(rows: npt.NDArray[Any], judgement: Judgement) -> tuple[RankedRow,
     rank = np.maximum(_SEVERITY_RANK[judgement.loss_codes], _SEVERITY_RANK[judgement.gradient_codes])
     ulps = np.nan_to_num(np.fmax(judgement.loss_ulps, judgement.gradient_ulps), nan=-1.0, posinf=np.inf)
     chosen = np.lexsort((rows, -ulps, -rank))[:WORST_ROWS]
-    return tuple(RankedRow(int(rank[i]), Error(float(ulps[i]), int(rows[i]))) for i in chosen if rank[i])
+    return tuple(RankedRow(rank=int(rank[i]), error=Error(float(ulps[i]), int(rows[i]))) for i in chosen if rank[i])
 
 
 def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, truth: Truth) -> Cost:
@@ -191,10 +202,10 @@ def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, t
         measure_ulps(gradient_change, exact.gradient, conditions.fmt),
     )
     return Cost(
-        largest_error(cases.positions, loss_ulps),
-        float(np.fmax.reduce(loss_change, initial=0.0)),
-        largest_error(cases.positions, gradient_ulps),
-        float(np.max(gradient_change)),
+        loss=largest_error(cases.positions, loss_ulps),
+        loss_change=float(np.fmax.reduce(loss_change, initial=0.0)),
+        gradient=largest_error(cases.positions, gradient_ulps),
+        gradient_change=float(np.max(gradient_change)),
     )
 
 
@@ -208,14 +219,14 @@ def _assemble(request: AuditRequest, group: GroupTotals, name: str) -> SettingRe
         return row_command(conditions, name, request, place.position)
 
     return SettingResult(
-        make_setting(conditions, name),
-        find_verdict(summary),
-        summary.cases,
-        summary.undefined,
-        summary.ties,
-        Coverage.RECORDED,
-        make_findings(summary, place_row, reproduce),
-        make_largest(summary, place_row),
+        setting=make_setting(conditions, name),
+        verdict=find_verdict(summary),
+        cases=summary.cases,
+        undefined=summary.undefined,
+        ties=summary.ties,
+        coverage=Coverage.RECORDED,
+        findings=make_findings(summary, place_row, reproduce),
+        largest_error=make_largest(summary, place_row),
         worst_rows=tuple(_place_error(row.error) for row in own.worst),
         rounding_cost=_place_cost(group.cost),
         reason=tell_unjudged(summary),
@@ -224,7 +235,7 @@ def _assemble(request: AuditRequest, group: GroupTotals, name: str) -> SettingRe
 
 def _place_cost(cost: Cost) -> RoundingCost:
     loss, gradient = (_place_error(error) if error.ulps >= 0 else None for error in (cost.loss, cost.gradient))
-    return RoundingCost(loss, cost.loss_change, gradient, cost.gradient_change)
+    return RoundingCost(loss=loss, loss_change=cost.loss_change, gradient=gradient, gradient_change=cost.gradient_change)
 
 
 def _place_error(error: Error) -> Place:

@@ -12,7 +12,7 @@ from cestab.vocabulary.requests import AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, Setting, SettingResult
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Allowance:
     """A finding that is accepted, and why. None matches everything; `start` is the |t| from which on it is expected."""
 
@@ -37,7 +37,7 @@ class Allowance:
         return all(own is None or own == other for own, other in pairs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckAudit:
     """One audit of a configuration; `location` is its table there."""
 
@@ -47,7 +47,7 @@ class CheckAudit:
     location: Location
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckConfig:
     """The audits of a project; `baseline` is the path of its file, `baseline_name` how it is shown.
 
@@ -64,7 +64,7 @@ class CheckConfig:
 BaselineKey = tuple[str, Setting, FindingKind]  # the first is the audit's name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BaselineEntry:
     """A finding that is known: its cases, and of a sweep where it begins: t as its decimal reads, and in hexadecimal."""
 
@@ -89,7 +89,7 @@ class GateRule(StrEnum):
     MORE_CASES = "more-cases"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckProblem:
     """One finding and what it is taken for: gated, accepted (with the reason), or neither.
 
@@ -111,7 +111,7 @@ class StaleSource(StrEnum):
     BASELINE = "baseline"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stale:
     """An allowance or an entry of the baseline that is not needed as it stands; it does not count for the status."""
 
@@ -122,7 +122,7 @@ class Stale:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckedAudit:
     """One audit with its report and what its findings are taken for, in the order of the report."""
 
@@ -147,7 +147,7 @@ class CheckedAudit:
         return sum(result.verdict.is_judged for result in self.report.settings)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckReport:
     """What check prints: every audit, and what is stale."""
 

@@ -48,26 +48,26 @@ def _make_baseline(parsed: Json) -> Baseline:
 
 def _read_setting(shown: Json) -> Setting:
     return Setting(
-        shown["formulation"],
-        Objective(shown["objective"]),
-        shown["dtype"],
-        shown["compute"],
-        Summation(shown["summation"]),
-        shown["pattern"],
-        int(shown["classes"]),
-        shown["target"],
-        float(shown["loss_scale"]),
-        LossOptions.read(shown),
+        formulation=shown["formulation"],
+        objective=Objective(shown["objective"]),
+        dtype=shown["dtype"],
+        compute=shown["compute"],
+        summation=Summation(shown["summation"]),
+        pattern=shown["pattern"],
+        classes=int(shown["classes"]),
+        target=shown["target"],
+        loss_scale=float(shown["loss_scale"]),
+        options=LossOptions.read(shown),
     )
 
 
 def _read_entry(shown: Json) -> BaselineEntry:
     cases, coverage = int(shown["cases"]), Coverage(shown["coverage"])
     if "first" not in shown:
-        return BaselineEntry(cases, coverage)
+        return BaselineEntry(cases=cases, coverage=coverage)
     first = shown["first"]
     float.fromhex(first["hex"])  # beyond float64 it is an error
-    return BaselineEntry(cases, coverage, float(first["t"]), first["hex"])
+    return BaselineEntry(cases=cases, coverage=coverage, t=float(first["t"]), hexadecimal=first["hex"])
 
 
 def make_baseline(report: CheckReport, old: Baseline) -> Baseline:
@@ -91,8 +91,8 @@ def make_baseline(report: CheckReport, old: Baseline) -> Baseline:
 def _make_entry(finding: Finding, coverage: Coverage) -> BaselineEntry:
     first = finding.first
     if first.hexadecimal is None:
-        return BaselineEntry(finding.cases, coverage)
-    return BaselineEntry(finding.cases, coverage, float(first.decimal), first.hexadecimal)
+        return BaselineEntry(cases=finding.cases, coverage=coverage)
+    return BaselineEntry(cases=finding.cases, coverage=coverage, t=float(first.decimal), hexadecimal=first.hexadecimal)
 
 
 def write_baseline(baseline: Baseline) -> str:

@@ -87,9 +87,15 @@ def make_config(source: Source) -> CheckConfig:
         audits.append(audit)
     baseline = top.get("baseline")
     if baseline is None:
-        return CheckConfig(source.name, tuple(audits), folder=str(source.folder))
+        return CheckConfig(file=source.name, audits=tuple(audits), folder=str(source.folder))
     path = source.folder / baseline
-    return CheckConfig(source.name, tuple(audits), str(path.absolute()), show_path(path), str(source.folder))
+    return CheckConfig(
+        file=source.name,
+        audits=tuple(audits),
+        baseline=str(path.absolute()),
+        baseline_name=show_path(path),
+        folder=str(source.folder),
+    )
 
 
 def _read_keys(
@@ -119,7 +125,9 @@ def _make_audit(source: Source, index: int, table: dict[str, Any]) -> CheckAudit
     except UsageError as error:
         raise source.error(f"audit '{name}': {error}", index) from None
     allow = _make_allowances(source, index, keys.get("allow", []), request)
-    return CheckAudit(name, request, allow, Location(source.path, source.line(index) or 1))
+    return CheckAudit(
+        name=name, request=request, allow=allow, location=Location(file=source.path, line=source.line(index) or 1)
+    )
 
 
 def _make_arithmetics(keys: Mapping[str, Any]) -> Any:
@@ -217,7 +225,7 @@ def _make_allowance(table: dict[str, Any], request: SweepRequest | AuditRequest)
     if start is not None and not 0 <= start < math.inf:
         raise UsageError(f"from {start!r} is not a finite magnitude from 0 on")
     filters = {key: keys.get(key) for key in ("formulation", "dtype", "pattern", "classes", "target")}
-    return Allowance(kinds[keys["finding"]], keys["reason"], **filters, start=start)
+    return Allowance(finding=kinds[keys["finding"]], reason=keys["reason"], **filters, start=start)
 
 
 def _find_selectable(request: SweepRequest | AuditRequest) -> dict[str, tuple[Any, ...]]:

@@ -14,7 +14,7 @@ AUDIT = "audit"
 HEADER = re.compile(r"""\s*\[[\w\s."'-]+\]\]?\s*(#.*)?""")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """A configuration as read: `name` is its path as shown, `table` what of it is cestab's, `note` a line for the user.
 
@@ -119,7 +119,15 @@ def _make(path: Path, prefix: str, tables: tuple[str, dict[str, Any]], note: str
     own = table.get(AUDIT)
     headers = tuple(number for number, line in enumerate(lines, 1) if _header(prefix + AUDIT).fullmatch(line.rstrip("\r")))
     are_all = isinstance(own, list) and len(headers) == len(own)  # else some are inline, or stand in a text
-    return Source(show_path(path), _find_project_path(path), path.parent, lines, table, headers if are_all else (), note)
+    return Source(
+        name=show_path(path),
+        path=_find_project_path(path),
+        folder=path.parent,
+        lines=lines,
+        table=table,
+        audit_lines=headers if are_all else (),
+        note=note,
+    )
 
 
 def _header(name: str) -> re.Pattern[str]:

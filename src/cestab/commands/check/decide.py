@@ -37,7 +37,13 @@ def decide_check(config: CheckConfig, reports: Sequence[Report], baseline: Basel
         stale += (each for checked in audits for each in _find_stale_allowances(checked))
         stale += _find_stale_entries(audits, baseline)
     targets = dict.fromkeys(facts for report in reports for facts in report.environment.targets)  # of several audits once
-    return CheckReport(version(), describe_environment(tuple(targets)), config, tuple(audits), tuple(stale))
+    return CheckReport(
+        version=version(),
+        environment=describe_environment(tuple(targets)),
+        config=config,
+        audits=tuple(audits),
+        stale=tuple(stale),
+    )
 
 
 def _decide_audit(audit: CheckAudit, report: Report, baseline: Baseline) -> CheckedAudit:
@@ -47,7 +53,7 @@ def _decide_audit(audit: CheckAudit, report: Report, baseline: Baseline) -> Chec
         for result in report.settings
         for finding in result.findings
     ]
-    return CheckedAudit(audit, report, tuple(problems))
+    return CheckedAudit(audit=audit, report=report, problems=tuple(problems))
 
 
 def _decide(audit: CheckAudit, result: SettingResult, finding: Finding, baseline: Baseline, *, is_gated: bool) -> CheckProblem:
@@ -56,19 +62,25 @@ def _decide(audit: CheckAudit, result: SettingResult, finding: Finding, baseline
     allowances = [each for each in audit.allow if each.finding is kind and each.matches(result.setting)]
     for allowance in allowances:
         if not _begins_before(finding, allowance, result):
-            return CheckProblem(result, finding, rule, message, is_gated=False, accepted=allowance.reason)
+            return CheckProblem(
+                result=result, finding=finding, rule=rule, message=message, is_gated=False, accepted=allowance.reason
+            )
     if not allowances and not is_gated:
-        return CheckProblem(result, finding, rule, message, is_gated=False)
+        return CheckProblem(result=result, finding=finding, rule=rule, message=message, is_gated=False)
     entry = baseline.get((audit.name, result.setting, kind))
     if entry is not None:
         worse = _compare_with_entry(finding, entry, result)
         if worse is None:
-            return CheckProblem(result, finding, rule, message, is_gated=False, accepted=IN_BASELINE)
-        return CheckProblem(result, finding, worse, f"{message}; in the baseline {_extent(entry)}", is_gated=True)
+            return CheckProblem(
+                result=result, finding=finding, rule=rule, message=message, is_gated=False, accepted=IN_BASELINE
+            )
+        return CheckProblem(
+            result=result, finding=finding, rule=worse, message=f"{message}; in the baseline {_extent(entry)}", is_gated=True
+        )
     if allowances:
         expected = ", ".join(dict.fromkeys(_show_start(each, result) for each in allowances))
         rule, message = GateRule.MOVED_BOUNDARY, f"{message}; allowed from |t| = {expected}"
-    return CheckProblem(result, finding, rule, message, is_gated=True)
+    return CheckProblem(result=result, finding=finding, rule=rule, message=message, is_gated=True)
 
 
 def _describe(finding: Finding, result: SettingResult) -> str:
@@ -125,7 +137,7 @@ def _find_stale_allowances(checked: CheckedAudit) -> Iterator[Stale]:
 
 
 def _stale_allowance(checked: CheckedAudit, allowance: Allowance, message: str) -> Stale:
-    return Stale(checked.audit.name, StaleSource.ALLOW, allowance.finding, None, message)
+    return Stale(audit=checked.audit.name, source=StaleSource.ALLOW, kind=allowance.finding, setting=None, message=message)
 
 
 def _find_stale_entries(audits: Sequence[CheckedAudit], baseline: Baseline) -> Iterator[Stale]:
@@ -135,4 +147,4 @@ def _find_stale_entries(audits: Sequence[CheckedAudit], baseline: Baseline) -> I
     for audit, setting, kind in baseline:
         if (audit, setting, kind) not in found and (audit, setting) not in crashed:
             message = f"{setting}: {kind.label} of the baseline is not found any more; {HOW_TO_UPDATE}"
-            yield Stale(audit, StaleSource.BASELINE, kind, setting, message)
+            yield Stale(audit=audit, source=StaleSource.BASELINE, kind=kind, setting=setting, message=message)

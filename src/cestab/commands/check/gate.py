@@ -23,16 +23,18 @@ def to_gate(report: CheckReport) -> GateReport:
     verdict = f"{show_count(len(gated), 'gated finding')} in {failed} of" if gated else "nothing is gated in"
     settings = sum(1 for _ in report.results())
     headline = f"{report.config.file}: {verdict} {show_count(settings, 'setting')}"
-    return GateReport("check", report.version, headline, tuple(cases), report.exit_status())
+    return GateReport(
+        command="check", version=report.version, headline=headline, cases=tuple(cases), status=report.exit_status()
+    )
 
 
 def _case(checked: CheckedAudit, result: SettingResult) -> GateCase:
     problems = tuple(_problem(problem) for problem in checked.problems if problem.result is result)
     reason = result.reason or f"the verdict is {result.verdict}"
     return GateCase(
-        checked.audit.name,
-        str(result.setting),
-        problems,
+        group=checked.audit.name,
+        name=str(result.setting),
+        problems=problems,
         skipped=reason if result.verdict in SKIPPED else None,
         error=reason if result.verdict is Verdict.ERROR else None,
         location=checked.audit.location,
@@ -46,9 +48,18 @@ def _problem(problem: CheckProblem) -> Problem:
     message = problem.message
     if problem.rule == kind.label:  # every form shows the rule: say what it means instead
         message = f"{kind.summary}, {message.removeprefix(kind.label).strip()}"
-    return Problem(problem.rule, level, message, problem.is_gated, problem.finding.first.reproduce, problem.accepted)
+    return Problem(
+        rule=problem.rule,
+        level=level,
+        message=message,
+        is_gated=problem.is_gated,
+        reproduce=problem.finding.first.reproduce,
+        accepted=problem.accepted,
+    )
 
 
 def _stale_case(audit: str, stale: Sequence[Stale], location: Location | None) -> GateCase:
-    problems = tuple(Problem(f"stale-{each.source}", Level.WARNING, each.message, is_gated=False) for each in stale)
-    return GateCase(audit, "stale entries", problems, location=location)
+    problems = tuple(
+        Problem(rule=f"stale-{each.source}", level=Level.WARNING, message=each.message, is_gated=False) for each in stale
+    )
+    return GateCase(group=audit, name="stale entries", problems=problems, location=location)

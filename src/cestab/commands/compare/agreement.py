@@ -18,7 +18,7 @@ from cestab.numerics.rounding import FloatArray, IntArray
 from cestab.truth.tiers import Truth
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AgreementTally:
     """What Agreement counts, of some cases."""
 
@@ -30,11 +30,11 @@ class AgreementTally:
 
     def merge(self, other: "AgreementTally") -> "AgreementTally":
         return AgreementTally(
-            self.cases + other.cases,
-            self.equal + other.equal,
-            self.nearer_reference + other.nearer_reference,
-            self.nearer_other + other.nearer_other,
-            other.distance if other.distance.is_worse_than(self.distance) else self.distance,
+            cases=self.cases + other.cases,
+            equal=self.equal + other.equal,
+            nearer_reference=self.nearer_reference + other.nearer_reference,
+            nearer_other=self.nearer_other + other.nearer_other,
+            distance=other.distance if other.distance.is_worse_than(self.distance) else self.distance,
         )
 
     def place(self, conditions: Conditions) -> Agreement:
@@ -42,10 +42,16 @@ class AgreementTally:
         distance = None
         if self.distance.ulps >= 0:
             distance = replace(place_float(self.distance.position, conditions.fmt), ulps=self.distance.ulps)
-        return Agreement(self.cases, self.equal, self.nearer_reference, self.nearer_other, distance)
+        return Agreement(
+            cases=self.cases,
+            equal=self.equal,
+            nearer_reference=self.nearer_reference,
+            nearer_other=self.nearer_other,
+            distance=distance,
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pair:
     """Loss and gradient of one formulation beside those of the reference."""
 
@@ -53,7 +59,7 @@ class Pair:
     gradient: AgreementTally = AgreementTally()
 
     def merge(self, other: "Pair") -> "Pair":
-        return Pair(self.loss.merge(other.loss), self.gradient.merge(other.gradient))
+        return Pair(loss=self.loss.merge(other.loss), gradient=self.gradient.merge(other.gradient))
 
 
 def compare_block(block: Block, reference: str) -> tuple[dict[str, Outcome], dict[str, Pair]]:
@@ -89,9 +95,11 @@ def _compare(positions: IntArray, reference: Results, other: Results, truth: Tru
     with np.errstate(all="ignore"):
         loss = _tally(positions, *losses, truth.loss[np.newaxis], loss_low, loss_bound, conditions)
         if reference[1] is None or other[1] is None:
-            return Pair(loss)
+            return Pair(loss=loss)
         gradients = reference[1], other[1]
-        return Pair(loss, _tally(positions, *gradients, truth.gradient, truth.gradient_low, gradient_bound, conditions))
+        return Pair(
+            loss=loss, gradient=_tally(positions, *gradients, truth.gradient, truth.gradient_low, gradient_bound, conditions)
+        )
 
 
 def _tally(
@@ -108,11 +116,11 @@ def _tally(
     slack = 2 * bound
     distance = np.abs(reference.astype(np.float64) - other.astype(np.float64))
     return AgreementTally(
-        positions.size,
-        int(np.count_nonzero(np.logical_and.reduce(_is_equal(reference, other), axis=0))),
-        int(np.count_nonzero(errors[0] + slack < errors[1])),
-        int(np.count_nonzero(errors[1] + slack < errors[0])),
-        largest_error(positions, measure_ulps(distance, true, conditions.fmt)),
+        cases=positions.size,
+        equal=int(np.count_nonzero(np.logical_and.reduce(_is_equal(reference, other), axis=0))),
+        nearer_reference=int(np.count_nonzero(errors[0] + slack < errors[1])),
+        nearer_other=int(np.count_nonzero(errors[1] + slack < errors[0])),
+        distance=largest_error(positions, measure_ulps(distance, true, conditions.fmt)),
     )
 
 

@@ -18,7 +18,7 @@ class Relation(StrEnum):
     MATCHES = "matches"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Agreement:
     """How two formulations' losses (or gradients) agree over the cases of a setting that both were given.
 
@@ -33,7 +33,7 @@ class Agreement:
     distance: Place | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BoundaryPair:
     """Where a hard finding begins (its smallest |t|) in each of the two; None where it does not occur."""
 
@@ -42,7 +42,7 @@ class BoundaryPair:
     other: Place | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SettingComparison:
     """One setting's two results; `worse` and `better` say in words what the other one does worse and better."""
 
@@ -62,7 +62,7 @@ class SettingComparison:
         return self.reference.verdict.is_judged and self.other.verdict.is_judged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DtypeComparison:
     """One other formulation in one dtype: the relation, None where nothing could be compared, and a sentence that says why."""
 
@@ -72,7 +72,7 @@ class DtypeComparison:
     sentence: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """The report of compare; the request's first formulation is the reference."""
 

@@ -18,7 +18,7 @@ from cestab.vocabulary.requests import SweepRequest
 from cestab.vocabulary.settings import Finding, SettingResult
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ComparedGroup:
     """A group's results, and how each other formulation agrees with the reference; None where nothing was computed."""
 
@@ -52,13 +52,21 @@ def run_comparison(
     dtypes = tuple(
         describe_trade([s for s in settings if (s.other.setting.formulation, s.other.setting.dtype) == pair]) for pair in pairs
     )
-    return Comparison(version(), describe_environment(targets), request, fails_on_worse, settings, dtypes, is_interrupted)
+    return Comparison(
+        version=version(),
+        environment=describe_environment(targets),
+        request=request,
+        fails_on_worse=fails_on_worse,
+        settings=settings,
+        dtypes=dtypes,
+        is_interrupted=is_interrupted,
+    )
 
 
 def compare_group(plan: Plan) -> ComparedGroup:
     """Evaluate one group of settings that share their cases."""
     if plan.unsupported is not None:
-        return ComparedGroup(plan, refuse_group(plan), None)
+        return ComparedGroup(plan=plan, group=refuse_group(plan), pairs=None)
     pairs: dict[str, Pair] = {}
 
     def compare(block: Block) -> Mapping[str, Outcome]:
@@ -70,7 +78,7 @@ def compare_group(plan: Plan) -> ComparedGroup:
     if len(group.results) < 2 or plan.formulations[0] not in group.results:  # Ctrl-C left nothing to compare
         raise KeyboardInterrupt
     judged = {name: pair for name, pair in pairs.items() if name in group.results and group.results[name].verdict.is_judged}
-    return ComparedGroup(plan, group, judged)
+    return ComparedGroup(plan=plan, group=group, pairs=judged)
 
 
 def _compare_setting(group: ComparedGroup, request: SweepRequest, name: str) -> SettingComparison:
@@ -80,15 +88,15 @@ def _compare_setting(group: ComparedGroup, request: SweepRequest, name: str) -> 
     are_compared = all(result.verdict.is_judged for result in judged)
     findings = [result.findings if are_compared else () for result in judged]
     return SettingComparison(
-        reference,
-        other,
-        _place(pair.loss, group.plan),
-        _place(pair.gradient, group.plan),
-        _without(findings[0], findings[1]),
-        _without(findings[1], findings[0]),
-        _boundaries(*judged) if are_compared else (),
-        tuple(find_harms(*judged)),
-        tuple(find_harms(*reversed(judged))),
+        reference=reference,
+        other=other,
+        loss=_place(pair.loss, group.plan),
+        gradient=_place(pair.gradient, group.plan),
+        only_reference=_without(findings[0], findings[1]),
+        only_other=_without(findings[1], findings[0]),
+        boundaries=_boundaries(*judged) if are_compared else (),
+        worse=tuple(find_harms(*judged)),
+        better=tuple(find_harms(*reversed(judged))),
     )
 
 
@@ -105,7 +113,7 @@ def _without(findings: Sequence[Finding], others: Sequence[Finding]) -> tuple[Fi
 def _boundaries(reference: SettingResult, other: SettingResult) -> tuple[BoundaryPair, ...]:
     first = [{finding.kind: finding.first for finding in result.findings} for result in (reference, other)]
     hard = [kind for kind in FindingKind if kind.is_hard and (kind in first[0] or kind in first[1])]
-    return tuple(BoundaryPair(kind, first[0].get(kind), first[1].get(kind)) for kind in hard)
+    return tuple(BoundaryPair(kind=kind, reference=first[0].get(kind), other=first[1].get(kind)) for kind in hard)
 
 
 def make_pair(reference: str, others: Sequence[str]) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
     unjudged = _tell_unjudged(settings)
     if not compared:
         sentence = f"{other.dtype}: {other.formulation} could not be compared with {reference.formulation}: {unjudged}"
-        return DtypeComparison(other.dtype, other.formulation, None, sentence)
+        return DtypeComparison(dtype=other.dtype, other=other.formulation, relation=None, sentence=sentence)
     worse, better = sum(bool(s.worse) for s in settings), sum(bool(s.better) for s in settings)
     relation = {
         (True, True): Relation.TRADES,
@@ -76,7 +76,7 @@ def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
     if unjudged:
         why += f"; {show_count(len(settings) - len(compared), 'setting')} could not be compared: {unjudged}"
     sentence = f"{other.dtype}: {other.formulation} {relation} {reference.formulation}, {why}"
-    return DtypeComparison(other.dtype, other.formulation, relation, sentence)
+    return DtypeComparison(dtype=other.dtype, other=other.formulation, relation=relation, sentence=sentence)
 
 
 def _tell_unjudged(settings: Sequence[SettingComparison]) -> str:

@@ -26,7 +26,7 @@ class ChangeRule(Enum):
         self.summary = summary
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """One change of a setting.
 
@@ -43,7 +43,7 @@ class Change:
     reproduce: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SettingDifference:
     """All changes of a setting; `unjudged` says why NEW has no verdict on it."""
 
@@ -52,7 +52,7 @@ class SettingDifference:
     unjudged: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EnvironmentChange:
     """One thing that the numbers may depend on and that is another in NEW."""
 
@@ -61,7 +61,7 @@ class EnvironmentChange:
     new: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Difference:
     """What differs between the reports called `old` and `new`, both of schema `schema`; settings in the order of NEW."""
 

@@ -50,10 +50,11 @@ def _compare_runs(
         ends = _find_edges(piece, starts, stops)
         near, far = (None if ordinal is None else float(place_float(ordinal, fmt).decimal) for ordinal in ends)
         yield Change(
-            ChangeRule.MOVED_BOUNDARY,
-            is_gain,
-            after.kind.label,
-            *((near, far) if is_gain else (far, near)),
+            rule=ChangeRule.MOVED_BOUNDARY,
+            is_worse=is_gain,
+            subject=after.kind.label,
+            old=near if is_gain else far,
+            new=far if is_gain else near,
             floats=piece[1] - piece[0] + 1,
             reproduce=after.first.reproduce,
         )
@@ -93,11 +94,11 @@ def _compare_ends(before: Finding, after: Finding) -> Iterator[Change]:
     for is_gain in (True, False):
         for floats, old, new in [end for end in ends if (end[0] > 0 if is_gain else end[0] < 0)][:1]:
             yield Change(
-                ChangeRule.MOVED_BOUNDARY,
-                is_gain,
-                after.kind.label,
-                float(old.decimal),
-                float(new.decimal),
-                abs(floats),
-                after.first.reproduce,
+                rule=ChangeRule.MOVED_BOUNDARY,
+                is_worse=is_gain,
+                subject=after.kind.label,
+                old=float(old.decimal),
+                new=float(new.decimal),
+                floats=abs(floats),
+                reproduce=after.first.reproduce,
             )

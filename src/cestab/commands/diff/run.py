@@ -28,7 +28,13 @@ def compare_reports(old: Report, new: Report, names: tuple[str, str] = ("OLD", "
     compared = [_compare_setting(before.get(setting), result, max_growth) for setting, result in after.items()]
     missing = [_miss_setting(result) for setting, result in before.items() if setting not in after]
     return Difference(
-        version(), _schema(new.request), *names, max_growth, tuple(_compare_environments(old, new)), (*compared, *missing)
+        version=version(),
+        schema=_schema(new.request),
+        old=names[0],
+        new=names[1],
+        max_growth=max_growth,
+        environment=tuple(_compare_environments(old, new)),
+        settings=(*compared, *missing),
     )
 
 
@@ -80,7 +86,7 @@ def _compare_environments(old: Report, new: Report) -> Iterator[EnvironmentChang
     before, after = (_name_versions(report) for report in (old, new))
     for name, value in before.items():
         if value != after.get(name, value):
-            yield EnvironmentChange(name, value, after[name])
+            yield EnvironmentChange(name=name, old=value, new=after[name])
 
 
 def _name_versions(report: Report) -> dict[str, str]:
@@ -91,25 +97,27 @@ def _name_versions(report: Report) -> dict[str, str]:
 
 
 def _miss_setting(old: SettingResult) -> SettingDifference:
-    change = Change(ChangeRule.MISSING_SETTING, old.verdict.is_judged, old=old.verdict.value)
-    return SettingDifference(old.setting, (change,))
+    change = Change(rule=ChangeRule.MISSING_SETTING, is_worse=old.verdict.is_judged, old=old.verdict.value)
+    return SettingDifference(setting=old.setting, changes=(change,))
 
 
 def _compare_setting(old: SettingResult | None, new: SettingResult, max_growth: float) -> SettingDifference:
     unjudged = None if new.verdict.is_judged else ": ".join(filter(None, (new.verdict.value, new.reason)))
     if old is None:
         return SettingDifference(
-            new.setting, (Change(ChangeRule.ADDED_SETTING, is_worse=False, new=new.verdict.value),), unjudged
+            setting=new.setting,
+            changes=(Change(rule=ChangeRule.ADDED_SETTING, is_worse=False, new=new.verdict.value),),
+            unjudged=unjudged,
         )
     changes = (*_compare_verdicts(old, new), *_compare_findings(old, new, max_growth), *_compare_errors(old, new, max_growth))
-    return SettingDifference(new.setting, changes, unjudged)
+    return SettingDifference(setting=new.setting, changes=changes, unjudged=unjudged)
 
 
 def _compare_verdicts(old: SettingResult, new: SettingResult) -> Iterator[Change]:
     if old.verdict is not new.verdict:
         is_judged = old.verdict.is_judged
         is_worse = is_judged and (not new.verdict.is_judged or JUDGED.index(new.verdict) > JUDGED.index(old.verdict))
-        yield Change(ChangeRule.CHANGED_VERDICT, is_worse, old=old.verdict.value, new=new.verdict.value)
+        yield Change(rule=ChangeRule.CHANGED_VERDICT, is_worse=is_worse, old=old.verdict.value, new=new.verdict.value)
 
 
 def _compare_findings(old: SettingResult, new: SettingResult, max_growth: float) -> Iterator[Change]:
@@ -119,7 +127,13 @@ def _compare_findings(old: SettingResult, new: SettingResult, max_growth: float)
         if kind not in before:
             is_worse = kind.severity is not Severity.NOTE
             reproduce = finding.first.reproduce
-            yield Change(ChangeRule.NEW_FINDING, is_worse, kind.label, new=_number(finding.first), reproduce=reproduce)
+            yield Change(
+                rule=ChangeRule.NEW_FINDING,
+                is_worse=is_worse,
+                subject=kind.label,
+                new=_number(finding.first),
+                reproduce=reproduce,
+            )
             continue
         if kind.is_hard and new.setting.pattern is not None:
             yield from find_movements(old, new, before[kind], finding)
@@ -127,7 +141,7 @@ def _compare_findings(old: SettingResult, new: SettingResult, max_growth: float)
             yield from _compare_cases(before[kind], finding, max_growth)
     for kind, finding in before.items():
         if kind not in after:
-            yield Change(ChangeRule.FIXED_FINDING, is_worse=False, subject=kind.label, old=_number(finding.first))
+            yield Change(rule=ChangeRule.FIXED_FINDING, is_worse=False, subject=kind.label, old=_number(finding.first))
 
 
 def _number(place: Place) -> float:
@@ -139,7 +153,7 @@ def _compare_cases(old: Finding, new: Finding, max_growth: float) -> Iterator[Ch
     """Compare numbers of cases, which mean something where both reports tried the same cases."""
     if new.cases > max_growth * old.cases:
         yield Change(
-            ChangeRule.MORE_CASES,
+            rule=ChangeRule.MORE_CASES,
             is_worse=True,
             subject=new.kind.label,
             old=old.cases,
@@ -157,4 +171,4 @@ def _compare_errors(old: SettingResult, new: SettingResult, max_growth: float) -
         if before is None or after is None or before.ulps is None or after.ulps is None:
             continue  # no finite pair was seen: what is there instead is a finding
         if not after.ulps <= max(CORRECTLY_ROUNDED_ULPS, max_growth * before.ulps):
-            yield Change(ChangeRule.GROWN_ERROR, is_worse=True, subject=part, old=before.ulps, new=after.ulps)
+            yield Change(rule=ChangeRule.GROWN_ERROR, is_worse=True, subject=part, old=before.ulps, new=after.ulps)

@@ -41,21 +41,23 @@ def _markdown_row(setting: Setting, change: Change, schema: str) -> list[Cell]:
 def to_gate(difference: Difference) -> GateReport:
     """Return the difference as cases of a gate, one per setting; only changes for the worse are gated."""
     cases = tuple(_gate_case(each, difference.schema) for each in difference.settings)
-    return GateReport("diff", difference.version, headline(difference), cases, difference.exit_status())
+    return GateReport(
+        command="diff", version=difference.version, headline=headline(difference), cases=cases, status=difference.exit_status()
+    )
 
 
 def _gate_case(found: SettingDifference, schema: str) -> GateCase:
     problems = tuple(
         Problem(
-            change.rule.label,
-            Level.ERROR if change.is_worse else Level.NOTE,
-            describe_change(change, schema),
+            rule=change.rule.label,
+            level=Level.ERROR if change.is_worse else Level.NOTE,
+            message=describe_change(change, schema),
             is_gated=change.is_worse,
             reproduce=change.reproduce,
         )
         for change in found.changes
     )
-    return GateCase(found.setting.formulation, found.setting.describe(), problems, skipped=found.unjudged)
+    return GateCase(group=found.setting.formulation, name=found.setting.describe(), problems=problems, skipped=found.unjudged)
 
 
 def headline(difference: Difference) -> str:

@@ -22,7 +22,7 @@ class Cause(StrEnum):
     ROUNDING = "rounding"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Number:
     """A number of a format: the shortest decimal that reads back, and hexadecimal."""
 
@@ -31,7 +31,7 @@ class Number:
     hexadecimal: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One entry of an operation's result (`index` its class, None where there is one number per case).
 
@@ -48,7 +48,7 @@ class Entry:
     words: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Operation:
     """One operation: `name = expression`, in the forward or the backward pass; the entries that are shown."""
 
@@ -58,7 +58,7 @@ class Operation:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RootCause:
     """Why a finding arose: the operation, what it did, and a sentence.
 
@@ -72,7 +72,7 @@ class RootCause:
     is_sole: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """One formulation's loss and gradient of the case (the classes that are shown), and its findings."""
 
@@ -84,7 +84,7 @@ class Outcome:
     findings: tuple[FindingKind, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """One case explained.
 

@@ -55,7 +55,7 @@ def _take_given(conditions: Conditions, case: GivenCase) -> SingleCase:
     if isinstance(target, DenseTarget) and (weights := _parse_numbers(case.target)) is not None:
         roundings += _tell_roundings("weights", weights, target.weights, conditions)
     shown = ", ".join(_spell(float(z), conditions) for z in logits[:, 0])
-    cases = Cases(np.zeros(1, dtype=np.int64), logits, target)
+    cases = Cases(positions=np.zeros(1, dtype=np.int64), logits=logits, target=target)
     return SingleCase(replace(conditions, classes=classes), cases, f"logits {shown}, target {case.target}", tuple(roundings))
 
 
@@ -82,12 +82,12 @@ def _parse_target(text: str, logits: FloatArray, conditions: Conditions) -> Targ
     elif len(numbers) == 1:
         if not text.strip().isdigit() or int(text) >= classes:
             raise UsageError(f"target '{text}' is not a class from 0 to {classes - 1}")
-        return IndexTarget(np.array([int(text)]))
+        return IndexTarget(index=np.array([int(text)]))
     elif len(numbers) != classes or not all(0 <= weight < math.inf for weight in numbers):
         raise UsageError(f"target '{text}' is not {classes} weights from 0 on, one for each logit")
     elif abs(math.fsum(numbers) - 1) > max(LEAST_SLACK, classes * conditions.fmt.unit_roundoff):
         raise UsageError(f"the weights of target '{text}' add up to {math.fsum(numbers):.7g}, not to 1")
-    return DenseTarget(round_to_format(np.array(numbers).reshape(-1, 1), conditions.fmt))
+    return DenseTarget(weights=round_to_format(np.array(numbers).reshape(-1, 1), conditions.fmt))
 
 
 def _parse_numbers(text: str) -> list[float] | None:
@@ -126,7 +126,11 @@ def _read_row(conditions: Conditions, case: RecordedCase) -> SingleCase:
     rounded, has_truth = round_logits(logits, conditions.fmt)
     if not has_truth[0]:
         raise UsageError(f"row {case.row} has no true loss: some logit is NaN or beyond {conditions.fmt.name}, or all are -inf")
-    cases = Cases(np.array([case.row]), rounded, make_recorded_target(conditions.objective, conditions.fmt, labels))
+    cases = Cases(
+        positions=np.array([case.row]),
+        logits=rounded,
+        target=make_recorded_target(conditions.objective, conditions.fmt, labels),
+    )
     return SingleCase(replace(conditions, classes=len(logits)), cases, f"row {case.row} of {case.file}")
 
 

@@ -17,7 +17,7 @@ _ONE_ROUNDING_ULPS = 1.0  # half an ulp, or a whole one just below a power of tw
 _HARMLESS_ULPS = 1.0  # a cancellation that leaves no larger error revealed none
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """One entry of an operation's result.
 

@@ -17,8 +17,8 @@ COMPUTED, UNKNOWN = "computed", "?"
 def spell_number(value: float, fmt: Format) -> Number:
     """Return a number of the format in the forms in which it is printed."""
     if not math.isfinite(value):
-        return Number(value, repr(value), repr(value))
-    return Number(value, shortest_decimal(value, fmt), hexadecimal(value))
+        return Number(value=value, decimal=repr(value), hexadecimal=repr(value))
+    return Number(value=value, decimal=shortest_decimal(value, fmt), hexadecimal=hexadecimal(value))
 
 
 def spell_exact(x: Exact, computed: float = math.nan, name: str = COMPUTED) -> str:

@@ -32,7 +32,7 @@ _MOST_BITS = 2**17  # over all classes, of what 1 − p needs beyond the format'
 MakeArithmetic = Callable[[Format], Arithmetic]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """Findings of a single case in the order loss, gradient, with their errors in ulps (NaN where there is none)."""
 
@@ -75,17 +75,17 @@ def judge_case(conditions: Conditions, cases: Cases, results: Results, truth: Tr
     settle(conditions, cases, results, judgement, judge_block)
     codes = int(judgement.loss_codes[0]), int(judgement.gradient_codes[0])
     kinds = KINDS[codes[0] - 1] if codes[0] else None, KINDS[codes[1] - 1] if codes[1] else None
-    return Judged(kinds, float(judgement.loss_ulps[0]), float(judgement.gradient_ulps[0]))
+    return Judged(kinds=kinds, loss_ulps=float(judgement.loss_ulps[0]), gradient_ulps=float(judgement.gradient_ulps[0]))
 
 
 def find_precision(conditions: Conditions, cases: Cases) -> int:
     """Return the bits in which the exact computation of a case tells 1 − exp(−|z|) from 1, for |z| up to 2^17/classes."""
     largest = float(np.max(np.abs(cases.logits), where=np.isfinite(cases.logits), initial=0))
     extra = min(2 * largest / math.log(2), _MOST_BITS / len(cases.logits))
-    return ExactArithmetic(conditions.compute).precision_bits + math.ceil(extra)
+    return ExactArithmetic(fmt=conditions.compute).precision_bits + math.ceil(extra)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """A tape with the loss and the gradient that it ends in."""
 
@@ -94,7 +94,7 @@ class Run:
     gradient: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Replay:
     """One case of one formulation; `cases` holds it alone."""
 
@@ -149,7 +149,7 @@ class Replay:
     def _run(self, make: MakeArithmetic, replaced: Mapping[int, FloatArray]) -> Run:
         conditions, fmt = self.conditions, self.conditions.fmt
         with np.errstate(all="ignore"):
-            tape = TracingTape(make(conditions.compute), replaced=replaced)
+            tape = TracingTape(arithmetic=make(conditions.compute), replaced=replaced)
             loss, gradient = self.formulation.run(tape, *widen(conditions, self.cases), conditions.upstream)
             if conditions.options.batch > 1:
                 reduced = reduce_rows(conditions.options, loss.value, tape.arithmetic)
@@ -158,7 +158,7 @@ class Replay:
                 back = make(fmt)
                 loss = tape.record(CONVERT + fmt.name, back.round(loss.value), (loss,))
                 gradient = tape.record(CONVERT + fmt.name, back.round(gradient.value), (gradient,))
-        return Run(tape, loss, gradient)
+        return Run(tape=tape, loss=loss, gradient=gradient)
 
     @cached_property
     def truth(self) -> Truth:

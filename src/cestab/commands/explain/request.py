@@ -45,7 +45,17 @@ def make_explain_request(
         targets = list(expand_target(case.target, chosen))
         if len(targets) != 1:
             raise UsageError(f"target '{case.target}' is {len(targets)} targets; one case has one")
-    return ExplainRequest(chosen, formulation, arithmetics, case, against, *make_batch(batch, reduction), guard)
+    rows, how = make_batch(batch, reduction)
+    return ExplainRequest(
+        objective=chosen,
+        formulation=formulation,
+        arithmetics=arithmetics,
+        case=case,
+        against=against,
+        batch=rows,
+        reduction=how,
+        guard=guard,
+    )
 
 
 def make_case(
@@ -78,11 +88,11 @@ def make_case(
     if at is not None:
         default_classes = 1 if is_binary else 2
         return GeneratedCase(
-            "margin" if pattern is None else values.read_name("pattern", pattern),
-            default_classes if classes is None else values.read_integer("classes", classes),
-            "wrong" if target is None else target,
-            values.read_number("at", at),
-            values.read_seed(0 if seed is None else seed),
+            pattern="margin" if pattern is None else values.read_name("pattern", pattern),
+            classes=default_classes if classes is None else values.read_integer("classes", classes),
+            target="wrong" if target is None else target,
+            at=values.read_number("at", at),
+            seed=values.read_seed(0 if seed is None else seed),
         )
     return _make_recorded(values.read_path("file", file), row, labels, class_axis, ignore_index)
 
@@ -95,7 +105,7 @@ def _make_given(logits: Sequence[float], target: str | None) -> GivenCase:
         raise UsageError(
             "--logits Z,… needs a --target: a class, weights with commas, or a label, e.g. --logits 100,0 --target 1"
         )
-    return GivenCase(numbers, target)
+    return GivenCase(logits=numbers, target=target)
 
 
 def _make_recorded(
@@ -104,11 +114,11 @@ def _make_recorded(
     if row is None:
         raise UsageError("--from FILE needs --row N, the number of the row from 0 on")
     return RecordedCase(
-        file,
-        values.read_integer("row", row),
-        None if labels is None else values.read_path("labels", labels),
-        values.read_class_axis(1 if class_axis is None else class_axis),
-        DEFAULT_IGNORE_INDEX if ignore_index is None else values.read_integer("ignore_index", ignore_index),
+        file=file,
+        row=values.read_integer("row", row),
+        labels=None if labels is None else values.read_path("labels", labels),
+        class_axis=values.read_class_axis(1 if class_axis is None else class_axis),
+        ignore_index=DEFAULT_IGNORE_INDEX if ignore_index is None else values.read_integer("ignore_index", ignore_index),
     )
 
 

@@ -131,7 +131,16 @@ def _blame_format(replay: Replay, steps: Steps, index: int) -> Root:
     formula = " = ".join(steps.formula(index))
     effect = f"the true gradient itself rounds to 0 in {replay.conditions.fmt.name}"
     sentence = f"{formula} {_tell_value(steps, (index, place))}: underflow to 0; {effect}, a loss scale would keep it"
-    return Root(place, RootCause(FindingKind.UNDERFLOWING_GRADIENT, formula, Cause.UNDERFLOW, sentence, is_sole=False))
+    return Root(
+        place,
+        RootCause(
+            finding=FindingKind.UNDERFLOWING_GRADIENT,
+            operation=formula,
+            cause=Cause.UNDERFLOW,
+            sentence=sentence,
+            is_sole=False,
+        ),
+    )
 
 
 def _tell(steps: Steps, finding: FindingKind, spot: Spot, *, is_sole: bool) -> Root:
@@ -148,7 +157,13 @@ def _tell(steps: Steps, finding: FindingKind, spot: Spot, *, is_sole: bool) -> R
     )
     return Root(
         spot[1],
-        RootCause(finding, formula, cause, f"{formula} {_tell_value(steps, spot)}: {words or cause}; {effect}", is_sole),
+        RootCause(
+            finding=finding,
+            operation=formula,
+            cause=cause,
+            sentence=f"{formula} {_tell_value(steps, spot)}: {words or cause}; {effect}",
+            is_sole=is_sole,
+        ),
     )
 
 

@@ -73,8 +73,8 @@ def _explain(formulation: AnyFormulation, request: ExplainRequest, single: Singl
     if isinstance(formulation, ExternalFormulation):
         root, steps, own = None, None, _compute_external(formulation, single, truth)
     else:
-        replay = Replay(conditions, formulation, cases)
-        steps, own, operations = Steps(replay), _take(replay), replay.steps()
+        replay = Replay(conditions=conditions, formulation=formulation, cases=cases)
+        steps, own, operations = Steps(replay=replay), _take(replay), replay.steps()
         root = find_root(replay, steps)
     shown = _choose_classes(own, truth, cases, None if root is None else root.place)
     other = _beside(own, request, single, truth)
@@ -82,24 +82,24 @@ def _explain(formulation: AnyFormulation, request: ExplainRequest, single: Singl
     target, fmt = cases.target, conditions.fmt
     weights = case_weights(target, 0, len(cases.logits))
     return Explanation(
-        version(),
-        environment,
-        request,
-        make_setting(conditions, own.name),
-        conditions.rtol,
-        conditions.atol,
-        single.source,
-        single.roundings,
-        tuple(shown),
-        tuple(spell_number(float(cases.logits[j, 0]), fmt) for j in shown),
-        int(target.index[0]) if isinstance(target, IndexTarget) else tuple(weights[j] for j in shown),
-        tuple(steps.operation(index, shown) for index in operations) if steps is not None else (),
-        _outcome(own, shown, fmt),
-        None if root is None else root.cause,
-        (*_tell_limits(own, fmt), *(OPAQUE if steps is None else ())),
-        true_loss,
-        tuple(true_gradient[j] for j in shown),
-        None if other is None else _outcome(other, shown, fmt),
+        version=version(),
+        environment=environment,
+        request=request,
+        setting=make_setting(conditions, own.name),
+        rtol=conditions.rtol,
+        atol=conditions.atol,
+        source=single.source,
+        roundings=single.roundings,
+        shown=tuple(shown),
+        logits=tuple(spell_number(float(cases.logits[j, 0]), fmt) for j in shown),
+        target=int(target.index[0]) if isinstance(target, IndexTarget) else tuple(weights[j] for j in shown),
+        operations=tuple(steps.operation(index, shown) for index in operations) if steps is not None else (),
+        outcome=_outcome(own, shown, fmt),
+        root_cause=None if root is None else root.cause,
+        limits=(*_tell_limits(own, fmt), *(OPAQUE if steps is None else ())),
+        true_loss=true_loss,
+        true_gradient=tuple(true_gradient[j] for j in shown),
+        against=None if other is None else _outcome(other, shown, fmt),
     )
 
 
@@ -150,13 +150,17 @@ def _beside(own: Computed, request: ExplainRequest, single: SingleCase, truth: T
         against = find_any_formulation(request.against)
         if isinstance(against, ExternalFormulation):
             return _compute_external(against, single, truth)
-        return _take(Replay(single.conditions, against, single.cases))
+        return _take(Replay(conditions=single.conditions, formulation=against, cases=single.cases))
     if not own.judged.findings:
         return None
     name = own.name.partition(":")[0]
     family = (find_formulation(known) for known in reversed(families()[single.conditions.objective]) if known != name)
     others = (formulation.with_options(options) for formulation in family)  # the better ones come first
-    computed = (_take(Replay(single.conditions, other, single.cases)) for other in others if other is not None)
+    computed = (
+        _take(Replay(conditions=single.conditions, formulation=other, cases=single.cases))
+        for other in others
+        if other is not None
+    )
     return min(computed, key=lambda other: other.judged.rank(), default=None)
 
 
@@ -164,12 +168,12 @@ def _outcome(computed: Computed, shown: list[int], fmt: Format) -> Outcome:
     judged, gradient = computed.judged, computed.gradient
     loss_ulps, gradient_ulps = (None if math.isnan(error) else error for error in (judged.loss_ulps, judged.gradient_ulps))
     return Outcome(
-        computed.name,
-        spell_number(float(computed.loss[0]), fmt),
-        loss_ulps,
-        () if gradient is None else tuple(spell_number(float(gradient[j, 0]), fmt) for j in shown),
-        gradient_ulps,
-        judged.findings,
+        formulation=computed.name,
+        loss=spell_number(float(computed.loss[0]), fmt),
+        loss_ulps=loss_ulps,
+        gradient=() if gradient is None else tuple(spell_number(float(gradient[j, 0]), fmt) for j in shown),
+        gradient_ulps=gradient_ulps,
+        findings=judged.findings,
     )
 
 

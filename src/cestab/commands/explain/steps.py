@@ -19,7 +19,7 @@ from cestab.numerics.target import IndexTarget
 Place = int | None  # a class, or None where a result is one number
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Steps:
     """The operations of a replayed case under their names: z, y, v1, v2, … forward and g1, g2, … backward."""
 
@@ -60,7 +60,8 @@ class Steps:
         places = self.places(index)
         classes = places if places == (None,) else [place for place in shown if place < len(places)]
         entries = tuple(self._show(index, place) for place in classes)
-        return Operation(*self.formula(index), is_backward=index not in self._forward, entries=entries)
+        name, expression = self.formula(index)
+        return Operation(name=name, expression=expression, is_backward=index not in self._forward, entries=entries)
 
     def places(self, index: int) -> Sequence[Place]:
         """Return the classes of a step's result; None alone where it is one number."""
@@ -81,7 +82,16 @@ class Steps:
         exact, local = _at(replay.exact.tape.steps[index].value, place), _at(replay.local.tape.own[index], place)
         error = measure_ulps(computed, exact, fmt)
         is_right = local.ball is None and all(_is_equal(*pair) for pair in self._pairs(index, place))
-        return Step(step.operation, list(self._operands(step, place)), is_right, computed, local, exact, error, fmt)
+        return Step(
+            operation=step.operation,
+            operands=list(self._operands(step, place)),
+            has_right_operands=is_right,
+            computed=computed,
+            local=local,
+            exact=exact,
+            error_ulps=error,
+            fmt=fmt,
+        )
 
     def origins(self, index: int) -> list[Place]:
         """Return the entries whose error the step made itself, at least as much as it carried on."""
@@ -161,7 +171,10 @@ class Steps:
         step = self.entry(index, place)
         ulps = None if math.isnan(step.error_ulps) else step.error_ulps
         number = spell_number(step.computed, step.fmt)
-        return Entry(place, number, spell_exact(step.exact, step.computed), ulps, *find_incident(step))
+        cause, words = find_incident(step)
+        return Entry(
+            index=place, computed=number, exact=spell_exact(step.exact, step.computed), ulps=ulps, cause=cause, words=words
+        )
 
 
 def _at(values: npt.NDArray[Any], place: Place) -> Any:

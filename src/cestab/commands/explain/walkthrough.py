@@ -39,7 +39,7 @@ NEXT = """What still goes wrong on logits (cancellation in lse − z, p − 1 ro
 formulation avoids it: `cestab sweep`. Any single case: `cestab explain -f softmax-log --logits 104,0 --target 1`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WalkthroughRow:
     """At a margin t, in float32: the probability p of the true class, −1/p, and ∂loss/∂z of the true class, five ways."""
 
@@ -58,25 +58,30 @@ def compute_walkthrough() -> tuple[WalkthroughRow, ...]:
     objective = Objective.SOFTMAX_CROSS_ENTROPY
     conditions = replace(next(plan_arithmetics(make_arithmetics(["float32"]), objective)), classes=2)
     logits = np.array([MARGINS, np.zeros(len(MARGINS))], dtype=np.float32)
-    target = IndexTarget(np.full(len(MARGINS), TRUE_CLASS))
-    cases = Cases(np.arange(len(MARGINS)), logits, target)
+    target = IndexTarget(index=np.full(len(MARGINS), TRUE_CLASS))
+    cases = Cases(positions=np.arange(len(MARGINS)), logits=logits, target=target)
 
     def gradient(formulation: Formulation) -> list[float]:
         return [float(entry) for entry in compute_own(conditions, formulation, cases)[1][TRUE_CLASS]]
 
-    probability = compute_own(conditions, Formulation("softmax", objective, _probability, "", {}), cases)[0]
+    probability = compute_own(
+        conditions, Formulation(name="softmax", objective=objective, recipe=_probability, source="", causes={}), cases
+    )[0]
     with np.errstate(divide="ignore", over="ignore"):
         slope = -1 / probability
-    columns = (
-        [float(p) for p in probability],
-        [float(s) for s in slope],
-        gradient(find_formulation("softmax-log")),
-        gradient(find_formulation("clipped")),
-        gradient(find_formulation("log-softmax")),
-        gradient(Formulation("squared-error", objective, _squared_error, "", {})),
-        [float(g) for g in find_truth(conditions, cases, precise=False).gradient[TRUE_CLASS]],
-    )
-    return tuple(WalkthroughRow(*row) for row in zip(MARGINS, *columns, strict=True))
+    columns = {
+        "margin": MARGINS,
+        "probability": [float(p) for p in probability],
+        "slope": [float(s) for s in slope],
+        "chain_rule": gradient(find_formulation("softmax-log")),
+        "clipped": gradient(find_formulation("clipped")),
+        "fused": gradient(find_formulation("log-softmax")),
+        "squared_error": gradient(
+            Formulation(name="squared-error", objective=objective, recipe=_squared_error, source="", causes={})
+        ),
+        "truth": [float(g) for g in find_truth(conditions, cases, precise=False).gradient[TRUE_CLASS]],
+    }
+    return tuple(WalkthroughRow(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
 
 
 def _probability(z: Array, _target: Target) -> Array:

@@ -64,15 +64,17 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
     unjudged, fails, warns, _ = ranked[best]
     if unjudged:
         beginning = "no audited formulation was judged wholly; " if len(ranked) > 1 else ""
-        return Recommendation(dtype, None, f"{beginning}{_tell_unjudged(best, unjudged, own)}{_count_like(best, results)}")
+        return Recommendation(
+            dtype=dtype, formulation=None, why=f"{beginning}{_tell_unjudged(best, unjudged, own)}{_count_like(best, results)}"
+        )
     if fails:
         others = [rank for name, rank in ranked.items() if name != best]
-        return Recommendation(dtype, None, _tell_failure(best, _extent(Severity.FAIL, own), others))
+        return Recommendation(dtype=dtype, formulation=None, why=_tell_failure(best, _extent(Severity.FAIL, own), others))
     if warns:
         kinds = sorted({f.kind.label for r in own for f in r.findings if f.kind.severity is Severity.WARN})
         why = f"nothing worse than {show_list(kinds)}, in {_extent(Severity.WARN, own)}"
-        return Recommendation(dtype, best, why)
-    return Recommendation(dtype, best, f"passes in {_share(len(own), own)}{_largest(own)}")
+        return Recommendation(dtype=dtype, formulation=best, why=why)
+    return Recommendation(dtype=dtype, formulation=best, why=f"passes in {_share(len(own), own)}{_largest(own)}")
 
 
 def _tell_unjudged(name: str, unjudged: int, results: Sequence[SettingResult]) -> str:

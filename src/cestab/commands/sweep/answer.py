@@ -8,7 +8,7 @@ from cestab.vocabulary.requests import AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, SettingResult
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recommendation:
     """Which audited formulation to use in a dtype; None when none of them should be used."""
 
@@ -17,7 +17,7 @@ class Recommendation:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """What sweep (request: SweepRequest) and audit (request: AuditRequest) return and print.
 

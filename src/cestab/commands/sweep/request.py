@@ -33,19 +33,21 @@ def make_sweep_request(
     is_binary = chosen.is_binary
     default_patterns = ("margin",) if is_binary else ("margin", "offset")
     texts = values.select("target", values.read_names("targets", targets), ("correct", "wrong"))
+    rows, how = make_batch(batch, reduction)
     return SweepRequest(
-        chosen,
-        values.select("formulation", names, families()[chosen]),
-        arithmetics,
-        parse_range(values.read_name("logits", logits)),
-        tuple(
+        objective=chosen,
+        formulations=values.select("formulation", names, families()[chosen]),
+        arithmetics=arithmetics,
+        logits=parse_range(values.read_name("logits", logits)),
+        patterns=tuple(
             find_pattern(name).name
             for name in values.select("pattern", values.read_names("patterns", patterns), default_patterns)
         ),
-        values.select("classes", values.read_integers("classes", classes), (1,) if is_binary else (2, 1000)),
-        tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
-        values.read_seed(seed),
-        find_gates(fail_on),
-        *make_batch(batch, reduction),
-        guard,
+        classes=values.select("classes", values.read_integers("classes", classes), (1,) if is_binary else (2, 1000)),
+        targets=tuple(dict.fromkeys(target for text in texts for target in expand_target(text, chosen))),
+        seed=values.read_seed(seed),
+        fail_on=find_gates(fail_on),
+        batch=rows,
+        reduction=how,
+        guard=guard,
     )

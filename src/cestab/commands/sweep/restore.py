@@ -50,15 +50,18 @@ def restore_report(data: Json) -> Report:
     _refuse_repetition("settings", [result.setting for result in settings])
     restore_request: Callable[[Json], SweepRequest | AuditRequest] = _restore_sweep if is_sweep else _restore_audit
     return Report(
-        data["version"],
-        _restore_environment(data["environment"]),
-        _in("request", restore_request, request),
-        settings,
-        tuple(Recommendation(item["dtype"], item["formulation"], item["why"]) for item in data["recommendation"]),
-        tuple((item["formulation"], item["sentence"]) for item in data["causes"]),
-        summary["escalated"],
-        0 if is_sweep else summary["rows"],
-        0 if is_sweep else summary["ignored"],
+        version=data["version"],
+        environment=_restore_environment(data["environment"]),
+        request=_in("request", restore_request, request),
+        settings=settings,
+        recommendations=tuple(
+            Recommendation(dtype=item["dtype"], formulation=item["formulation"], why=item["why"])
+            for item in data["recommendation"]
+        ),
+        causes=tuple((item["formulation"], item["sentence"]) for item in data["causes"]),
+        escalated=summary["escalated"],
+        rows=0 if is_sweep else summary["rows"],
+        ignored_rows=0 if is_sweep else summary["ignored"],
     )
 
 
@@ -69,19 +72,19 @@ def _restore_environment(shown: Json) -> Environment:
 
 def _restore_facts(shown: Json) -> TargetFacts:
     return TargetFacts(
-        shown["formulation"],
-        shown["adapter"],
-        tuple(shown["versions"].items()),
-        shown["device"],
-        shown["mode"],
-        GradientSource(shown["gradient"]),
-        shown["threads"],
-        shown["flushes_subnormals"],
+        formulation=shown["formulation"],
+        adapter=shown["adapter"],
+        versions=tuple(shown["versions"].items()),
+        device=shown["device"],
+        mode=shown["mode"],
+        gradient=GradientSource(shown["gradient"]),
+        threads=shown["threads"],
+        flushes_subnormals=shown["flushes_subnormals"],
     )
 
 
 def _restore_guard(request: Json) -> Guard:
-    return Guard(request.get("timeout", DEFAULT_TIMEOUT_SECONDS), request.get("max_memory"))
+    return Guard(timeout_seconds=request.get("timeout", DEFAULT_TIMEOUT_SECONDS), max_memory_bytes=request.get("max_memory"))
 
 
 def _in(where: str, restore: Callable[[Json], Value], item: Json) -> Value:
@@ -107,14 +110,14 @@ def _refuse_repetition(what: str, keys: Sequence[object]) -> None:
 
 def _restore_arithmetics(request: Json) -> Arithmetics:
     return Arithmetics(
-        tuple(request["dtype"]),
-        request["compute"],
-        tuple(Summation(word) for word in request["summation"]),
-        tuple(float(scale) for scale in request["loss_scale"]),
-        request["rtol"],
-        request["atol"],
-        Fp8Overflow(request["fp8_overflow"]),
-        request["flush_subnormals"],
+        dtypes=tuple(request["dtype"]),
+        compute=request["compute"],
+        summations=tuple(Summation(word) for word in request["summation"]),
+        loss_scales=tuple(float(scale) for scale in request["loss_scale"]),
+        rtol=request["rtol"],
+        atol=request["atol"],
+        fp8_overflow=Fp8Overflow(request["fp8_overflow"]),
+        flush_subnormals=request["flush_subnormals"],
     )
 
 
@@ -124,34 +127,34 @@ def _restore_sweep(request: Json) -> SweepRequest:
     except ValueError:  # digits that are no number, or too many
         raise _MismatchError(f"logits: {request['logits'][:40]!r} is no range") from None
     return SweepRequest(
-        Objective(request["objective"]),
-        tuple(request["formulation"]),
-        _restore_arithmetics(request),
-        logits,
-        tuple(request["pattern"]),
-        tuple(request["classes"]),
-        tuple(request["target"]),
-        request["seed"],
-        tuple(request["fail_on"]),
-        request.get("batch", 1),
-        Reduction(request.get("reduction", Reduction.MEAN)),
-        _restore_guard(request),
+        objective=Objective(request["objective"]),
+        formulations=tuple(request["formulation"]),
+        arithmetics=_restore_arithmetics(request),
+        logits=logits,
+        patterns=tuple(request["pattern"]),
+        classes=tuple(request["classes"]),
+        targets=tuple(request["target"]),
+        seed=request["seed"],
+        fail_on=tuple(request["fail_on"]),
+        batch=request.get("batch", 1),
+        reduction=Reduction(request.get("reduction", Reduction.MEAN)),
+        guard=_restore_guard(request),
     )
 
 
 def _restore_audit(request: Json) -> AuditRequest:
     return AuditRequest(
-        Objective(request["objective"]),
-        tuple(request["formulation"]),
-        _restore_arithmetics(request),
-        request["file"],
-        request["labels"],
-        request["axis"],
-        request["ignore_index"],
-        tuple(request["fail_on"]),
-        request.get("sample"),  # reports before there was --sample have neither
-        request.get("seed", 0),
-        _restore_guard(request),
+        objective=Objective(request["objective"]),
+        formulations=tuple(request["formulation"]),
+        arithmetics=_restore_arithmetics(request),
+        file=request["file"],
+        labels=request["labels"],
+        class_axis=request["axis"],
+        ignore_index=request["ignore_index"],
+        fail_on=tuple(request["fail_on"]),
+        sample=request.get("sample"),  # reports before there was --sample have neither
+        seed=request.get("seed", 0),
+        guard=_restore_guard(request),
     )
 
 
@@ -159,26 +162,26 @@ def _restore_setting(item: Json, *, is_sweep: bool) -> SettingResult:
     dtype = find_format(item["dtype"])
     fmt = dtype if is_sweep else None
     setting = Setting(
-        item["formulation"],
-        Objective(item["objective"]),
-        dtype.name,
-        find_format(item["compute"]).name,
-        Summation(item["summation"]),
-        item["pattern"] if is_sweep else None,
-        item["classes"],
-        item["target"] if is_sweep else None,
-        float(item["loss_scale"]),
-        LossOptions.read(item),
+        formulation=item["formulation"],
+        objective=Objective(item["objective"]),
+        dtype=dtype.name,
+        compute=find_format(item["compute"]).name,
+        summation=Summation(item["summation"]),
+        pattern=item["pattern"] if is_sweep else None,
+        classes=item["classes"],
+        target=item["target"] if is_sweep else None,
+        loss_scale=float(item["loss_scale"]),
+        options=LossOptions.read(item),
     )
     result = SettingResult(
-        setting,
-        Verdict(item["verdict"]),
-        item["cases"],
-        item["undefined"],
-        item["ties"],
-        Coverage(item["coverage"]),
-        _each("findings", item["findings"], partial(_restore_finding, fmt=fmt)),
-        _in("max_error", partial(_restore_largest, fmt=fmt), item["max_error"]),
+        setting=setting,
+        verdict=Verdict(item["verdict"]),
+        cases=item["cases"],
+        undefined=item["undefined"],
+        ties=item["ties"],
+        coverage=Coverage(item["coverage"]),
+        findings=_each("findings", item["findings"], partial(_restore_finding, fmt=fmt)),
+        largest_error=_in("max_error", partial(_restore_largest, fmt=fmt), item["max_error"]),
         reason=item.get("reason"),
     )
     _refuse_repetition("findings", [finding.kind for finding in result.findings])
@@ -204,12 +207,12 @@ def _add_rows(result: SettingResult, item: Json) -> SettingResult:
 
 def _restore_finding(item: Json, fmt: Format | None) -> Finding:
     return Finding(
-        KINDS[item["kind"]],
-        item["cases"],
-        _restore_place(item["first"], fmt, reproduce=item["first"]["reproduce"]),
-        _restore_place(item["lowest"], fmt),
-        _restore_place(item["highest"], fmt),
-        _restore_place(item["worst"], fmt, ulps=item["worst"]["ulps"]),
+        kind=KINDS[item["kind"]],
+        cases=item["cases"],
+        first=_restore_place(item["first"], fmt, reproduce=item["first"]["reproduce"]),
+        lowest=_restore_place(item["lowest"], fmt),
+        highest=_restore_place(item["highest"], fmt),
+        worst=_restore_place(item["worst"], fmt, ulps=item["worst"]["ulps"]),
     )
 
 
@@ -218,16 +221,18 @@ def _restore_interval(item: Json, fmt: Format) -> Interval:
     if start.position > stop.position:
         raise _MismatchError("it ends before it begins")
     loss, gradient = (None if item[part] is None else KINDS[item[part]] for part in ("loss", "gradient"))
-    return Interval(start, stop, loss, gradient)
+    return Interval(start=start, stop=stop, loss=loss, gradient=gradient)
 
 
 def _restore_largest(item: Json, fmt: Format | None) -> LargestError:
-    return LargestError(_restore_error(item, "loss", "at", fmt), _restore_error(item, "gradient", "at", fmt))
+    return LargestError(loss=_restore_error(item, "loss", "at", fmt), gradient=_restore_error(item, "gradient", "at", fmt))
 
 
 def _restore_cost(item: Json) -> RoundingCost:
     loss, gradient = (_restore_error(item, part, "row", None) for part in ("loss", "gradient"))
-    return RoundingCost(loss, float(item["loss_change"]), gradient, float(item["gradient_change"]))
+    return RoundingCost(
+        loss=loss, loss_change=float(item["loss_change"]), gradient=gradient, gradient_change=float(item["gradient_change"])
+    )
 
 
 def _restore_error(item: Json, part: str, place: str, fmt: Format | None) -> Place | None:
@@ -250,11 +255,13 @@ def _restore_place(item: Json, fmt: Format | None, *, ulps: Any = None, reproduc
 def _place_at(at: float, exact: str | None, fmt: Format | None, ulps: float | None, reproduce: str | None = None) -> Place:
     """Return the place of a row (without a format), or of a float, whose decimal and hexadecimal must agree."""
     if fmt is None:
-        return Place(int(at), float(at), str(int(at)), None, ulps, reproduce)
+        return Place(position=int(at), value=float(at), decimal=str(int(at)), hexadecimal=None, ulps=ulps, reproduce=reproduce)
     position, value, hexadecimal_value = _find_float(float(at), fmt)
     if exact is not None and not _is_hexadecimal_of(exact, value):
         raise _MismatchError(f"t = {at!r} and hex = {exact} are not the same {fmt.name}")
-    return Place(position, value, repr(float(at)), hexadecimal_value, ulps, reproduce)
+    return Place(
+        position=position, value=value, decimal=repr(float(at)), hexadecimal=hexadecimal_value, ulps=ulps, reproduce=reproduce
+    )
 
 
 def _is_hexadecimal_of(text: str, value: float) -> bool:

@@ -29,7 +29,7 @@ class _Group(Protocol):
 Group = TypeVar("Group", bound=_Group)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupResult:
     """One group's settings, and how many of its cases were decided in ball arithmetic; after Ctrl-C those that are finished."""
 
@@ -45,13 +45,13 @@ def run_sweep(request: SweepRequest, *, progress: Callable[[int, int], Any] = ig
         groups, is_interrupted = collect_groups(map(run_group, plans), len(plans), progress)
     results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
     return Report(
-        version(),
-        describe_environment(targets),
-        request,
-        results,
-        recommend(results),
-        explain_failures(results),
-        sum(group.escalated for group in groups),
+        version=version(),
+        environment=describe_environment(targets),
+        request=request,
+        settings=results,
+        recommendations=recommend(results),
+        causes=explain_failures(results),
+        escalated=sum(group.escalated for group in groups),
         is_interrupted=is_interrupted,
     )
 
@@ -100,8 +100,11 @@ def evaluate_plan(plan: Plan, evaluate: Callable[[Block], Mapping[str, Outcome]]
 
 def refuse_group(plan: Plan) -> GroupResult:
     """Return the results of a group that its format does not support."""
-    failure = Failure(Verdict.UNSUPPORTED, plan.unsupported or "")
-    return GroupResult({name: assemble_failure(plan.conditions, name, failure, plan.coverage) for name in plan.formulations}, 0)
+    failure = Failure(verdict=Verdict.UNSUPPORTED, reason=plan.unsupported or "")
+    return GroupResult(
+        results={name: assemble_failure(plan.conditions, name, failure, plan.coverage) for name in plan.formulations},
+        escalated=0,
+    )
 
 
 def complete_group(plan: Plan, outcomes: Mapping[str, Outcome]) -> GroupResult:
@@ -124,11 +127,11 @@ def complete_group(plan: Plan, outcomes: Mapping[str, Outcome]) -> GroupResult:
         raise KeyboardInterrupt
     results = {name: result for name, (result, _) in finished.items()}
     escalated = sum(count for _, count in finished.values())
-    return GroupResult(results, escalated, is_interrupted=len(results) < len(plan.formulations))
+    return GroupResult(results=results, escalated=escalated, is_interrupted=len(results) < len(plan.formulations))
 
 
 def _complete(plan: Plan, name: str, summary: Summary) -> tuple[Summary, int]:
     """Return the summary with its map: exhaustive ones are complete, sampled ones need their boundaries."""
     if plan.coverage is Coverage.SAMPLED:
-        return find_boundaries(Search(plan.conditions, name, plan.sampled, summary))
+        return find_boundaries(Search(conditions=plan.conditions, formulation=name, tried=plan.sampled, summary=summary))
     return replace(summary, runs=join_runs(summary.runs)), 0

@@ -70,7 +70,8 @@ def _overview(report: Report) -> Table:
     for name in report.request.formulations:
         own = [result for result in report.settings if result.setting.formulation == name]
         table.add_row(
-            Name(shorten(name)), *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes)
+            Name(name=shorten(name)),
+            *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes),
         )
     costs = [rounding_cell(report, dtype) for dtype in dtypes]
     if any(costs):
@@ -108,6 +109,6 @@ def _detail(report: Report) -> Table:
         case = ", ".join([case, *setting.unusual()])
         kind = worst.kind.label if worst else ""
         verdict = Text(result.verdict, style=STYLES.get(result.verdict, "magenta"))
-        name, extent = Name(shorten(setting.formulation)), Text(_extent(worst, is_sweep=is_sweep))
-        table.add_row(name, Text(setting.dtype), Text(case), verdict, Name(kind), extent)
+        name, extent = Name(name=shorten(setting.formulation)), Text(_extent(worst, is_sweep=is_sweep))
+        table.add_row(name, Text(setting.dtype), Text(case), verdict, Name(name=kind), extent)
     return table

@@ -31,7 +31,7 @@ class TargetError(Exception):
     """A target that could not be evaluated: it raised, hung, died, or returned what is no loss."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Site:
     """Where a target runs: parameters of its name that are the adapter's business."""
 
@@ -68,10 +68,10 @@ class Engine(ABC):
     def read_site(cls, name: TargetName) -> Site:
         """Return where a target is to run; a UsageError for what the adapter does not have."""
         return Site(
-            choose(name, "device", cls.devices, cls.devices[0]),
-            choose(name, "mode", cls.modes, cls.modes[0]),
-            choose(name, "layout", cls.layouts, cls.layouts[0]),
-            choose(name, "backend", cls.backends, cls.backends[0]),
+            device=choose(name, "device", cls.devices, cls.devices[0]),
+            mode=choose(name, "mode", cls.modes, cls.modes[0]),
+            layout=choose(name, "layout", cls.layouts, cls.layouts[0]),
+            backend=choose(name, "backend", cls.backends, cls.backends[0]),
         )
 
     @abstractmethod

@@ -12,7 +12,7 @@ BYTES = 2**22  # a block's logits and dense target of 2^16 numbers each are 2^20
 ALIGNMENT = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Channel:
     """One end. One message at a time: its arrays are copied out of the memory before the answer's are put there."""
 

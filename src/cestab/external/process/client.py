@@ -29,7 +29,7 @@ KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOL
 SECONDS_BETWEEN_LOOKS = 0.02  # at the memory; in that time a process can touch about 100 MB more
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Worker:
     """One running process with the bounds that its calls have."""
 
@@ -177,7 +177,9 @@ def _start(name: TargetName, guard: Guard) -> _Worker:
     incoming = Connection(os.dup(process.stdout.fileno()), writable=False)
     process.stdin.close()
     process.stdout.close()
-    worker = _Worker(process, Channel(outgoing, incoming, map_memory(memory)), guard)
+    worker = _Worker(
+        process=process, channel=Channel(outgoing=outgoing, incoming=incoming, memory=map_memory(memory)), guard=guard
+    )
     worker.channel.send(Assignment(name, [*sys.path, str(Path.cwd())]))
     return worker
 

@@ -52,9 +52,9 @@ def load_target(name: TargetName) -> Target:
     refuse_hidden_options(name, found)
     recipe = as_recipe(name, found)
     if recipe is not None:
-        return RecipeTarget(name, recipe)
+        return RecipeTarget(name=name, formulation=recipe)
     refuse_unknown_keywords(name, found)
-    return LoadedTarget(name, found, engine)
+    return LoadedTarget(name=name, found=found, engine=engine)
 
 
 def find_engine(name: TargetName) -> type[Engine]:
@@ -147,7 +147,7 @@ def main() -> None:
     np.seterr(all="ignore")  # overflow is what is looked for; a module of the target's may set it otherwise
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other end's; it ends this process
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    serve(Channel(outgoing, incoming, map_memory(int(sys.argv[1]))))
+    serve(Channel(outgoing=outgoing, incoming=incoming, memory=map_memory(int(sys.argv[1]))))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class Parts(NamedTuple):
     amplitude: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExactCase:
     """One case in plain numbers: logits, weights of the target (a single 1.0 for an index target), upstream factor."""
 
@@ -42,7 +42,7 @@ class ExactCase:
     is_index: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ball:
     """Enclosures of the loss and of the gradient; a loss of None is exactly +inf (the target is masked)."""
 
@@ -50,7 +50,7 @@ class Ball:
     gradient: list[arb]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExactObjective:
     """An objective's exact value and gradient in arrays and in balls.
 

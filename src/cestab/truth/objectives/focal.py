@@ -72,7 +72,9 @@ def _enclose(case: ExactCase) -> Ball:
     if len(hot) == 1:
         gradient[hot[0]] = -slopes[hot[0]] * softmax.others(hot[0])
     finite = [loss for loss in losses.values() if loss is not None]
-    return Ball(total(finite) if len(finite) == len(losses) else None, gradient)
+    return Ball(loss=total(finite) if len(finite) == len(losses) else None, gradient=gradient)
 
 
-FOCAL_LOSS = ExactObjective(_evaluate, _enclose, ("gamma", "ignore_index"), bound=lambda options: options.gamma + 6.0)
+FOCAL_LOSS = ExactObjective(
+    evaluate=_evaluate, enclose=_enclose, option_names=("gamma", "ignore_index"), bound=lambda options: options.gamma + 6.0
+)

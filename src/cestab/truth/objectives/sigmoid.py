@@ -70,15 +70,17 @@ def _enclose_cross_entropy(case: ExactCase) -> Ball:
     rising, falling, log_tail = _enclose_sigmoid(case)
     up, down = (arb(0), x) if case.logits[0] >= 0 else (-x, arb(0))  # max(−x, 0), max(x, 0)
     loss = y * (up + log_tail) + (1 - y) * (down + log_tail)
-    return Ball(weight * loss, [weight * ((1 - y) * rising - y * falling)])
+    return Ball(loss=weight * loss, gradient=[weight * ((1 - y) * rising - y * falling)])
 
 
 def _enclose_squared_error(case: ExactCase) -> Ball:
     y = arb(case.weights[0])
     rising, falling, _ = _enclose_sigmoid(case)
     difference = (1 - y) * rising - y * falling
-    return Ball(difference * difference, [2 * difference * rising * falling])
+    return Ball(loss=difference * difference, gradient=[2 * difference * rising * falling])
 
 
-CROSS_ENTROPY = ExactObjective(_evaluate_cross_entropy, _enclose_cross_entropy, ("label_smoothing", "class_weights"))
-SQUARED_ERROR = ExactObjective(_evaluate_squared_error, _enclose_squared_error)
+CROSS_ENTROPY = ExactObjective(
+    evaluate=_evaluate_cross_entropy, enclose=_enclose_cross_entropy, option_names=("label_smoothing", "class_weights")
+)
+SQUARED_ERROR = ExactObjective(evaluate=_evaluate_squared_error, enclose=_enclose_squared_error)

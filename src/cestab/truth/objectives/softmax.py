@@ -119,9 +119,9 @@ def _enclose_cross_entropy(case: ExactCase) -> Ball:
     if len(hot) == 1:
         gradient[hot[0]] = -weights[hot[0]] * softmax.others(hot[0])
     if any(v != 0 and gap is None for v, gap in zip(weights, softmax.gaps, strict=True)):
-        return Ball(None, gradient)
+        return Ball(loss=None, gradient=gradient)
     gap = total(v * g for v, g in zip(weights, softmax.gaps, strict=True) if g is not None)
-    return Ball(gap + total_weight * softmax.rest.log1p(), gradient)
+    return Ball(loss=gap + total_weight * softmax.rest.log1p(), gradient=gradient)
 
 
 def _weigh(case: ExactCase) -> list[arb]:
@@ -143,7 +143,7 @@ def _enclose_z_loss(case: ExactCase) -> Ball:
     weight, lse = arb(case.options.z_weight), _enclose_lse(softmax)
     slope = 2 * weight * lse * softmax.share
     gradient = [own + slope * e for own, e in zip(ball.gradient, softmax.exponentials, strict=True)]
-    return Ball(None if ball.loss is None else ball.loss + weight * lse * lse, gradient)
+    return Ball(loss=None if ball.loss is None else ball.loss + weight * lse * lse, gradient=gradient)
 
 
 def _enclose_lse(softmax: SoftmaxBalls) -> arb:
@@ -151,6 +151,13 @@ def _enclose_lse(softmax: SoftmaxBalls) -> arb:
 
 
 CROSS_ENTROPY = ExactObjective(
-    _evaluate_cross_entropy, _enclose_cross_entropy, ("label_smoothing", "class_weights", "ignore_index")
+    evaluate=_evaluate_cross_entropy,
+    enclose=_enclose_cross_entropy,
+    option_names=("label_smoothing", "class_weights", "ignore_index"),
 )
-Z_LOSS = ExactObjective(_evaluate_z_loss, _enclose_z_loss, ("z_weight", "label_smoothing", "ignore_index"), bound=lambda _: 2.0)
+Z_LOSS = ExactObjective(
+    evaluate=_evaluate_z_loss,
+    enclose=_enclose_z_loss,
+    option_names=("z_weight", "label_smoothing", "ignore_index"),
+    bound=lambda _: 2.0,
+)

@@ -67,7 +67,7 @@ def _enclose(case: ExactCase) -> Ball:
     for j, term in enumerate(terms):
         without = rest if j == softmax.peak_at else rest - term + terms[softmax.peak_at]
         gradient.append(2 * p[j] * (q[j] * difference[j] - without) / classes)
-    return Ball(total(d * d for d in difference) / classes, gradient)
+    return Ball(loss=total(d * d for d in difference) / classes, gradient=gradient)
 
 
-SQUARED_ERROR = ExactObjective(_evaluate, _enclose, ("ignore_index",), bound=lambda _: 6.0)
+SQUARED_ERROR = ExactObjective(evaluate=_evaluate, enclose=_enclose, option_names=("ignore_index",), bound=lambda _: 6.0)

@@ -15,14 +15,28 @@ from cestab.vocabulary.settings import Setting
 
 K = FindingKind
 SETTING = Setting(
-    "clipped:eps=1e-8", Objective.SOFTMAX_CROSS_ENTROPY, "float16", "float32", Summation.PAIRWISE, "margin", 2, "wrong", 0.5
+    formulation="clipped:eps=1e-8",
+    objective=Objective.SOFTMAX_CROSS_ENTROPY,
+    dtype="float16",
+    compute="float32",
+    summation=Summation.PAIRWISE,
+    pattern="margin",
+    classes=2,
+    target="wrong",
+    loss_scale=0.5,
 )
 ROWS = replace(SETTING, pattern=None, target=None)
 BASELINE: Baseline = {
-    ("zoo", ROWS, K.NAN_LOSS): BaselineEntry(3, Coverage.RECORDED),
-    ("a “name”", SETTING, K.WRONG_LOSS): BaselineEntry(1, Coverage.SAMPLED, -0.1, "-0x1.999999999999ap-4"),
-    ("a “name”", SETTING, K.NAN_LOSS): BaselineEntry(2, Coverage.EXHAUSTIVE, 11.09375, "0x1.63p+3"),
-    ("a “name”", replace(SETTING, target="correct"), K.NAN_LOSS): BaselineEntry(2, Coverage.EXHAUSTIVE, 0.0, "0x0p+0"),
+    ("zoo", ROWS, K.NAN_LOSS): BaselineEntry(cases=3, coverage=Coverage.RECORDED),
+    ("a “name”", SETTING, K.WRONG_LOSS): BaselineEntry(
+        cases=1, coverage=Coverage.SAMPLED, t=-0.1, hexadecimal="-0x1.999999999999ap-4"
+    ),
+    ("a “name”", SETTING, K.NAN_LOSS): BaselineEntry(
+        cases=2, coverage=Coverage.EXHAUSTIVE, t=11.09375, hexadecimal="0x1.63p+3"
+    ),
+    ("a “name”", replace(SETTING, target="correct"), K.NAN_LOSS): BaselineEntry(
+        cases=2, coverage=Coverage.EXHAUSTIVE, t=0.0, hexadecimal="0x0p+0"
+    ),
 }
 
 

@@ -15,23 +15,65 @@ from cestab.vocabulary.settings import Environment, Finding, LargestError, Place
 
 K = FindingKind
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
-SETTING = Setting("naive", SOFTMAX, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0)
-REQUEST = SweepRequest(SOFTMAX, ("naive",), Arithmetics(), LogitRange(), ("margin",), (2,), ("wrong",), 0, ("fail",))
-ENVIRONMENT = Environment("", "", "", "")
-HERE = Location("ci/cestab.toml", 7)
+SETTING = Setting(
+    formulation="naive",
+    objective=SOFTMAX,
+    dtype="float16",
+    compute="float16",
+    summation=Summation.WIDE,
+    pattern="margin",
+    classes=2,
+    target="wrong",
+    loss_scale=1.0,
+)
+REQUEST = SweepRequest(
+    objective=SOFTMAX,
+    formulations=("naive",),
+    arithmetics=Arithmetics(),
+    logits=LogitRange(),
+    patterns=("margin",),
+    classes=(2,),
+    targets=("wrong",),
+    seed=0,
+    fail_on=("fail",),
+)
+ENVIRONMENT = Environment(python="", numpy="", platform="", cpu="")
+HERE = Location(file="ci/cestab.toml", line=7)
 
 
 def result(verdict: Verdict, dtype: str, *kinds: FindingKind, reason: str | None = None) -> SettingResult:
-    place = Place(1, 11.0, "11.0", "0x1.6p+3", reproduce="cestab explain …")
-    findings = tuple(Finding(kind, 4, place, place, place, place) for kind in kinds)
+    place = Place(position=1, value=11.0, decimal="11.0", hexadecimal="0x1.6p+3", reproduce="cestab explain …")
+    findings = tuple(Finding(kind=kind, cases=4, first=place, lowest=place, highest=place, worst=place) for kind in kinds)
     setting = replace(SETTING, dtype=dtype, compute=dtype)
-    return SettingResult(setting, verdict, 9, 0, 0, Coverage.SAMPLED, findings, LargestError(None, None), reason=reason)
+    return SettingResult(
+        setting=setting,
+        verdict=verdict,
+        cases=9,
+        undefined=0,
+        ties=0,
+        coverage=Coverage.SAMPLED,
+        findings=findings,
+        largest_error=LargestError(loss=None, gradient=None),
+        reason=reason,
+    )
 
 
 def report(*results: SettingResult, problems: tuple[CheckProblem, ...] = (), stale: tuple[Stale, ...] = ()) -> CheckReport:
-    audit = CheckAudit("one", REQUEST, (), HERE)
-    checked = CheckedAudit(audit, Report("", ENVIRONMENT, REQUEST, results, (), (), 0), problems)
-    return CheckReport("1.2.3", ENVIRONMENT, CheckConfig("ci/cestab.toml", (audit,)), (checked,), stale)
+    audit = CheckAudit(name="one", request=REQUEST, allow=(), location=HERE)
+    checked = CheckedAudit(
+        audit=audit,
+        report=Report(
+            version="", environment=ENVIRONMENT, request=REQUEST, settings=results, recommendations=(), causes=(), escalated=0
+        ),
+        problems=problems,
+    )
+    return CheckReport(
+        version="1.2.3",
+        environment=ENVIRONMENT,
+        config=CheckConfig(file="ci/cestab.toml", audits=(audit,)),
+        audits=(checked,),
+        stale=stale,
+    )
 
 
 def test_every_setting_is_a_case_at_the_line_of_its_audit() -> None:
@@ -71,7 +113,9 @@ def test_a_problem_keeps_its_rule_and_says_what_it_means(
     kind: FindingKind, rule: str, *, gated: bool, accepted: str | None, level: Level, message: str
 ) -> None:
     own = result(Verdict.FAIL, "float16", kind)
-    problem = CheckProblem(own, own.findings[0], rule, f"{kind.label} from |t| = 11", gated, accepted)
+    problem = CheckProblem(
+        result=own, finding=own.findings[0], rule=rule, message=f"{kind.label} from |t| = 11", is_gated=gated, accepted=accepted
+    )
     gate = to_gate(report(own, result(Verdict.PASS, "float32"), problems=(problem,)))
     (shown,) = gate.cases[0].problems
     assert (shown.rule, shown.level, shown.message) == (rule, level, message)
@@ -83,8 +127,8 @@ def test_a_problem_keeps_its_rule_and_says_what_it_means(
 
 def test_what_is_stale_is_a_case_of_its_own_that_never_fails() -> None:
     stale = (
-        Stale("one", StaleSource.ALLOW, K.NAN_LOSS, None, "remove it"),
-        Stale("gone", StaleSource.BASELINE, K.NAN_LOSS, SETTING, "update it"),
+        Stale(audit="one", source=StaleSource.ALLOW, kind=K.NAN_LOSS, setting=None, message="remove it"),
+        Stale(audit="gone", source=StaleSource.BASELINE, kind=K.NAN_LOSS, setting=SETTING, message="update it"),
     )
     gate = to_gate(report(result(Verdict.PASS, "float16"), stale=stale))
     assert [(case.group, case.name, case.location) for case in gate.cases[1:]] == [

@@ -16,36 +16,84 @@ from cestab.vocabulary.settings import Environment, Finding, LargestError, Place
 
 K, V = FindingKind, Verdict
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
-SETTING = Setting("naive", SOFTMAX, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0)
+SETTING = Setting(
+    formulation="naive",
+    objective=SOFTMAX,
+    dtype="float16",
+    compute="float16",
+    summation=Summation.WIDE,
+    pattern="margin",
+    classes=2,
+    target="wrong",
+    loss_scale=1.0,
+)
 WIDE = replace(SETTING, dtype="float32", compute="float32")
 ROWS = replace(SETTING, pattern=None, target=None)
 KEY = ("one", SETTING, K.NAN_LOSS)
 
 
 def at(t: float) -> Place:
-    return Place(0, t, repr(t), t.hex())
+    return Place(position=0, value=t, decimal=repr(t), hexadecimal=t.hex())
 
 
 def found(kind: FindingKind, t: float | None, cases: int = 10) -> Finding:
-    place = Place(0, 0.0, "0") if t is None else at(t)
-    return Finding(kind, cases, place, place, place, place)
+    place = Place(position=0, value=0.0, decimal="0") if t is None else at(t)
+    return Finding(kind=kind, cases=cases, first=place, lowest=place, highest=place, worst=place)
 
 
 def result(*findings: Finding, setting: Setting = SETTING, verdict: Verdict = V.FAIL, exhaustive: bool = True) -> SettingResult:
     coverage = Coverage.RECORDED if setting.pattern is None else Coverage.EXHAUSTIVE if exhaustive else Coverage.SAMPLED
-    return SettingResult(setting, verdict, 100, 0, 0, coverage, findings, LargestError(None, None), reason=None)
+    return SettingResult(
+        setting=setting,
+        verdict=verdict,
+        cases=100,
+        undefined=0,
+        ties=0,
+        coverage=coverage,
+        findings=findings,
+        largest_error=LargestError(loss=None, gradient=None),
+        reason=None,
+    )
 
 
 def decide(
     *results: SettingResult, allow: tuple[Allowance, ...] = (), baseline: Baseline | None = None, fail_on: str = "fail"
 ) -> CheckReport:
     request: SweepRequest | AuditRequest = SweepRequest(
-        SOFTMAX, ("naive",), Arithmetics(), LogitRange(), ("margin",), (2,), ("wrong",), 0, (fail_on,)
+        objective=SOFTMAX,
+        formulations=("naive",),
+        arithmetics=Arithmetics(),
+        logits=LogitRange(),
+        patterns=("margin",),
+        classes=(2,),
+        targets=("wrong",),
+        seed=0,
+        fail_on=(fail_on,),
     )
     if results[0].setting.pattern is None:
-        request = AuditRequest(SOFTMAX, ("naive",), Arithmetics(), "x.npz", None, 1, -100, (fail_on,))
-    report = Report("", Environment("", "", "", ""), request, results, (), (), 0)
-    config = CheckConfig("cestab.toml", (CheckAudit("one", request, allow, Location("cestab.toml", 1)),))
+        request = AuditRequest(
+            objective=SOFTMAX,
+            formulations=("naive",),
+            arithmetics=Arithmetics(),
+            file="x.npz",
+            labels=None,
+            class_axis=1,
+            ignore_index=-100,
+            fail_on=(fail_on,),
+        )
+    report = Report(
+        version="",
+        environment=Environment(python="", numpy="", platform="", cpu=""),
+        request=request,
+        settings=results,
+        recommendations=(),
+        causes=(),
+        escalated=0,
+    )
+    config = CheckConfig(
+        file="cestab.toml",
+        audits=(CheckAudit(name="one", request=request, allow=allow, location=Location(file="cestab.toml", line=1)),),
+    )
     return decide_check(config, [report], baseline or {})
 
 
@@ -55,7 +103,7 @@ def only(report: CheckReport) -> CheckProblem:
 
 
 def allowance(kind: FindingKind = K.NAN_LOSS, **filters: Any) -> tuple[Allowance, ...]:
-    return (replace(Allowance(kind, "it is known"), **filters),)
+    return (replace(Allowance(finding=kind, reason="it is known"), **filters),)
 
 
 def test_what_fail_on_names_is_gated_and_nothing_else() -> None:
@@ -145,7 +193,7 @@ def test_an_allowance_begins_later_only_if_it_does_in_every_setting() -> None:
 
 def test_nothing_is_stale_about_a_setting_that_crashed() -> None:
     crashed = result(verdict=V.ERROR), result(verdict=V.PASS, setting=WIDE)
-    entry = BaselineEntry(1, Coverage.EXHAUSTIVE, 11.0, "0x1.6p+3")
+    entry = BaselineEntry(cases=1, coverage=Coverage.EXHAUSTIVE, t=11.0, hexadecimal="0x1.6p+3")
     report = decide(*crashed, allow=allowance(), baseline={KEY: entry})
     assert report.stale == ()
     assert report.exit_status() is ExitStatus.NOT_AUDITED
@@ -153,8 +201,8 @@ def test_nothing_is_stale_about_a_setting_that_crashed() -> None:
 
 def known(t: float | None, cases: int = 10, coverage: Coverage = Coverage.EXHAUSTIVE) -> Baseline:
     if t is None:
-        return {("one", ROWS, K.NAN_LOSS): BaselineEntry(cases, Coverage.RECORDED)}
-    return {KEY: BaselineEntry(cases, coverage, t, t.hex())}
+        return {("one", ROWS, K.NAN_LOSS): BaselineEntry(cases=cases, coverage=Coverage.RECORDED)}
+    return {KEY: BaselineEntry(cases=cases, coverage=coverage, t=t, hexadecimal=t.hex())}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +227,7 @@ def test_a_known_finding_may_not_get_worse(begins: float, cases: int, *, exhaust
 
 def test_a_graded_finding_flickers_and_has_no_boundary() -> None:
     key = ("one", SETTING, K.WRONG_LOSS)
-    baseline = {key: BaselineEntry(10, Coverage.SAMPLED, 11.0, "0x1.6p+3")}
+    baseline = {key: BaselineEntry(cases=10, coverage=Coverage.SAMPLED, t=11.0, hexadecimal="0x1.6p+3")}
     assert only(decide(result(found(K.WRONG_LOSS, 9.0), exhaustive=False), baseline=baseline)).accepted
 
 

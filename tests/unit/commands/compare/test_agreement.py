@@ -48,12 +48,15 @@ def test_counts_are_those_of_exact_arithmetic(dtype: str, pattern: str, target: 
     ordinals = ordinals_of(conditions)
     cases = make_cases(conditions, ordinals)
     computed = {name: compute_own(conditions, find_formulation(name), cases) for name in NAMES}
-    _, pairs = compare_block(Block(conditions, NAMES, ordinals), NAMES[0])
+    _, pairs = compare_block(Block(conditions=conditions, formulations=NAMES, ordinals=ordinals), NAMES[0])
     for name in NAMES[1:]:
         nearer = {"loss": [0, 0], "gradient": [0, 0]}
         for case in range(cases.positions.size):
             exact = ExactCase(
-                conditions.objective, cases.logits[:, case].tolist(), case_weights(cases.target, case, 3), conditions.upstream
+                objective=conditions.objective,
+                logits=cases.logits[:, case].tolist(),
+                weights=case_weights(cases.target, case, 3),
+                upstream=conditions.upstream,
             )
             with ctx.workprec(2000):
                 ball = enclose(exact)
@@ -76,7 +79,9 @@ def test_equal_is_bitwise_and_nan_equals_nan() -> None:
     conditions = make_conditions("float32", "margin", "wrong")
     ordinals = ordinals_of(conditions)
     cases = make_cases(conditions, ordinals)
-    _, pairs = compare_block(Block(conditions, ("naive", "naive:", "log-sum-exp"), ordinals), "naive")
+    _, pairs = compare_block(
+        Block(conditions=conditions, formulations=("naive", "naive:", "log-sum-exp"), ordinals=ordinals), "naive"
+    )
     loss, gradient = compute_own(conditions, find_formulation("naive"), cases)
     assert np.isnan(gradient).any()
     assert pairs["naive:"].loss.equal == pairs["naive:"].gradient.equal == cases.positions.size
@@ -90,7 +95,9 @@ def test_equal_is_bitwise_and_nan_equals_nan() -> None:
 def test_the_distance_is_in_ulps_of_the_truth() -> None:
     conditions = make_conditions("float32", "offset", "correct")
     at = to_ordinal(np.array([2.0**24]), conditions.fmt)
-    _, pairs = compare_block(Block(conditions, ("log-sum-exp", "compensated"), at), "log-sum-exp")
+    _, pairs = compare_block(
+        Block(conditions=conditions, formulations=("log-sum-exp", "compensated"), ordinals=at), "log-sum-exp"
+    )
     distance = pairs["compensated"].loss.place(conditions).distance
     assert distance is not None
     assert distance.value == 2.0**24
@@ -101,9 +108,12 @@ def test_the_distance_is_in_ulps_of_the_truth() -> None:
 def test_blocks_merge_in_any_order() -> None:
     conditions = make_conditions("float16", "margin", "wrong")
     ordinals = np.arange(-600, 20_000, 37)
-    _, whole = compare_block(Block(conditions, NAMES, ordinals), NAMES[0])
+    _, whole = compare_block(Block(conditions=conditions, formulations=NAMES, ordinals=ordinals), NAMES[0])
     cuts = [0, 100, 101, 350, ordinals.size]
-    parts = [compare_block(Block(conditions, NAMES, ordinals[a:b]), NAMES[0])[1] for a, b in pairwise(cuts)]
+    parts = [
+        compare_block(Block(conditions=conditions, formulations=NAMES, ordinals=ordinals[a:b]), NAMES[0])[1]
+        for a, b in pairwise(cuts)
+    ]
     for order in (parts, parts[::-1], parts[2:] + parts[:2]):
         for name in NAMES[1:]:
             merged = Pair()

@@ -13,28 +13,49 @@ K, V = FindingKind, Verdict
 
 
 def found(kind: FindingKind, t: float) -> Finding:
-    place = Place(int(t), t, repr(t), t.hex())
-    return Finding(kind, 3, place, place, place, place)
+    place = Place(position=int(t), value=t, decimal=repr(t), hexadecimal=t.hex())
+    return Finding(kind=kind, cases=3, first=place, lowest=place, highest=place, worst=place)
 
 
 def result(name: str, verdict: Verdict, *findings: Finding, pattern: str = "margin") -> SettingResult:
-    setting = Setting(name, Objective.SOFTMAX_CROSS_ENTROPY, "float32", "float32", Summation.WIDE, pattern, 2, "wrong", 1.0)
-    return SettingResult(setting, verdict, 9, 0, 0, Coverage.SAMPLED, findings, LargestError(None, None))
+    setting = Setting(
+        formulation=name,
+        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        dtype="float32",
+        compute="float32",
+        summation=Summation.WIDE,
+        pattern=pattern,
+        classes=2,
+        target="wrong",
+        loss_scale=1.0,
+    )
+    return SettingResult(
+        setting=setting,
+        verdict=verdict,
+        cases=9,
+        undefined=0,
+        ties=0,
+        coverage=Coverage.SAMPLED,
+        findings=findings,
+        largest_error=LargestError(loss=None, gradient=None),
+    )
 
 
 def compared(reference: SettingResult, other: SettingResult) -> SettingComparison:
     kinds = [{f.kind: f for f in r.findings} for r in (reference, other)]
     shared = [kind for kind in K if kind.is_hard and kind in kinds[0] and kind in kinds[1]]
     return SettingComparison(
-        reference,
-        other,
-        None,
-        None,
-        tuple(f for f in reference.findings if f.kind not in kinds[1]),
-        tuple(f for f in other.findings if f.kind not in kinds[0]),
-        tuple(BoundaryPair(kind, kinds[0][kind].first, kinds[1][kind].first) for kind in shared),
-        tuple(find_harms(reference, other)),
-        tuple(find_harms(other, reference)),
+        reference=reference,
+        other=other,
+        loss=None,
+        gradient=None,
+        only_reference=tuple(f for f in reference.findings if f.kind not in kinds[1]),
+        only_other=tuple(f for f in other.findings if f.kind not in kinds[0]),
+        boundaries=tuple(
+            BoundaryPair(kind=kind, reference=kinds[0][kind].first, other=kinds[1][kind].first) for kind in shared
+        ),
+        worse=tuple(find_harms(reference, other)),
+        better=tuple(find_harms(other, reference)),
     )
 
 

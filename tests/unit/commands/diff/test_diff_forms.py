@@ -18,39 +18,57 @@ from cestab.vocabulary.settings import Setting
 
 R = ChangeRule
 SETTING = Setting(
-    "clipped:eps=1e-8", Objective.SOFTMAX_CROSS_ENTROPY, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0
+    formulation="clipped:eps=1e-8",
+    objective=Objective.SOFTMAX_CROSS_ENTROPY,
+    dtype="float16",
+    compute="float16",
+    summation=Summation.WIDE,
+    pattern="margin",
+    classes=2,
+    target="wrong",
+    loss_scale=1.0,
 )
 OTHER = replace(SETTING, compute="float32", summation=Summation.PAIRWISE, loss_scale=8.0)
 ROWS = replace(SETTING, pattern=None, target=None)
-WORSE = Change(R.GROWN_ERROR, is_worse=True, subject="loss", old=1.5, new=float("inf"))
-MOVED = Change(R.MOVED_BOUNDARY, is_worse=True, subject="nan-loss", old=8.0, new=7.5, floats=1234, reproduce="cestab explain …")
-FIXED = Change(R.FIXED_FINDING, is_worse=False, subject="inf-loss", old=3.0)
-DIFFERENCE = Difference(
-    "1.2.3",
-    "cestab.sweep/1",
-    "a.json",
-    "b.json",
-    2.0,
-    (EnvironmentChange("numpy", "2.0", "2.4"),),
-    (SettingDifference(SETTING, (FIXED, WORSE)), SettingDifference(OTHER, (MOVED,)), SettingDifference(ROWS, (), "error: no")),
+WORSE = Change(rule=R.GROWN_ERROR, is_worse=True, subject="loss", old=1.5, new=float("inf"))
+MOVED = Change(
+    rule=R.MOVED_BOUNDARY, is_worse=True, subject="nan-loss", old=8.0, new=7.5, floats=1234, reproduce="cestab explain …"
 )
-SOUND = replace(DIFFERENCE, settings=(SettingDifference(SETTING, ()), SettingDifference(OTHER, (FIXED,))), environment=())
+FIXED = Change(rule=R.FIXED_FINDING, is_worse=False, subject="inf-loss", old=3.0)
+DIFFERENCE = Difference(
+    version="1.2.3",
+    schema="cestab.sweep/1",
+    old="a.json",
+    new="b.json",
+    max_growth=2.0,
+    environment=(EnvironmentChange(name="numpy", old="2.0", new="2.4"),),
+    settings=(
+        SettingDifference(setting=SETTING, changes=(FIXED, WORSE)),
+        SettingDifference(setting=OTHER, changes=(MOVED,)),
+        SettingDifference(setting=ROWS, changes=(), unjudged="error: no"),
+    ),
+)
+SOUND = replace(
+    DIFFERENCE,
+    settings=(SettingDifference(setting=SETTING, changes=()), SettingDifference(setting=OTHER, changes=(FIXED,))),
+    environment=(),
+)
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (Change(R.NEW_FINDING, is_worse=True, subject="nan-loss", new=88.72284), "nan-loss is new, from t = 88.72284"),
+        (Change(rule=R.NEW_FINDING, is_worse=True, subject="nan-loss", new=88.72284), "nan-loss is new, from t = 88.72284"),
         (FIXED, "inf-loss is gone; it was there from t = 3.0"),
         (MOVED, "nan-loss holds on 1,234 more floats: its boundary is t = 7.5, from 8.0"),
         (replace(MOVED, is_worse=False, floats=1), "nan-loss holds on 1 fewer float: its boundary is t = 7.5, from 8.0"),
         (replace(MOVED, old=None), "nan-loss holds on 1,234 more floats: now also from t = 7.5"),
         (replace(MOVED, new=None, is_worse=False), "nan-loss holds on 1,234 fewer floats: no more from t = 8.0"),
-        (Change(R.MORE_CASES, is_worse=True, subject="nan-loss", old=10, new=2100), "nan-loss has 2,100 cases, from 10"),
+        (Change(rule=R.MORE_CASES, is_worse=True, subject="nan-loss", old=10, new=2100), "nan-loss has 2,100 cases, from 10"),
         (WORSE, "the largest error of the loss is inf ulps, from 1.5"),
-        (Change(R.CHANGED_VERDICT, is_worse=True, old="pass", new="fail"), "the verdict is fail, from pass"),
-        (Change(R.MISSING_SETTING, is_worse=True, old="pass"), "the setting is missing; its verdict was pass"),
-        (Change(R.ADDED_SETTING, is_worse=False, new="fail"), "the setting is new; its verdict is fail"),
+        (Change(rule=R.CHANGED_VERDICT, is_worse=True, old="pass", new="fail"), "the verdict is fail, from pass"),
+        (Change(rule=R.MISSING_SETTING, is_worse=True, old="pass"), "the setting is missing; its verdict was pass"),
+        (Change(rule=R.ADDED_SETTING, is_worse=False, new="fail"), "the setting is new; its verdict is fail"),
     ],
 )
 def test_every_change_is_one_sentence(change: Change, sentence: str) -> None:
@@ -116,7 +134,9 @@ def test_json_is_by_its_schema() -> None:
     assert "pattern" in data["changes"][0]["setting"]
     data["changes"][0]["rule"] = "fixed"
     assert not validator.is_valid(data)
-    without_pattern = replace(DIFFERENCE, schema="cestab.audit/1", settings=(SettingDifference(ROWS, (FIXED,)),))
+    without_pattern = replace(
+        DIFFERENCE, schema="cestab.audit/1", settings=(SettingDifference(setting=ROWS, changes=(FIXED,)),)
+    )
     data = json.loads(difference_json.render(without_pattern))
     validator.validate(data)
     assert "pattern" not in data["changes"][0]["setting"]

@@ -16,26 +16,62 @@ from cestab.vocabulary.settings import Environment, Finding, LargestError, Place
 
 K, R, V = FindingKind, ChangeRule, Verdict
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
-SETTING = Setting("naive", SOFTMAX, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0)
+SETTING = Setting(
+    formulation="naive",
+    objective=SOFTMAX,
+    dtype="float16",
+    compute="float16",
+    summation=Summation.WIDE,
+    pattern="margin",
+    classes=2,
+    target="wrong",
+    loss_scale=1.0,
+)
 ROWS = replace(SETTING, pattern=None, target=None)
-SWEEP = SweepRequest(SOFTMAX, ("naive",), Arithmetics(("float16",)), LogitRange(), ("margin",), (2,), ("wrong",), 0, ())
-AUDIT = AuditRequest(SOFTMAX, ("naive",), Arithmetics(("float16",)), "a/x.npz", None, 1, -100, ())
+SWEEP = SweepRequest(
+    objective=SOFTMAX,
+    formulations=("naive",),
+    arithmetics=Arithmetics(dtypes=("float16",)),
+    logits=LogitRange(),
+    patterns=("margin",),
+    classes=(2,),
+    targets=("wrong",),
+    seed=0,
+    fail_on=(),
+)
+AUDIT = AuditRequest(
+    objective=SOFTMAX,
+    formulations=("naive",),
+    arithmetics=Arithmetics(dtypes=("float16",)),
+    file="a/x.npz",
+    labels=None,
+    class_axis=1,
+    ignore_index=-100,
+    fail_on=(),
+)
 INF_ULPS = float("inf")
-ENVIRONMENT = Environment("3.11.7", "2.4.6", "Linux", "some processor")
+ENVIRONMENT = Environment(python="3.11.7", numpy="2.4.6", platform="Linux", cpu="some processor")
 
 
 def t(value: float) -> Place:
     """Return a place whose position is made up: a thousand floats to 1."""
-    return Place(round(1000 * value), value, repr(value), value.hex())
+    return Place(position=round(1000 * value), value=value, decimal=repr(value), hexadecimal=value.hex())
 
 
 def found(kind: FindingKind, first: float = 8.0, last: float = 100.0, cases: int = 10) -> Finding:
-    return Finding(kind, cases, replace(t(first), reproduce="cestab explain …"), t(first), t(last), t(last))
+    return Finding(
+        kind=kind,
+        cases=cases,
+        first=replace(t(first), reproduce="cestab explain …"),
+        lowest=t(first),
+        highest=t(last),
+        worst=t(last),
+    )
 
 
 def found_row(kind: FindingKind, cases: int, row: int = 3) -> Finding:
-    place = Place(row, float(row), str(row))
-    return Finding(kind, cases, place, place, place, place)
+    place = Place(position=row, value=float(row), decimal=str(row))
+    return Finding(kind=kind, cases=cases, first=place, lowest=place, highest=place, worst=place)
 
 
 def result(
@@ -46,16 +82,45 @@ def result(
     errors: tuple[float | None, float | None] = (None, None),
     reason: str | None = None,
 ) -> SettingResult:
-    largest = LargestError(*(None if ulps is None else replace(t(1.0), ulps=ulps) for ulps in errors))
-    return SettingResult(setting, verdict, 100, 0, 0, coverage, findings, largest, reason=reason)
+    loss, gradient = (None if ulps is None else replace(t(1.0), ulps=ulps) for ulps in errors)
+    largest = LargestError(loss=loss, gradient=gradient)
+    return SettingResult(
+        setting=setting,
+        verdict=verdict,
+        cases=100,
+        undefined=0,
+        ties=0,
+        coverage=coverage,
+        findings=findings,
+        largest_error=largest,
+        reason=reason,
+    )
 
 
 def sweep(*results: SettingResult, **options: Any) -> Report:
-    return Report("1.2.3", ENVIRONMENT, replace(SWEEP, **options), results, (), (), 0)
+    return Report(
+        version="1.2.3",
+        environment=ENVIRONMENT,
+        request=replace(SWEEP, **options),
+        settings=results,
+        recommendations=(),
+        causes=(),
+        escalated=0,
+    )
 
 
 def audit(*results: SettingResult, rows: int = 100, ignored: int = 0, **options: Any) -> Report:
-    return Report("1.2.3", ENVIRONMENT, replace(AUDIT, **options), results, (), (), 0, rows, ignored)
+    return Report(
+        version="1.2.3",
+        environment=ENVIRONMENT,
+        request=replace(AUDIT, **options),
+        settings=results,
+        recommendations=(),
+        causes=(),
+        escalated=0,
+        rows=rows,
+        ignored_rows=ignored,
+    )
 
 
 def changes(old: SettingResult, new: SettingResult, max_growth: float = 2.0) -> list[Change]:
@@ -217,7 +282,7 @@ def test_settings_are_found_by_their_key_in_any_order() -> None:
     ("make", "options", "words"),
     [
         (sweep, {"objective": Objective.BINARY_CROSS_ENTROPY}, ["request.objective", "'binary-cross-entropy'"]),
-        (sweep, {"logits": LogitRange(-5.0, 5.0)}, ["request.logits", "'all'", "'-5.0:5.0:log'"]),
+        (sweep, {"logits": LogitRange(low=-5.0, high=5.0)}, ["request.logits", "'all'", "'-5.0:5.0:log'"]),
         (sweep, {"seed": 7}, ["request.seed", "0", "7"]),
         (sweep, {"arithmetics": replace(SWEEP.arithmetics, rtol=0.5)}, ["request.rtol", "None", "0.5"]),
         (sweep, {"arithmetics": replace(SWEEP.arithmetics, atol=0.5)}, ["request.atol", "None", "0.5"]),
@@ -259,7 +324,14 @@ def test_a_sweep_and_an_audit_are_refused() -> None:
         (sweep, {"classes": (2, 3)}),
         (sweep, {"targets": ("wrong", "correct")}),
         (sweep, {"fail_on": ("fail",)}),
-        (sweep, {"arithmetics": Arithmetics(("float16", "float32"), "float32", (Summation.PAIRWISE,), (8.0,))}),
+        (
+            sweep,
+            {
+                "arithmetics": Arithmetics(
+                    dtypes=("float16", "float32"), compute="float32", summations=(Summation.PAIRWISE,), loss_scales=(8.0,)
+                )
+            },
+        ),
         (audit, {"file": "elsewhere/x.npz"}),
         (audit, {"seed": 7}),  # of no sample
     ],

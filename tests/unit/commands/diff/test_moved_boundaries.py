@@ -13,7 +13,17 @@ from cestab.vocabulary.settings import Finding, Interval, LargestError, Place, S
 
 FLOAT16 = find_format("float16")
 NAN, INF = FindingKind.NAN_GRADIENT, FindingKind.INF_LOSS
-SETTING = Setting("naive", Objective.SOFTMAX_CROSS_ENTROPY, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0)
+SETTING = Setting(
+    formulation="naive",
+    objective=Objective.SOFTMAX_CROSS_ENTROPY,
+    dtype="float16",
+    compute="float16",
+    summation=Summation.WIDE,
+    pattern="margin",
+    classes=2,
+    target="wrong",
+    loss_scale=1.0,
+)
 LOW, HIGH = -1000, 1000
 ONE = 0x3C00  # the ordinal of 1.0 in float16; the next float is 1 + 2^-10
 Runs = list[tuple[int, int]]
@@ -28,12 +38,12 @@ def place(ordinal: int) -> Place:
 
 def finding(runs: Runs) -> Finding:
     ends = [end for run in runs for end in run] or [0]
-    places = (place(min(ends, key=abs)), place(min(ends)), place(max(ends)), place(max(ends)))
-    return Finding(NAN, 10, *places)
+    first, lowest, highest = place(min(ends, key=abs)), place(min(ends)), place(max(ends))
+    return Finding(kind=NAN, cases=10, first=first, lowest=lowest, highest=highest, worst=highest)
 
 
 def interval(start: int, stop: int, *, is_nan: bool) -> Interval:
-    return Interval(place(start), place(stop), None, NAN if is_nan else None)
+    return Interval(start=place(start), stop=place(stop), loss=None, gradient=NAN if is_nan else None)
 
 
 def result(runs: Runs, low: int = LOW, high: int = HIGH) -> SettingResult:
@@ -44,9 +54,18 @@ def result(runs: Runs, low: int = LOW, high: int = HIGH) -> SettingResult:
         intervals.append(interval(start, stop, is_nan=True))
         at = stop + 1
     intervals += [interval(at, high, is_nan=False)] if at <= high else []
-    largest = LargestError(None, None)
+    largest = LargestError(loss=None, gradient=None)
     return SettingResult(
-        SETTING, Verdict.FAIL, 9, 0, 0, Coverage.SAMPLED, (finding(runs),), largest, tuple(intervals), len(intervals)
+        setting=SETTING,
+        verdict=Verdict.FAIL,
+        cases=9,
+        undefined=0,
+        ties=0,
+        coverage=Coverage.SAMPLED,
+        findings=(finding(runs),),
+        largest_error=largest,
+        intervals=tuple(intervals),
+        interval_count=len(intervals),
     )
 
 

@@ -38,7 +38,16 @@ def make_step(
     fmt = FORMATS[dtype]
     own = local if isinstance(local, Exact) else Exact(local)
     right = own if exact is None else exact if isinstance(exact, Exact) else Exact(exact)
-    return Step(operation, operands, has_right_operands, computed, own, right, measure_ulps(computed, right, fmt), fmt)
+    return Step(
+        operation=operation,
+        operands=operands,
+        has_right_operands=has_right_operands,
+        computed=computed,
+        local=own,
+        exact=right,
+        error_ulps=measure_ulps(computed, right, fmt),
+        fmt=fmt,
+    )
 
 
 FIRES = [

@@ -16,26 +16,56 @@ from cestab.vocabulary.kinds import FindingKind, Objective, Summation
 from cestab.vocabulary.requests import Arithmetics, ExplainRequest, GivenCase
 from cestab.vocabulary.settings import Environment, Setting
 
-INF = Number(math.inf, "inf", "inf")
-NAN = Number(math.nan, "nan", "nan")
-ONE = Number(1.0, "1.0", "0x1p+0")
-TENTH = Number(0.10000000149011612, "0.1", "0x1.99999ap-4")
-FIRST = (Entry(0, INF, "2.7e43", None, Cause.OVERFLOW, "[overflow]"), Entry(1, ONE, "1", 0.0, None, ""))
-SECOND = (Entry(None, TENTH, "0.1", 0.25, Cause.ROUNDING, ""),)
-OPERATIONS = (
-    Operation("v1", "exp(z)", is_backward=False, entries=FIRST),
-    Operation("g1", "−v1", is_backward=True, entries=SECOND),
+INF = Number(value=math.inf, decimal="inf", hexadecimal="inf")
+NAN = Number(value=math.nan, decimal="nan", hexadecimal="nan")
+ONE = Number(value=1.0, decimal="1.0", hexadecimal="0x1p+0")
+TENTH = Number(value=0.10000000149011612, decimal="0.1", hexadecimal="0x1.99999ap-4")
+FIRST = (
+    Entry(index=0, computed=INF, exact="2.7e43", ulps=None, cause=Cause.OVERFLOW, words="[overflow]"),
+    Entry(index=1, computed=ONE, exact="1", ulps=0.0, cause=None, words=""),
 )
-ROOT = RootCause(FindingKind.NAN_GRADIENT, "v1 = exp(z)", Cause.OVERFLOW, "v1 = exp(z) is inf: [overflow]", is_sole=True)
-OUTCOME = Outcome("naive", INF, None, (NAN, TENTH), 1e30, (FindingKind.INF_LOSS, FindingKind.NAN_GRADIENT))
-BETTER = Outcome("compensated", ONE, 0.5, (ONE, ONE), 0.25, ())
-SETTING = Setting("naive", Objective.SOFTMAX_CROSS_ENTROPY, "float32", "float32", Summation.WIDE, None, 2, "1", 1.0)
+SECOND = (Entry(index=None, computed=TENTH, exact="0.1", ulps=0.25, cause=Cause.ROUNDING, words=""),)
+OPERATIONS = (
+    Operation(name="v1", expression="exp(z)", is_backward=False, entries=FIRST),
+    Operation(name="g1", expression="−v1", is_backward=True, entries=SECOND),
+)
+ROOT = RootCause(
+    finding=FindingKind.NAN_GRADIENT,
+    operation="v1 = exp(z)",
+    cause=Cause.OVERFLOW,
+    sentence="v1 = exp(z) is inf: [overflow]",
+    is_sole=True,
+)
+OUTCOME = Outcome(
+    formulation="naive",
+    loss=INF,
+    loss_ulps=None,
+    gradient=(NAN, TENTH),
+    gradient_ulps=1e30,
+    findings=(FindingKind.INF_LOSS, FindingKind.NAN_GRADIENT),
+)
+BETTER = Outcome(formulation="compensated", loss=ONE, loss_ulps=0.5, gradient=(ONE, ONE), gradient_ulps=0.25, findings=())
+SETTING = Setting(
+    formulation="naive",
+    objective=Objective.SOFTMAX_CROSS_ENTROPY,
+    dtype="float32",
+    compute="float32",
+    summation=Summation.WIDE,
+    pattern=None,
+    classes=2,
+    target="1",
+    loss_scale=1.0,
+)
 REQUEST = ExplainRequest(
-    Objective.SOFTMAX_CROSS_ENTROPY, "naive", Arithmetics(("float32",)), GivenCase((100.0, 0.0), "1"), None
+    objective=Objective.SOFTMAX_CROSS_ENTROPY,
+    formulation="naive",
+    arithmetics=Arithmetics(dtypes=("float32",)),
+    case=GivenCase(logits=(100.0, 0.0), target="1"),
+    against=None,
 )
 EXPLANATION = Explanation(
     version="VERSION",
-    environment=Environment("", "", "", ""),
+    environment=Environment(python="", numpy="", platform="", cpu=""),
     request=REQUEST,
     setting=SETTING,
     rtol=1e-6,
@@ -155,7 +185,16 @@ def test_json_says_null_for_what_there_is_not() -> None:
 
 
 def test_the_walk_through_has_a_row_for_every_margin() -> None:
-    row = WalkthroughRow(90.0, 8.194e-40, -math.inf, math.nan, 0.0, -1.0, -0.5, -0.75)
+    row = WalkthroughRow(
+        margin=90.0,
+        probability=8.194e-40,
+        slope=-math.inf,
+        chain_rule=math.nan,
+        clipped=0.0,
+        fused=-1.0,
+        squared_error=-0.5,
+        truth=-0.75,
+    )
     lines = [line.split() for line in walkthrough.render([row], io.StringIO()).splitlines()]
     assert ["90", "8.194e-40", "-inf"] in lines
     assert ["90", "nan", "0", "-1", "-0.5", "-0.75"] in lines

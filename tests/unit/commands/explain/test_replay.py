@@ -30,7 +30,11 @@ def make_replay(name: str, logits: list[float], target: int, dtype: str = "float
     formulation = find_formulation(name)
     conditions = replace(next(plan_arithmetics(make_arithmetics([dtype], compute), formulation.objective)), classes=len(logits))
     column = round_to_format(np.array(logits).reshape(-1, 1), conditions.fmt)
-    return Replay(conditions, formulation, Cases(np.zeros(1, dtype=np.int64), column, IndexTarget(np.array([target]))))
+    return Replay(
+        conditions=conditions,
+        formulation=formulation,
+        cases=Cases(positions=np.zeros(1, dtype=np.int64), logits=column, target=IndexTarget(index=np.array([target]))),
+    )
 
 
 def expressions(replay: Replay, steps: list[int]) -> list[str]:
@@ -92,12 +96,30 @@ def test_an_exact_result_removes_what_its_step_brought_about_and_no_other_does()
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
-        (Judged((None, None), 3.0, 3.0), Judged((None, K.OVERFLOWING_GRADIENT), 0.0, 0.0)),
-        (Judged((K.OVERFLOWING_LOSS, None), 9.0, 9.0), Judged((K.INACCURATE_LOSS, None), 0.0, 0.0)),
-        (Judged((K.INACCURATE_LOSS, None), 9.0, 9.0), Judged((None, K.WRONG_GRADIENT), 0.0, 0.0)),
-        (Judged((None, None), 1.5, 0.0), Judged((None, None), 0.0, 2.5)),
-        (Judged((None, None), 1.5, 0.0), Judged((None, None), 0.0, math.nan)),
-        (Judged((None, None), 1.5, 0.0), Judged((None, None), math.inf, 0.0)),
+        (
+            Judged(kinds=(None, None), loss_ulps=3.0, gradient_ulps=3.0),
+            Judged(kinds=(None, K.OVERFLOWING_GRADIENT), loss_ulps=0.0, gradient_ulps=0.0),
+        ),
+        (
+            Judged(kinds=(K.OVERFLOWING_LOSS, None), loss_ulps=9.0, gradient_ulps=9.0),
+            Judged(kinds=(K.INACCURATE_LOSS, None), loss_ulps=0.0, gradient_ulps=0.0),
+        ),
+        (
+            Judged(kinds=(K.INACCURATE_LOSS, None), loss_ulps=9.0, gradient_ulps=9.0),
+            Judged(kinds=(None, K.WRONG_GRADIENT), loss_ulps=0.0, gradient_ulps=0.0),
+        ),
+        (
+            Judged(kinds=(None, None), loss_ulps=1.5, gradient_ulps=0.0),
+            Judged(kinds=(None, None), loss_ulps=0.0, gradient_ulps=2.5),
+        ),
+        (
+            Judged(kinds=(None, None), loss_ulps=1.5, gradient_ulps=0.0),
+            Judged(kinds=(None, None), loss_ulps=0.0, gradient_ulps=math.nan),
+        ),
+        (
+            Judged(kinds=(None, None), loss_ulps=1.5, gradient_ulps=0.0),
+            Judged(kinds=(None, None), loss_ulps=math.inf, gradient_ulps=0.0),
+        ),
     ],
 )
 def test_the_better_of_two_ranks_lower(better: Judged, worse: Judged) -> None:
@@ -105,17 +127,20 @@ def test_the_better_of_two_ranks_lower(better: Judged, worse: Judged) -> None:
 
 
 def test_errors_below_an_ulp_are_alike() -> None:
-    assert Judged((None, None), 0.1, 0.9).rank() == Judged((None, None), 0.5, 0.2).rank()
+    assert (
+        Judged(kinds=(None, None), loss_ulps=0.1, gradient_ulps=0.9).rank()
+        == Judged(kinds=(None, None), loss_ulps=0.5, gradient_ulps=0.2).rank()
+    )
 
 
 def test_the_worst_finding_is_of_worst_severity_then_the_first_decided() -> None:
-    assert Judged((K.ZEROED_LOSS, K.WRONG_GRADIENT), 0, 0).worst() is K.WRONG_GRADIENT
-    assert Judged((K.INF_LOSS, K.NAN_GRADIENT), 0, 0).worst() is K.NAN_GRADIENT
-    assert Judged((None, None), 0, 0).worst() is None
+    assert Judged(kinds=(K.ZEROED_LOSS, K.WRONG_GRADIENT), loss_ulps=0, gradient_ulps=0).worst() is K.WRONG_GRADIENT
+    assert Judged(kinds=(K.INF_LOSS, K.NAN_GRADIENT), loss_ulps=0, gradient_ulps=0).worst() is K.NAN_GRADIENT
+    assert Judged(kinds=(None, None), loss_ulps=0, gradient_ulps=0).worst() is None
 
 
 def test_a_finding_is_lost_when_nothing_as_severe_is_left_in_its_place() -> None:
-    left = Judged((K.INACCURATE_LOSS, K.NAN_GRADIENT), 0, 0)
+    left = Judged(kinds=(K.INACCURATE_LOSS, K.NAN_GRADIENT), loss_ulps=0, gradient_ulps=0)
     assert left.has_lost(K.NAN_LOSS)
     assert not left.has_lost(K.ZEROED_LOSS)
     assert not left.has_lost(K.WRONG_GRADIENT)

@@ -14,7 +14,7 @@ VERDICTS = {Severity.NOTE: Verdict.PASS, Severity.WARN: Verdict.WARN, Severity.F
 
 
 def place(t: float, ulps: float | None = None) -> Place:
-    return Place(int(t), t, repr(t), t.hex(), ulps)
+    return Place(position=int(t), value=t, decimal=repr(t), hexadecimal=t.hex(), ulps=ulps)
 
 
 def judged(
@@ -28,12 +28,33 @@ def judged(
     verdict: Verdict | None = None,
 ) -> SettingResult:
     """Return a setting's result with findings of these kinds, the verdict that follows from them."""
-    setting = Setting(name, Objective.SOFTMAX_CROSS_ENTROPY, dtype, dtype, Summation.WIDE, pattern, 2, "wrong", 1.0)
-    findings = tuple(Finding(kind, 3, *[place(t)] * 4) for kind in kinds)
+    setting = Setting(
+        formulation=name,
+        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        dtype=dtype,
+        compute=dtype,
+        summation=Summation.WIDE,
+        pattern=pattern,
+        classes=2,
+        target="wrong",
+        loss_scale=1.0,
+    )
+    findings = tuple(
+        Finding(kind=kind, cases=3, first=place(t), lowest=place(t), highest=place(t), worst=place(t)) for kind in kinds
+    )
     severities = {kind.severity for kind in kinds}
     worst = next((s for s in (Severity.FAIL, Severity.WARN) if s in severities), Severity.NOTE)
-    largest = LargestError(place(1.0, ulps), None)
-    return SettingResult(setting, verdict or VERDICTS[worst], 9, 0, 0, Coverage.SAMPLED, findings, largest)
+    largest = LargestError(loss=place(1.0, ulps), gradient=None)
+    return SettingResult(
+        setting=setting,
+        verdict=verdict or VERDICTS[worst],
+        cases=9,
+        undefined=0,
+        ties=0,
+        coverage=Coverage.SAMPLED,
+        findings=findings,
+        largest_error=largest,
+    )
 
 
 PASSING = judged("log-softmax", ulps=3.0)

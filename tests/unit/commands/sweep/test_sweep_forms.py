@@ -18,31 +18,93 @@ from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, Sw
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, RoundingCost, Setting, SettingResult
 
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
-PLAIN = Setting("naive", SOFTMAX, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0)
-SPECIAL = Setting("naive", SOFTMAX, "float16", "float32", Summation.PAIRWISE, "offset", 1, "smooth:0.1", 1024.0)
-ROW = Setting("naive", SOFTMAX, "float16", "float16", Summation.WIDE, None, 10, None, 1.0)
+PLAIN = Setting(
+    formulation="naive",
+    objective=SOFTMAX,
+    dtype="float16",
+    compute="float16",
+    summation=Summation.WIDE,
+    pattern="margin",
+    classes=2,
+    target="wrong",
+    loss_scale=1.0,
+)
+SPECIAL = Setting(
+    formulation="naive",
+    objective=SOFTMAX,
+    dtype="float16",
+    compute="float32",
+    summation=Summation.PAIRWISE,
+    pattern="offset",
+    classes=1,
+    target="smooth:0.1",
+    loss_scale=1024.0,
+)
+ROW = Setting(
+    formulation="naive",
+    objective=SOFTMAX,
+    dtype="float16",
+    compute="float16",
+    summation=Summation.WIDE,
+    pattern=None,
+    classes=10,
+    target=None,
+    loss_scale=1.0,
+)
 HOSTILE = ["]]>", "::error::", "two\nlines", "a|b", "<b>&lt;", '"quoted", comma']
 
 
 def finding(kind: FindingKind, t: float = -11.09375, *, is_row: bool = False) -> Finding:
-    where = Place(7, 7.0, "7") if is_row else Place(1, t, repr(t), t.hex(), 2.5, "cestab explain …")
-    return Finding(kind, 1234, where, where, where, where)
+    where = (
+        Place(position=7, value=7.0, decimal="7")
+        if is_row
+        else Place(position=1, value=t, decimal=repr(t), hexadecimal=t.hex(), ulps=2.5, reproduce="cestab explain …")
+    )
+    return Finding(kind=kind, cases=1234, first=where, lowest=where, highest=where, worst=where)
 
 
 def result(
     setting: Setting = PLAIN, verdict: Verdict = Verdict.FAIL, *found: Finding, reason: str | None = None
 ) -> SettingResult:
-    largest = LargestError(None, Place(0, 1.0, "1.0", (1.0).hex(), 3.5))
-    return SettingResult(setting, verdict, 9999, 3, 0, Coverage.SAMPLED, found, largest, reason=reason)
+    largest = LargestError(loss=None, gradient=Place(position=0, value=1.0, decimal="1.0", hexadecimal=(1.0).hex(), ulps=3.5))
+    return SettingResult(
+        setting=setting,
+        verdict=verdict,
+        cases=9999,
+        undefined=3,
+        ties=0,
+        coverage=Coverage.SAMPLED,
+        findings=found,
+        largest_error=largest,
+        reason=reason,
+    )
 
 
 def sweep(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> Report:
     names = tuple(dict.fromkeys(r.setting.formulation for r in results))
-    options = Arithmetics(("float16",))
-    request = SweepRequest(SOFTMAX, names, options, LogitRange(), ("margin",), (2,), ("wrong",), 0, fail_on)
-    advice = (Recommendation("float16", None, "none passes"),)
+    options = Arithmetics(dtypes=("float16",))
+    request = SweepRequest(
+        objective=SOFTMAX,
+        formulations=names,
+        arithmetics=options,
+        logits=LogitRange(),
+        patterns=("margin",),
+        classes=(2,),
+        targets=("wrong",),
+        seed=0,
+        fail_on=fail_on,
+    )
+    advice = (Recommendation(dtype="float16", formulation=None, why="none passes"),)
     causes = tuple((name, f"{name} overflows from |t| = 11") for name in names)
-    return Report("1.2.3", Environment("", "", "", ""), request, results, advice, causes, 0)
+    return Report(
+        version="1.2.3",
+        environment=Environment(python="", numpy="", platform="", cpu=""),
+        request=request,
+        settings=results,
+        recommendations=advice,
+        causes=causes,
+        escalated=0,
+    )
 
 
 def only_case(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> GateCase:
@@ -146,7 +208,17 @@ def test_csv_of_recorded_logits_leaves_what_a_row_has_not_empty() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_survives_csv_and_cannot_break_markdown(text: str) -> None:
-    setting = Setting(text, SOFTMAX, "float16", "float16", Summation.WIDE, "margin", 2, "wrong", 1.0)
+    setting = Setting(
+        formulation=text,
+        objective=SOFTMAX,
+        dtype="float16",
+        compute="float16",
+        summation=Summation.WIDE,
+        pattern="margin",
+        classes=2,
+        target="wrong",
+        loss_scale=1.0,
+    )
     report = sweep(result(setting, Verdict.UNSUPPORTED, reason=text))
     (line,) = read_csv(report)
     assert (line["formulation"], line["reason"]) == (text, text)
@@ -158,37 +230,79 @@ def test_hostile_text_survives_csv_and_cannot_break_markdown(text: str) -> None:
 
 def test_markdown_of_an_audit_counts_rows() -> None:
     report = sweep(result(ROW, Verdict.FAIL, finding(FindingKind.NAN_LOSS, is_row=True)))
-    request = AuditRequest(SOFTMAX, ("naive",), Arithmetics(("float16",)), "a.npz", None, 1, -100, ())
-    text = markdown.render(Report("1.2.3", report.environment, request, report.settings, (), (), 0, rows=9999))
+    request = AuditRequest(
+        objective=SOFTMAX,
+        formulations=("naive",),
+        arithmetics=Arithmetics(dtypes=("float16",)),
+        file="a.npz",
+        labels=None,
+        class_axis=1,
+        ignore_index=-100,
+        fail_on=(),
+    )
+    text = markdown.render(
+        Report(
+            version="1.2.3",
+            environment=report.environment,
+            request=request,
+            settings=report.settings,
+            recommendations=(),
+            causes=(),
+            escalated=0,
+            rows=9999,
+        )
+    )
     assert "| naive | fail 1234 |" in text
     assert "9,999 rows" in text
 
 
 def test_what_rounding_costs_is_a_row_only_if_it_is_known() -> None:
     crashed = result(ROW, Verdict.ERROR, reason="it crashed")
-    request = AuditRequest(SOFTMAX, ("naive",), Arithmetics(("float16",)), "a.npz", None, 1, -100, ())
-    for cost, is_shown in ((None, False), (RoundingCost(None, 0.0, None, 0.0), True)):
+    request = AuditRequest(
+        objective=SOFTMAX,
+        formulations=("naive",),
+        arithmetics=Arithmetics(dtypes=("float16",)),
+        file="a.npz",
+        labels=None,
+        class_axis=1,
+        ignore_index=-100,
+        fail_on=(),
+    )
+    for cost, is_shown in ((None, False), (RoundingCost(loss=None, loss_change=0.0, gradient=None, gradient_change=0.0), True)):
         results = (crashed, replace(result(ROW, Verdict.PASS), rounding_cost=cost))
-        report = Report("1.2.3", Environment("", "", "", ""), request, results, (), (), 0, rows=9999)
+        report = Report(
+            version="1.2.3",
+            environment=Environment(python="", numpy="", platform="", cpu=""),
+            request=request,
+            settings=results,
+            recommendations=(),
+            causes=(),
+            escalated=0,
+            rows=9999,
+        )
         for form in (markdown.render(report), table.render(report, io.StringIO())):
             assert ("(rounding z)" in form) is is_shown
 
 
 def test_a_summary_begins_with_what_is_gated_and_ends_before_it_is_too_long() -> None:
-    noise = tuple(Problem("zeroed-loss", Level.WARNING, "the loss is 0", is_gated=False) for _ in range(300))
-    gated = Problem("moved-boundary", Level.ERROR, "it moved", is_gated=True)
-    accepted = Problem("nan-loss", Level.ERROR, "it is NaN", is_gated=False, accepted="known")
+    noise = tuple(Problem(rule="zeroed-loss", level=Level.WARNING, message="the loss is 0", is_gated=False) for _ in range(300))
+    gated = Problem(rule="moved-boundary", level=Level.ERROR, message="it moved", is_gated=True)
+    accepted = Problem(rule="nan-loss", level=Level.ERROR, message="it is NaN", is_gated=False, accepted="known")
     cases = (
-        GateCase("f", "n", (*noise, gated)),
-        GateCase("g", "m", (accepted,)),
-        GateCase("h", "k", (), error="it crashed"),
-        GateCase("h", "l", (), partly="no gradient"),
+        GateCase(group="f", name="n", problems=(*noise, gated)),
+        GateCase(group="g", name="m", problems=(accepted,)),
+        GateCase(group="h", name="k", problems=(), error="it crashed"),
+        GateCase(group="h", name="l", problems=(), partly="no gradient"),
     )
-    lines = summary.render_gate(GateReport("check", "1", "headline", cases, ExitStatus.GATE_FAILED)).splitlines()
+    lines = summary.render_gate(
+        GateReport(command="check", version="1", headline="headline", cases=cases, status=ExitStatus.GATE_FAILED)
+    ).splitlines()
     assert lines[0] == "### headline"
     assert lines[2] == "cestab check: 1 gated, in 4 settings; exit status 1"
     assert lines[6] == "| gated | f, n | moved-boundary | it moved |"
     assert lines[-1] == "and 104 more"
     assert len([line for line in lines if line.startswith("| ")]) == 202
-    few = summary.render_gate(GateReport("check", "1", "headline", cases[2:], ExitStatus.NOT_AUDITED)).splitlines()
+    few = summary.render_gate(
+        GateReport(command="check", version="1", headline="headline", cases=cases[2:], status=ExitStatus.NOT_AUDITED)
+    ).splitlines()
     assert few[-2:] == ["| error | h, k | not audited | it crashed |", "| warning | h, l | partly judged | no gradient |"]

@@ -15,38 +15,106 @@ from cestab.vocabulary.settings import Environment, Finding, Interval, LargestEr
 K = FindingKind
 SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
 INF, NAN = float("inf"), float("nan")
-ENVIRONMENT = Environment("3.99", "9.9", "some “platform”", "a\tprocessor")
-SETTING = Setting("naive", SOFTMAX, "float32", "float64", Summation.WIDE, "margin", 2, "wrong", 8.0)
+ENVIRONMENT = Environment(python="3.99", numpy="9.9", platform="some “platform”", cpu="a\tprocessor")
+SETTING = Setting(
+    formulation="naive",
+    objective=SOFTMAX,
+    dtype="float32",
+    compute="float64",
+    summation=Summation.WIDE,
+    pattern="margin",
+    classes=2,
+    target="wrong",
+    loss_scale=8.0,
+)
 
 
 def place(t: float, ulps: float | None = None, reproduce: str | None = None) -> Place:
-    return Place(0, t, repr(t), t.hex(), ulps, reproduce)
+    return Place(position=0, value=t, decimal=repr(t), hexadecimal=t.hex(), ulps=ulps, reproduce=reproduce)
 
 
 def row(number: int, ulps: float | None = None, reproduce: str | None = None) -> Place:
-    return Place(number, float(number), str(number), None, ulps, reproduce)
+    return Place(position=number, value=float(number), decimal=str(number), hexadecimal=None, ulps=ulps, reproduce=reproduce)
 
 
 def finding(worst: float | None) -> Finding:
-    return Finding(K.NAN_GRADIENT, 64, place(-1.5, None, "cestab explain …"), place(-3.0), place(2.0), place(2.0, worst))
+    return Finding(
+        kind=K.NAN_GRADIENT,
+        cases=64,
+        first=place(-1.5, None, "cestab explain …"),
+        lowest=place(-3.0),
+        highest=place(2.0),
+        worst=place(2.0, worst),
+    )
 
 
 def result(worst: float | None = None) -> SettingResult:
-    largest = LargestError(place(0.25, 1.5), None)
-    interval = Interval(place(-3.0), place(2.0), None, K.NAN_GRADIENT)
-    return SettingResult(SETTING, Verdict.FAIL, 131, 4, 5, Coverage.SAMPLED, (finding(worst),), largest, (interval,), 70, 2)
+    largest = LargestError(loss=place(0.25, 1.5), gradient=None)
+    interval = Interval(start=place(-3.0), stop=place(2.0), loss=None, gradient=K.NAN_GRADIENT)
+    return SettingResult(
+        setting=SETTING,
+        verdict=Verdict.FAIL,
+        cases=131,
+        undefined=4,
+        ties=5,
+        coverage=Coverage.SAMPLED,
+        findings=(finding(worst),),
+        largest_error=largest,
+        intervals=(interval,),
+        interval_count=70,
+        unrefined_boundaries=2,
+    )
 
 
 def sweep_report(*results: SettingResult, **arithmetics: Any) -> Report:
-    options = Arithmetics(("float32",), "float64", (Summation.WIDE,), (8.0,), **arithmetics)
-    request = SweepRequest(SOFTMAX, ("naive",), options, LogitRange(-3.0, 2.0), ("margin",), (2,), ("wrong",), 7, ("fail",))
-    advice = Recommendation("float32", None, "none passes")
-    return Report("1.2.3", ENVIRONMENT, request, results, (advice,), (("naive", "it overflows"),), 3)
+    options = Arithmetics(
+        dtypes=("float32",), compute="float64", summations=(Summation.WIDE,), loss_scales=(8.0,), **arithmetics
+    )
+    request = SweepRequest(
+        objective=SOFTMAX,
+        formulations=("naive",),
+        arithmetics=options,
+        logits=LogitRange(low=-3.0, high=2.0),
+        patterns=("margin",),
+        classes=(2,),
+        targets=("wrong",),
+        seed=7,
+        fail_on=("fail",),
+    )
+    advice = Recommendation(dtype="float32", formulation=None, why="none passes")
+    return Report(
+        version="1.2.3",
+        environment=ENVIRONMENT,
+        request=request,
+        settings=results,
+        recommendations=(advice,),
+        causes=(("naive", "it overflows"),),
+        escalated=3,
+    )
 
 
 def audit_report(setting_result: SettingResult) -> Report:
-    request = AuditRequest(SOFTMAX, ("naive",), Arithmetics(("float32",)), "a b.npz", None, 0, -1, ())
-    return Report("1.2.3", ENVIRONMENT, request, (setting_result,), (), (), 0, 10, 2)
+    request = AuditRequest(
+        objective=SOFTMAX,
+        formulations=("naive",),
+        arithmetics=Arithmetics(dtypes=("float32",)),
+        file="a b.npz",
+        labels=None,
+        class_axis=0,
+        ignore_index=-1,
+        fail_on=(),
+    )
+    return Report(
+        version="1.2.3",
+        environment=ENVIRONMENT,
+        request=request,
+        settings=(setting_result,),
+        recommendations=(),
+        causes=(),
+        escalated=0,
+        rows=10,
+        ignored_rows=2,
+    )
 
 
 def refuse(name: str) -> NoReturn:
@@ -130,7 +198,15 @@ def test_the_rest_of_a_sweep_has_its_values_under_their_names() -> None:
 
 def test_an_unsupported_setting_says_why_and_is_counted() -> None:
     unsupported = SettingResult(
-        SETTING, Verdict.UNSUPPORTED, 0, 0, 0, Coverage.SAMPLED, (), LargestError(None, None), reason="no infinity"
+        setting=SETTING,
+        verdict=Verdict.UNSUPPORTED,
+        cases=0,
+        undefined=0,
+        ties=0,
+        coverage=Coverage.SAMPLED,
+        findings=(),
+        largest_error=LargestError(loss=None, gradient=None),
+        reason="no infinity",
     )
     report = parse(sweep_report(result(), unsupported))
     assert [setting.get("reason") for setting in report["settings"]] == [None, "no infinity"]
@@ -142,14 +218,16 @@ def test_an_unsupported_setting_says_why_and_is_counted() -> None:
 
 def test_an_audit_has_rows_in_place_of_t_and_no_map() -> None:
     setting = replace(SETTING, pattern=None, target=None)
-    rows = Finding(K.INF_LOSS, 2, row(3, None, "cestab explain …"), row(3), row(5), row(5, INF))
-    cost = RoundingCost(row(4, 0.5), 1e-3, None, INF)
+    rows = Finding(
+        kind=K.INF_LOSS, cases=2, first=row(3, None, "cestab explain …"), lowest=row(3), highest=row(5), worst=row(5, INF)
+    )
+    cost = RoundingCost(loss=row(4, 0.5), loss_change=1e-3, gradient=None, gradient_change=INF)
     audited = replace(
         result(),
         setting=setting,
         coverage=Coverage.RECORDED,
         findings=(rows,),
-        largest_error=LargestError(row(9, 2.0), None),
+        largest_error=LargestError(loss=row(9, 2.0), gradient=None),
         worst_rows=(row(5, INF), row(3)),
         rounding_cost=cost,
     )

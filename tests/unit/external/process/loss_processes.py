@@ -20,8 +20,8 @@ from cestab.vocabulary.loss_options import NO_OPTIONS
 
 DATA = Path(__file__).parents[3] / "data" / "targets.py"
 LOGITS = np.array([[0.0, 2.0], [0.0, -1.0]], dtype=np.float32)
-PATIENT = Guard(30.0)
-QUARTER_GIBIBYTE = Guard(30.0, 2**28)
+PATIENT = Guard(timeout_seconds=30.0)
+QUARTER_GIBIBYTE = Guard(timeout_seconds=30.0, max_memory_bytes=2**28)
 
 
 def find_children() -> list[psutil.Process]:
@@ -44,7 +44,13 @@ def name_of(function: str) -> TargetName:
 
 def work_of(logits: Numbers = LOGITS, summation: Summation = Summation.WIDE) -> Work:
     cases = logits.shape[1]
-    return Work(Arithmetic(FORMATS["float32"], summation), logits, IndexTarget(np.zeros(cases, dtype=np.intp)), 1.0, NO_OPTIONS)
+    return Work(
+        arithmetic=Arithmetic(fmt=FORMATS["float32"], summation=summation),
+        logits=logits,
+        target=IndexTarget(index=np.zeros(cases, dtype=np.intp)),
+        upstream=1.0,
+        options=NO_OPTIONS,
+    )
 
 
 def ask(function: str, guard: Guard = PATIENT) -> tuple[Numbers, Numbers | None]:

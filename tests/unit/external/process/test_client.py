@@ -126,7 +126,7 @@ def test_a_hanging_call_is_ended_within_its_time_with_all_that_it_has_started(tm
     (tmp_path / "hangs.py").write_text(WITH_A_CHILD, encoding="utf-8")
     start = time.monotonic()
     with pytest.raises(TargetError, match="it did not return within 2 s"):
-        evaluate_target(parse_target_name(f"{tmp_path}/hangs.py:f"), work_of(), Guard(2.0))
+        evaluate_target(parse_target_name(f"{tmp_path}/hangs.py:f"), work_of(), Guard(timeout_seconds=2.0))
     assert 2 <= time.monotonic() - start < 20
     assert find_children() == []
     child = int((tmp_path / "pid").read_text(encoding="utf-8"))
@@ -140,7 +140,7 @@ def test_the_clock_starts_anew_at_every_sign_of_life(tmp_path: Path) -> None:
     slow = tmp_path / "slow.py"
     slow.write_text("import time\ndef f(z, target):\n    time.sleep(0.1)\n    return z[:, 0]\n", encoding="utf-8")
     name = parse_target_name(f"{slow}:f:rows=1")
-    loss, _ = evaluate_target(name, work_of(np.zeros((2, 20), dtype=np.float32)), Guard(1.0))
+    loss, _ = evaluate_target(name, work_of(np.zeros((2, 20), dtype=np.float32)), Guard(timeout_seconds=1.0))
     assert loss.tolist() == [0.0] * 20
 
 

@@ -65,7 +65,11 @@ def test_a_missing_framework_is_a_sentence(missing: str, name: str, tmp_path: Pa
 def test_nothing_is_imported_that_is_not_named(tmp_path: Path) -> None:
     (tmp_path / "users.py").write_text(IMPORTED)
     work = Work(
-        Arithmetic(find_format("float32")), np.zeros((2, 3), np.float32), IndexTarget(np.zeros(3, np.intp)), 1.0, NO_OPTIONS
+        arithmetic=Arithmetic(fmt=find_format("float32")),
+        logits=np.zeros((2, 3), np.float32),
+        target=IndexTarget(index=np.zeros(3, np.intp)),
+        upstream=1.0,
+        options=NO_OPTIONS,
     )
     loss, _ = evaluate_target(parse_target_name(f"{tmp_path / 'users.py'}:loss"), work, DEFAULT_GUARD)
     assert not loss.any()
@@ -87,7 +91,7 @@ def test_the_command_imports_no_framework(arguments: list[str]) -> None:
 @pytest.mark.parametrize("size", [0, 3, BYTES // 8 - 8, BYTES // 8])
 def test_arrays_pass_through_shared_memory_or_with_the_message(size: int) -> None:
     receiving, sending = Pipe(duplex=False)
-    channel = Channel(sending, receiving, map_memory(open_memory()))
+    channel = Channel(outgoing=sending, incoming=receiving, memory=map_memory(open_memory()))
     sent = {
         "small": np.arange(3.0),
         "large": np.arange(size, dtype=np.float64),

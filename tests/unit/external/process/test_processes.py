@@ -26,7 +26,7 @@ COUNTING = "from pathlib import Path\nwith Path(__file__).with_name('loads').ope
     [
         ("import os\nos._exit(3)", PATIENT, "it ended its process: status 3"),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)", PATIENT, "it ended its process: signal SIGTERM"),
-        ("while True: pass", Guard(2.0), "it did not load within 2 s"),
+        ("while True: pass", Guard(timeout_seconds=2.0), "it did not load within 2 s"),
     ],
 )
 def test_what_cannot_be_loaded_is_not_tried_again_until_targets_are_ended(
