@@ -21,7 +21,7 @@ from cestab.cases.files.safetensors_files import STORED_TYPES, write_header
 from cestab.cases.files.torch_files import to_array
 from cestab.errors import UsageError
 from cestab.numerics.formats import FORMATS
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, Objective
 
 FORMAT = "cestab.capture/1"
 SUFFIX = ".safetensors"
@@ -124,7 +124,7 @@ class Recorder:
         """Write a file beside the target and rename it, so that the name never stands for half a file."""
         half = self.path.with_name(f".{self.path.name}-{os.getpid()}.part")
         shapes = {"labels": (self.rows,), "logits": (self.rows, layout.classes)}
-        metadata = {"format": FORMAT, "objective": layout.objective, "classes_axis": "1", "batches": str(self.batches)}
+        metadata = {"format": FORMAT, "objective": layout.objective.name, "classes_axis": "1", "batches": str(self.batches)}
         try:
             with half.open("wb") as stream:
                 write_header(stream, {name: (layout.codes[name], shapes[name]) for name in layout.codes}, metadata)
@@ -182,7 +182,7 @@ def _find_layout(logits: Any, labels: Any) -> _Layout:
     if own not in ({rows, shape} if is_binary else {rows}):
         hint = "; flatten both for labels of their own, take the argmax of one-hot ones" if own == shape else ""
         raise UsageError(f"logits of shape {shape} need labels of shape {rows}, not {own}{hint}")
-    objective = Objective.BINARY_CROSS_ENTROPY if is_binary else Objective.SOFTMAX_CROSS_ENTROPY
+    objective = BINARY_CROSS_ENTROPY if is_binary else SOFTMAX_CROSS_ENTROPY
     return _Layout(dtype=dtype, classes=classes, objective=objective)
 
 

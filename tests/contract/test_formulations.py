@@ -14,7 +14,8 @@ from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.objectives import SOFTMAX_MEAN_SQUARED_ERROR, Z_LOSS
 
 CASES = 64
 WIDE_FORMATS = ["float32", "float64"]
@@ -28,9 +29,9 @@ def without_bias(name: str) -> str:
 
 CLASS_NAMES = [without_bias(name) for name, f in FORMULATIONS.items() if not f.objective.is_binary]
 BINARY_NAMES = [without_bias(name) for name, f in FORMULATIONS.items() if f.objective.is_binary]
-SHIFTABLE_NAMES = [name for name in CLASS_NAMES if find_formulation(name).objective is not Objective.Z_LOSS]
+SHIFTABLE_NAMES = [name for name in CLASS_NAMES if find_formulation(name).objective is not Z_LOSS]
 # 1/K of the mean counts masked classes, too
-MASKABLE_NAMES = [name for name in CLASS_NAMES if find_formulation(name).objective is not Objective.SOFTMAX_MEAN_SQUARED_ERROR]
+MASKABLE_NAMES = [name for name in CLASS_NAMES if find_formulation(name).objective is not SOFTMAX_MEAN_SQUARED_ERROR]
 # in DESIGN's words, log takes the whole vector: 0·(1/0) of a masked class is NaN
 LOG_OF_EVERY_CLASS = {"naive", "softmax-log", "focal-naive"}
 

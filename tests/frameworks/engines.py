@@ -16,8 +16,8 @@ from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.truth.tiers import evaluate_truth
 from cestab.vocabulary.external import DEFAULT_GUARD, TargetFacts
-from cestab.vocabulary.kinds import Objective
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 ONE_ROUNDING = 2.0**-21  # of float32 logits to 4 and of losses under 8, in either direction
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -80,7 +80,7 @@ def check_against_truth(name: str, dtype: str, *targets: Target, classes: int = 
     parsed, fmt = parse_target_name(name), find_format(dtype)
     logits, options = benign_logits(dtype, classes), read_options(parsed)
     for target in targets:
-        objective = find_convention(parsed).objective or Objective.SOFTMAX_CROSS_ENTROPY
+        objective = find_convention(parsed).objective or SOFTMAX_CROSS_ENTROPY
         loss, gradient = evaluate(name, logits, target, dtype, options=options)
         truth = evaluate_truth(objective, logits, target, 1.0, precise=False, options=options)
         rtol = 1e-5 if dtype == "float32" else 0.0  # XLA's exp and log are off by some units in the last place

@@ -12,10 +12,10 @@ import pytest
 from cestab import api
 from cestab.cases.recording import open_recording
 from cestab.errors import UsageError
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, Objective
 
 Array = npt.NDArray[Any]
-SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
+SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
 ROWS = 500
 RNG = np.random.default_rng(0)
 LOGITS = (RNG.normal(size=(ROWS, 5)) * 10).astype(np.float32)

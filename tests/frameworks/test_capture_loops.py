@@ -14,10 +14,10 @@ from cestab.capture import record
 from cestab.cases.recording import open_recording
 from cestab.commands.capture import SNIPPETS
 from cestab.errors import UsageError
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, Objective
 
 Array = npt.NDArray[Any]
-SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
+SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
 RNG = np.random.default_rng(0)
 
 

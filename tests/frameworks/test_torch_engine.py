@@ -29,8 +29,8 @@ from cestab.external.names import parse_target_name
 from cestab.external.process.client import end_targets
 from cestab.numerics.target import DenseTarget, IndexTarget
 from cestab.truth.tiers import evaluate_truth
-from cestab.vocabulary.kinds import Objective
 from cestab.vocabulary.loss_options import LossOptions, Reduction
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -76,7 +76,7 @@ def test_so_they_have_in_batches(reduction: Reduction) -> None:
     name = f"{CROSS_ENTROPY}:label_smoothing=0.1,weight=0.25:0.75,ignore_index=1"
     options = replace(read_options(parse_target_name(name)), batch=6, reduction=reduction)
     logits, target = benign_logits("float64")[:, :8], IndexTarget(index=np.array([0, 2, 3, 4] * 2))
-    truth = evaluate_truth(Objective.SOFTMAX_CROSS_ENTROPY, logits, target, 1 / options.divisor, precise=False, options=options)
+    truth = evaluate_truth(SOFTMAX_CROSS_ENTROPY, logits, target, 1 / options.divisor, precise=False, options=options)
     loss, gradient = evaluate(name, logits, target, "float64", options=options)
     np.testing.assert_allclose(loss, truth.loss, rtol=1e-14)
     np.testing.assert_allclose(gradient, truth.gradient, rtol=1e-13, atol=1e-16)

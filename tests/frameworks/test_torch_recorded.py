@@ -17,8 +17,8 @@ from cestab.numerics.rounding import from_ordinal, to_ordinal
 from cestab.numerics.target import IndexTarget
 from cestab.truth.tiers import evaluate_truth
 from cestab.vocabulary.external import DEFAULT_GUARD
-from cestab.vocabulary.kinds import Objective
 from cestab.vocabulary.loss_options import NO_OPTIONS
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -43,7 +43,7 @@ def find_outcomes(entry: dict[str, Any], t: npt.NDArray[Any]) -> dict[str, npt.N
         DEFAULT_GUARD,
     )
     assert gradient is not None
-    truth = evaluate_truth(Objective.SOFTMAX_CROSS_ENTROPY, logits, target, 1.0, precise=False)
+    truth = evaluate_truth(SOFTMAX_CROSS_ENTROPY, logits, target, 1.0, precise=False)
     is_representable = np.abs(truth.gradient) >= fmt.smallest_subnormal
     return {
         "loss_inf": np.isinf(loss),

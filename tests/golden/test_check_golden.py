@@ -26,13 +26,14 @@ from cestab.commands.check.answer import (
 )
 from cestab.commands.sweep.answer import Report
 from cestab.reports.gate import Location
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
 
 FOLDER = Path(__file__).parent / "check"
 SCRUBBED = {"PATH": os.environ.get("PATH", ""), "COLUMNS": "80", "LINES": "40", "LANG": "C.UTF-8", "TERM": "dumb"}
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 SETTING = Setting(
     formulation="clipped:eps=1e-8",
     objective=SOFTMAX,

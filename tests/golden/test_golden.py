@@ -31,13 +31,14 @@ from cestab.commands.sweep import rows as csv_v1
 from cestab.commands.sweep.answer import Recommendation, Report
 from cestab.commands.sweep.gate import to_gate
 from cestab.reports import github, junit, sarif, summary
-from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, RoundingCost, Setting, SettingResult
 
 FOLDER = Path(__file__).parent
 SCRUBBED = {"PATH": os.environ.get("PATH", ""), "COLUMNS": "80", "LINES": "40", "LANG": "C.UTF-8", "TERM": "dumb"}
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 NAMES = ("naive", "clipped:eps=1e-8", "compensated")
 K, V = FindingKind, Verdict
 
@@ -105,7 +106,7 @@ def make_results(target: str | None) -> tuple[SettingResult, ...]:
 
 
 def make_report(target: str | None, fail_on: tuple[str, ...] = ()) -> Report:
-    options = Arithmetics(dtypes=("float16", "float32", "float8_e4m3fn"), fp8_overflow=Fp8Overflow.SATURATE)
+    options = Arithmetics(dtypes=("float16", "float32", "float8_e4m3fn"), fp8_overflow=Fp8Overflow.SATURATE, has_infinity=False)
     environment = Environment(python="", numpy="", platform="", cpu="")
     request: SweepRequest | AuditRequest = SweepRequest(
         objective=SOFTMAX,

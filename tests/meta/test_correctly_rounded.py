@@ -17,12 +17,21 @@ from cestab.judgement.judge import judge_block
 from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_quotient, round_to_format, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
+from cestab.vocabulary.objectives import (
+    BINARY_CROSS_ENTROPY,
+    FOCAL_LOSS,
+    SIGMOID_MEAN_SQUARED_ERROR,
+    SOFTMAX_CROSS_ENTROPY,
+    SOFTMAX_MEAN_SQUARED_ERROR,
+    Z_LOSS,
+    Objective,
+)
 
 K = FindingKind
 ALLOWED = {K.OVERFLOWING_LOSS, K.OVERFLOWING_GRADIENT, K.UNDERFLOWING_GRADIENT}
-SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
+SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
 TARGETS = [
     f"{kind.name}:{'0.9' if kind.name == 'soft' else '0.1'}" if kind.has_number else kind.name for kind in TARGET_KINDS.values()
 ]
@@ -123,14 +132,14 @@ OPTIONS: list[tuple[Objective, dict[str, Any]]] = [
     (SOFTMAX, {"class_weights": (8.0, 0.5), "label_smoothing": 0.25, "batch": 3}),
     (SOFTMAX, {"ignore_index": 1, "batch": 5}),
     (BINARY, {"label_smoothing": 0.1, "class_weights": (5.0,), **SUM}),
-    (Objective.FOCAL_LOSS, {"gamma": 2.0}),
-    (Objective.FOCAL_LOSS, {"gamma": 0.5, **SUM}),
-    (Objective.FOCAL_LOSS, {"gamma": 8.0}),
-    (Objective.Z_LOSS, {"z_weight": 1e-4}),
-    (Objective.Z_LOSS, {"z_weight": 1.0, "label_smoothing": 0.1, "batch": 4}),
-    (Objective.SOFTMAX_MEAN_SQUARED_ERROR, {}),
-    (Objective.SOFTMAX_MEAN_SQUARED_ERROR, SUM),
-    (Objective.SIGMOID_MEAN_SQUARED_ERROR, {}),
+    (FOCAL_LOSS, {"gamma": 2.0}),
+    (FOCAL_LOSS, {"gamma": 0.5, **SUM}),
+    (FOCAL_LOSS, {"gamma": 8.0}),
+    (Z_LOSS, {"z_weight": 1e-4}),
+    (Z_LOSS, {"z_weight": 1.0, "label_smoothing": 0.1, "batch": 4}),
+    (SOFTMAX_MEAN_SQUARED_ERROR, {}),
+    (SOFTMAX_MEAN_SQUARED_ERROR, SUM),
+    (SIGMOID_MEAN_SQUARED_ERROR, {}),
 ]
 
 

@@ -15,9 +15,10 @@ from cestab.numerics.operations import exp, log, max_over_classes, pick, subtrac
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 K = FindingKind
 
 

@@ -16,7 +16,8 @@ from cestab.judgement.judge import judge_block
 from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import from_ordinal, round_to_format, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
 Kinds = tuple[FindingKind | None, FindingKind | None]
@@ -35,7 +36,7 @@ def conditions_for(name: str, target: str, loss_scale: float = 1.0) -> Condition
     """Two classes, the logits t and 0."""
     fmt = FORMATS[name]
     return Conditions(
-        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        objective=SOFTMAX_CROSS_ENTROPY,
         fmt=fmt,
         compute=fmt,
         summation=Summation.WIDE,

@@ -16,7 +16,7 @@ from cestab.numerics.rounding import FloatArray, from_ordinal, to_ordinal
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget
 from cestab.truth.tiers import evaluate_truth
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 Outcomes = dict[str, npt.NDArray[np.bool_]]
 
@@ -46,7 +46,7 @@ def evaluate(formulation: Formulation, entry: dict[str, Any], t: FloatArray, fmt
     target = IndexTarget(index=np.full(len(t), int(entry["case"][-1]), dtype=np.intp))
     with np.errstate(all="ignore"):
         loss, gradient = formulation.evaluate(logits, target, Arithmetic(fmt=fmt), 1.0)
-    truth = evaluate_truth(Objective.SOFTMAX_CROSS_ENTROPY, logits, target, 1.0, precise=False)
+    truth = evaluate_truth(SOFTMAX_CROSS_ENTROPY, logits, target, 1.0, precise=False)
     is_representable = np.abs(truth.gradient) >= fmt.smallest_subnormal
     return {
         "loss_inf": np.isinf(loss),
@@ -104,9 +104,7 @@ def test_every_16_bit_float_fails_as_in_pytorch(entry: dict[str, Any]) -> None:
 def test_naive_with_exp_formed_twice_loses_the_same_entries_as_in_pytorch(entry: dict[str, Any]) -> None:
     fmt = FORMATS[entry["dtype"]]
     t = every_float(fmt)
-    twice = Formulation(
-        name="twice", objective=Objective.SOFTMAX_CROSS_ENTROPY, recipe=naive_with_two_exponentials, source="", causes={}
-    )
+    twice = Formulation(name="twice", objective=SOFTMAX_CROSS_ENTROPY, recipe=naive_with_two_exponentials, source="", causes={})
     outcomes = evaluate(twice, entry, t, fmt)
     for kind, recorded in entry["failures"].items():
         assert summarize(outcomes[kind], t) == read(recorded), kind

@@ -16,7 +16,7 @@ from cestab import api
 from cestab.capture import CODES, Recorder, record
 from cestab.cases.recording import open_recording
 from cestab.errors import UsageError
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, Objective
 
 Array = npt.NDArray[Any]
 RNG = np.random.default_rng(0)
@@ -32,7 +32,7 @@ def header(path: Path) -> dict[str, Any]:
     return parsed
 
 
-def read(path: Path, objective: Objective = Objective.SOFTMAX_CROSS_ENTROPY) -> tuple[Array, Array]:
+def read(path: Path, objective: Objective = SOFTMAX_CROSS_ENTROPY) -> tuple[Array, Array]:
     with open_recording(str(path), None, objective, 1, -100) as recording:
         logits, labels = recording.read(slice(0, recording.rows))
     return logits.T, labels
@@ -91,7 +91,7 @@ def test_one_logit_takes_probabilities(shapes: tuple[tuple[int, ...], ...], dtyp
     with record(tmp_path / "a.safetensors") as keep:
         keep(logits, labels)
         keep(logits, labels > 0.5)
-    found, own = read(tmp_path / "a.safetensors", Objective.BINARY_CROSS_ENTROPY)
+    found, own = read(tmp_path / "a.safetensors", BINARY_CROSS_ENTROPY)
     np.testing.assert_array_equal(found[:6, 0], logits.reshape(-1).astype(np.float64))
     expected = np.concatenate([labels.reshape(-1), labels.reshape(-1) > 0.5]).astype(np.float32)
     np.testing.assert_array_equal(own, expected)

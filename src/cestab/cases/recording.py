@@ -15,7 +15,7 @@ from cestab.errors import UsageError, unknown_name
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import Objective
 from cestab.vocabulary.phrases import show_classes
 
 LABEL_NAMES = ("labels", "label", "targets", "target", "y")

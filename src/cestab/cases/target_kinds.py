@@ -1,7 +1,7 @@
 """Target kinds: which class is the true one, or how the target is spread over the classes."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,9 @@ from cestab.errors import UsageError, unknown_name
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target, first_maximum
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, Objective
 
 Doubles = npt.NDArray[np.float64]
-Spread = Callable[[FloatArray, float], Doubles]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +76,7 @@ def expand_target(text: str, objective: Objective) -> Iterator[str]:
             yield f"soft:{float(f'{label:.15g}')!r}"
     else:
         example = f"{name}:{'0.9' if name == 'soft' else '0.1'}"
-        hint = f" (a range of labels needs --objective {Objective.BINARY_CROSS_ENTROPY})" if len(numbers) == 3 else ""
+        hint = f" (a range of labels needs --objective {BINARY_CROSS_ENTROPY})" if len(numbers) == 3 else ""
         raise UsageError(f"target '{text}' needs {expected}, e.g. {example}{hint}")
 
 

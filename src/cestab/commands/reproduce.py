@@ -4,7 +4,8 @@ import shlex
 
 from cestab.evaluation.blocks import Conditions
 from cestab.external.formulation import find_any_formulation
-from cestab.vocabulary.kinds import DEFAULT_OBJECTIVE, Fp8Overflow, Summation
+from cestab.vocabulary.kinds import Fp8Overflow, Summation
+from cestab.vocabulary.objectives import DEFAULT_OBJECTIVE
 from cestab.vocabulary.requests import DEFAULT_IGNORE_INDEX, AuditRequest
 
 
@@ -31,11 +32,8 @@ def row_command(conditions: Conditions, formulation: str, request: AuditRequest,
 def _start(conditions: Conditions, formulation: str) -> list[str]:
     """Return the command with the options that differ from their defaults."""
     words = ["cestab", "explain", "-f", formulation, "--dtype", conditions.fmt.name]
-    if (
-        find_any_formulation(formulation).objective is not conditions.objective
-        and conditions.objective is not DEFAULT_OBJECTIVE
-    ):
-        words += ["--objective", conditions.objective]
+    if find_any_formulation(formulation).objective != conditions.objective and conditions.objective != DEFAULT_OBJECTIVE:
+        words += ["--objective", conditions.objective.name]
     if conditions.compute != conditions.fmt:
         words += ["--compute", conditions.compute.name]
     if conditions.summation is not Summation.WIDE:

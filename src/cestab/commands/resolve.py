@@ -6,10 +6,10 @@ from cestab.commands import values
 from cestab.errors import UsageError, unknown_name
 from cestab.external.formulation import ExternalFormulation, find_any_formulation
 from cestab.numerics.formats import find_format
-from cestab.truth.objectives import OBJECTIVES
 from cestab.vocabulary.external import DEFAULT_TIMEOUT_SECONDS, Guard
-from cestab.vocabulary.kinds import DEFAULT_OBJECTIVE, FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
 from cestab.vocabulary.loss_options import LossOptions, Reduction
+from cestab.vocabulary.objectives import DEFAULT_OBJECTIVE, OBJECTIVES, Objective
 from cestab.vocabulary.requests import DEFAULT_DTYPES, Arithmetics
 
 
@@ -28,10 +28,9 @@ def make_arithmetics(
     for name, value in (("rtol", rtol), ("atol", atol)):
         if value is not None and not 0 <= values.read_number(name, value) < float("inf"):
             raise UsageError(f"--{name} {value!r} is not a finite number from 0 on")
+    formats = [find_format(name) for name in values.select("dtype", values.read_names("dtypes", dtypes), DEFAULT_DTYPES)]
     return Arithmetics(
-        dtypes=tuple(
-            find_format(name).name for name in values.select("dtype", values.read_names("dtypes", dtypes), DEFAULT_DTYPES)
-        ),
+        dtypes=tuple(fmt.name for fmt in formats),
         compute=None if compute is None else find_format(values.read_name("compute", compute), "compute format").name,
         summations=tuple(
             values.read_word(Summation, "summation", name)
@@ -42,6 +41,7 @@ def make_arithmetics(
         atol=atol,
         fp8_overflow=values.read_word(Fp8Overflow, "fp8 overflow", fp8_overflow),
         flush_subnormals=values.read_flag("flush_subnormals", flush_subnormals),
+        has_infinity=all(fmt.has_infinity for fmt in formats),
     )
 
 
@@ -65,7 +65,7 @@ def make_batch(batch: int, reduction: str) -> tuple[int, Reduction]:
 
 def find_objective(formulations: Sequence[str] | None, objective: str | None) -> Objective:
     """Return the one objective that is named, or that the formulations compute; softmax cross-entropy by default."""
-    named = None if objective is None else values.read_word(Objective, "objective", objective)
+    named = None if objective is None else values.read_entry(OBJECTIVES, "objective", objective)
     suggested: dict[str, Objective] = {}
     for name in formulations or ():
         formulation = find_any_formulation(name)
@@ -74,7 +74,7 @@ def find_objective(formulations: Sequence[str] | None, objective: str | None) ->
             if isinstance(formulation, ExternalFormulation) and formulation.suggestion is not None:
                 suggested[name] = formulation.suggestion
             continue
-        if named is not None and own is not named:
+        if named is not None and own != named:
             raise UsageError(f"formulation '{name}' computes {own}, not {named}; take them apart")
         named = own
     chosen = named or next(iter(suggested.values()), DEFAULT_OBJECTIVE)
@@ -86,21 +86,16 @@ def find_objective(formulations: Sequence[str] | None, objective: str | None) ->
     return chosen
 
 
-# what the name of a loss that is not ours must tell of an objective, with an example: without it it would be another one
-_NEEDED = {Objective.FOCAL_LOSS: ("gamma", "2"), Objective.Z_LOSS: ("z_weight", "1e-4")}
-
-
 def _refuse_options(name: str, objective: Objective) -> None:
     """Refuse an option of the loss that the objective does not have: the truth would be that of another loss."""
     formulation = find_any_formulation(name)
     for option in formulation.options.given():
-        if option in OBJECTIVES[objective].option_names:
+        if option in objective.option_names:
             continue
-        others = [other.value for other, exact in OBJECTIVES.items() if option in exact.option_names]
+        others = [other.name for other in OBJECTIVES.values() if option in other.option_names]
         raise UsageError(f"{option} of '{name}' is no option of {objective}, but of {', '.join(others)}")
-    needed = _NEEDED.get(objective)
-    if isinstance(formulation, ExternalFormulation) and needed is not None:
-        key, example = needed
+    if isinstance(formulation, ExternalFormulation) and objective.needed is not None:
+        key, example = objective.needed
         if formulation.target.get(key) is None and not getattr(formulation.options, key):
             hint = formulation.target.spell(f"{key}={example}")
             raise UsageError(f"'{name}' does not tell the {key} of {objective}, e.g. {hint}")

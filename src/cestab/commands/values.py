@@ -13,6 +13,7 @@ from cestab.errors import UsageError, unknown_name
 LONGEST_VALUE = 60  # characters of a wrong value that a sentence shows
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # of memory
 Value = TypeVar("Value")
+Entry = TypeVar("Entry")
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -123,6 +124,14 @@ def read_word(words: type[Word], what: str, value: str) -> Word:
     if text not in [word.value for word in words]:
         raise unknown_name(what, text, [word.value for word in words])
     return words(text)
+
+
+def read_entry(registry: Mapping[str, Entry], what: str, value: str) -> Entry:
+    """Return the entry of a registry that a name stands for."""
+    name = read_name(what, value)
+    if name not in registry:
+        raise unknown_name(what, name, registry)
+    return registry[name]
 
 
 def select(what: str, given: Sequence[Value] | None, default: Sequence[Value]) -> tuple[Value, ...]:

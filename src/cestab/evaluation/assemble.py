@@ -6,7 +6,7 @@ from cestab.evaluation.blocks import Conditions, Failure
 from cestab.judgement.summary import Error, Run, Summary, Tally, outcome_kinds
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import from_ordinal, hexadecimal, shortest_decimal
-from cestab.vocabulary.kinds import Coverage, FindingKind, Severity, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
 from cestab.vocabulary.settings import Finding, Interval, LargestError, Place, Setting, SettingResult
 
 MOST_INTERVALS = 64
@@ -45,10 +45,7 @@ def find_verdict(summary: Summary) -> Verdict:
     """Return the worst severity, notes pass; undefined where no case could be judged."""
     if not summary.cases:
         return Verdict.UNDEFINED
-    severities = {kind.severity for kind in summary.tallies}
-    if Severity.FAIL in severities:
-        return Verdict.FAIL
-    return Verdict.WARN if Severity.WARN in severities else Verdict.PASS
+    return Verdict.of(kind.severity for kind in summary.tallies)
 
 
 def assemble_sweep(

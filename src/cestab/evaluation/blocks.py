@@ -16,8 +16,9 @@ from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_number, round_quotient
 from cestab.numerics.target import Target
 from cestab.vocabulary.external import DEFAULT_GUARD, Guard
-from cestab.vocabulary.kinds import Fp8Overflow, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Fp8Overflow, Summation, Verdict
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
+from cestab.vocabulary.objectives import Objective
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,9 @@ from cestab.external.formulation import find_any_formulation
 from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import IntArray, round_number, round_quotient
 from cestab.vocabulary.external import DEFAULT_GUARD, Guard
-from cestab.vocabulary.kinds import Coverage, Objective
+from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
+from cestab.vocabulary.objectives import Objective
 from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
 
 NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python

@@ -6,7 +6,15 @@ from typing import Any, TypeVar
 
 from cestab.errors import UsageError, unknown_name
 from cestab.external.names import TargetName
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import (
+    BINARY_CROSS_ENTROPY,
+    FOCAL_LOSS,
+    OBJECTIVES,
+    SIGMOID_MEAN_SQUARED_ERROR,
+    SOFTMAX_CROSS_ENTROPY,
+    SOFTMAX_MEAN_SQUARED_ERROR,
+    Objective,
+)
 
 
 class Input(StrEnum):
@@ -62,7 +70,7 @@ class Convention:
     alpha: float = 1.0
 
 
-SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
+SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
 INDEX, ONE_HOT = TargetForm.INDEX, TargetForm.ONE_HOT
 LOG_SOFTMAX = Convention(objective=SOFTMAX, output=Output.LOG_PROBABILITIES)
 
@@ -88,7 +96,7 @@ _KERAS = {
     ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy"): replace(_KERAS_LOSS, objective=SOFTMAX, target=INDEX),
     ("binary_crossentropy", "BinaryCrossentropy"): replace(_KERAS_LOSS, objective=BINARY),
     ("categorical_focal_crossentropy", "CategoricalFocalCrossentropy"): replace(
-        _KERAS_LOSS, objective=Objective.FOCAL_LOSS, target=ONE_HOT, gamma=2.0, alpha=0.25
+        _KERAS_LOSS, objective=FOCAL_LOSS, target=ONE_HOT, gamma=2.0, alpha=0.25
     ),
     ("log_softmax",): LOG_SOFTMAX,
     ("log",): replace(LOG_SOFTMAX, input=Input.SOFTMAX),
@@ -106,8 +114,8 @@ KNOWN: dict[str, dict[str, Convention]] = {
 _UNKNOWN = {"keras": Convention(takes_columns=True)}  # of an adapter's functions that are in no table
 CONVENTION_KEYS = ("input", "output", "target", "order")
 _OBJECTIVE_OF_INPUT = {Input.SIGMOID: BINARY, Input.SOFTMAX: SOFTMAX, Input.LOG_SOFTMAX: SOFTMAX}
-_OBJECTIVE_OF_OPTION = {"gamma": Objective.FOCAL_LOSS, "z_weight": Objective.Z_LOSS}
-_SQUARED_ERROR = {Input.SIGMOID: Objective.SIGMOID_MEAN_SQUARED_ERROR, Input.SOFTMAX: Objective.SOFTMAX_MEAN_SQUARED_ERROR}
+_OBJECTIVE_OF_OPTION = {objective.needed[0]: objective for objective in OBJECTIVES.values() if objective.needed}
+_SQUARED_ERROR = {Input.SIGMOID: SIGMOID_MEAN_SQUARED_ERROR, Input.SOFTMAX: SOFTMAX_MEAN_SQUARED_ERROR}
 
 
 def find_convention(name: TargetName, found: Any = None) -> Convention:
@@ -122,7 +130,7 @@ def find_convention(name: TargetName, found: Any = None) -> Convention:
     if from_logits not in {"None", "True", "False"}:
         raise UsageError(f"from_logits={from_logits} in '{name.text}' is neither True nor False")
     if convention.takes_probabilities and from_logits != "True":
-        convention = replace(convention, input=Input.SIGMOID if convention.objective is BINARY else Input.SOFTMAX)
+        convention = replace(convention, input=Input.SIGMOID if convention.objective == BINARY else Input.SOFTMAX)
     convention = replace(
         convention,
         input=_word(Input, name, "input", convention.input),

@@ -8,8 +8,9 @@ from cestab.external.loss_options import read_options
 from cestab.external.names import TargetName, is_target_name, parse_target_name, refuse_near_name
 from cestab.formulations.parameters import find_formulation
 from cestab.formulations.registry import ADDED, FORMULATIONS, Formulation
-from cestab.vocabulary.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.loss_options import LossOptions
+from cestab.vocabulary.objectives import Objective
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,10 @@ from cestab.formulations.registry import Fused, formulation
 from cestab.numerics.operations import exp, expm1, log, log1p, max_over_classes, pick, power, softmax, where, with_entry
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target, first_maximum
-from cestab.vocabulary.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.objectives import FOCAL_LOSS
 
-FOCAL = Objective.FOCAL_LOSS
+FOCAL = FOCAL_LOSS
 K = FindingKind
 
 LOG_OF_ZERO = "a probability underflows to 0, whose log is −inf and whose derivative divides 0 by 0"

@@ -10,8 +10,9 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import Array, Tape
 from cestab.numerics.target import Target
-from cestab.vocabulary.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.loss_options import OPTION_NAMES, LossOptions
+from cestab.vocabulary.objectives import OBJECTIVES, SOFTMAX_CROSS_ENTROPY, Objective
 
 
 class Fused(NamedTuple):
@@ -135,9 +136,7 @@ def add_formulation(recipe: Recipe) -> Recipe:
     name = recipe.__name__.replace("_", "-")
     if name in FORMULATIONS:
         raise UsageError(f"'{name}' is a formulation of cestab's own; give yours another name")
-    added = Formulation(
-        name=name, objective=Objective.SOFTMAX_CROSS_ENTROPY, recipe=recipe, source=recipe.__module__, causes={}
-    )
+    added = Formulation(name=name, objective=SOFTMAX_CROSS_ENTROPY, recipe=recipe, source=recipe.__module__, causes={})
     added = replace(added, option_names=tuple(key for key in added.defaults() if key in OPTION_NAMES))
     try:
         _ = added.options
@@ -150,7 +149,7 @@ def add_formulation(recipe: Recipe) -> Recipe:
 
 def families() -> dict[Objective, tuple[str, ...]]:
     """Names of the registered formulations by objective, in the order of registration."""
-    return {o: tuple(f.name for f in FORMULATIONS.values() if f.objective is o) for o in Objective}
+    return {o: tuple(f.name for f in FORMULATIONS.values() if f.objective == o) for o in OBJECTIVES.values()}
 
 
 def find_recipe(function: object) -> Formulation | None:

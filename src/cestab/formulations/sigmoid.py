@@ -6,9 +6,10 @@ from cestab.formulations.registry import Fused, formulation
 from cestab.numerics.operations import clip, exp, log, log1p, maximum, sigmoid, where
 from cestab.numerics.tape import ALIAS, Array
 from cestab.numerics.target import DenseTarget
-from cestab.vocabulary.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY
 
-BINARY = Objective.BINARY_CROSS_ENTROPY
+BINARY = BINARY_CROSS_ENTROPY
 K = FindingKind
 
 LOG_OF_ZERO = "p rounds to 0 or 1, and both products are formed: 0·(−inf) is NaN"

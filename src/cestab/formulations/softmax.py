@@ -21,9 +21,10 @@ from cestab.numerics.operations import (
 )
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import DenseTarget, IndexTarget, Target, first_maximum
-from cestab.vocabulary.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 K = FindingKind
 
 EXP_OVERFLOWS = "exp(z) overflows or underflows, and inf/inf or 0/0 is NaN"

@@ -6,7 +6,8 @@ from cestab.formulations.registry import formulation
 from cestab.numerics.operations import mean_over_classes, sigmoid, softmax
 from cestab.numerics.tape import Array
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.vocabulary.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.objectives import SIGMOID_MEAN_SQUARED_ERROR, SOFTMAX_MEAN_SQUARED_ERROR
 
 K = FindingKind
 
@@ -14,7 +15,7 @@ P_MINUS_Y = "p − y cancels: p rounds to 1 when the true class wins"
 
 
 @formulation(
-    Objective.SOFTMAX_MEAN_SQUARED_ERROR,
+    SOFTMAX_MEAN_SQUARED_ERROR,
     source="((softmax(z) − one_hot(y))**2).mean() op by op; torch.nn.functional.mse_loss does it in one kernel",
     causes={K.ZEROED_LOSS: P_MINUS_Y, K.ZEROED_GRADIENT: P_MINUS_Y, K.INACCURATE_GRADIENT: P_MINUS_Y},
 )
@@ -26,7 +27,7 @@ def softmax_squared_error(z: Array, target: Target) -> Array:
 
 
 @formulation(
-    Objective.SIGMOID_MEAN_SQUARED_ERROR,
+    SIGMOID_MEAN_SQUARED_ERROR,
     source="(sigmoid(x) − y)**2 op by op; torch.nn.functional.mse_loss does it in one kernel",
     causes={
         K.ZEROED_LOSS: P_MINUS_Y,

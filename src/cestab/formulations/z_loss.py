@@ -4,7 +4,8 @@ from cestab.formulations.registry import Fused, formulation
 from cestab.numerics.operations import exp, log, max_over_classes, pick, subtract_target
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import Target
-from cestab.vocabulary.kinds import FindingKind, Objective
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.objectives import Z_LOSS
 
 K = FindingKind
 
@@ -12,7 +13,7 @@ OFFSET_CANCELS = "lse is rounded at the size of the logits before z_y is taken f
 
 
 @formulation(
-    Objective.Z_LOSS,
+    Z_LOSS,
     source="T5X cross_entropy_with_logits: z_loss·log_z² beside log_z − z_y, backward (1 + 2·z_loss·log_z)·softmax − y",
     causes={
         K.INF_LOSS: "lse² overflows before λ makes it small",

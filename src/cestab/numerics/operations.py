@@ -4,20 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cestab.numerics.arithmetic import sum_pairwise
-from cestab.numerics.tape import (
-    ADD_GUARD,
-    CLIP,
-    LOG,
-    LOG1P,
-    MULTIPLY,
-    PICK,
-    SOFTMAX_GRADIENT,
-    STOPPED,
-    SUBTRACT_TARGET,
-    Array,
-    sum_over_classes,
-)
+from cestab.numerics.tape import MULTIPLY, Array, Primitive, sum_over_classes
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
+
+ADD_GUARD, STOPPED = (Primitive(template, is_guard=True) for template in ("{} + eps({})", "{} where {} is not clipped"))
+LOG, LOG1P = Primitive("log({})"), Primitive("log1p({})")
+SUBTRACT_TARGET = Primitive("{} − 1 at the target", is_sum=True)
+PICK, SOFTMAX_GRADIENT = Primitive("{}[target]"), Primitive("{1}·({0} − Σ {0}·{1})")
 
 
 def power(a: Array, exponent: float) -> Array:
@@ -109,7 +102,7 @@ def clip(a: Array, low: float, high: float, *, closed: bool = False) -> Array:
         return (tape.record(STOPPED, np.where(inside, g.value, 0).astype(g.value.dtype), (g, a)),)
 
     clipped = np.minimum(np.maximum(a.value, bottom), top)
-    return tape.record(f"{CLIP}{{}}, {low:.7g}, {high:.7g})", clipped, (a,), pull_back)
+    return tape.record(Primitive(f"clip({{}}, {low:.7g}, {high:.7g})", is_guard=True, is_clip=True), clipped, (a,), pull_back)
 
 
 def where(condition: npt.NDArray[np.bool_], a: Array | float, b: Array | float) -> Array:

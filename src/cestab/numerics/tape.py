@@ -6,6 +6,7 @@ and so rounded step by step. A gradient that a formulation writes out itself (fu
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,25 +15,38 @@ from cestab.numerics.rounding import FloatArray
 
 # (gradient of the result, the result) → gradients of the parents, None where none flows
 VectorJacobianProduct = Callable[["Array", "Array"], tuple["Array | None", ...]]
-ALIAS, ADD, SUBTRACT, SUM = "{}", "{} + {}", "{} − {}", "Σ {}"
-MULTIPLY, DIVIDE, LOG, LOG1P = "{}·{}", "{} / {}", "log({})", "log1p({})"
-ADD_GUARD, STOPPED = "{} + eps({})", "{} where {} is not clipped"
-SUBTRACT_TARGET, CONVERT = "{} − 1 at the target", "{} in "
-ROWS = " rows of {}"
-CLIP, PICK, SOFTMAX_GRADIENT = "clip(", "{}[target]", "{1}·({0} − Σ {0}·{1})"
+
+
+class Primitive(NamedTuple):
+    """What was done: in words, with a pair of braces for every parent, e.g. `exp({})`, or an input's name.
+
+    `is_sum`: it adds or subtracts. `is_guard`: it changes numbers on purpose: a clip, its derivative, an epsilon. `is_clip`: it
+    holds its operand between bounds. `adds_rows`: it reduces the rows of a batch. `is_conversion`: it rounds to the dtype.
+    """
+
+    template: str
+    is_sum: bool = False
+    is_guard: bool = False
+    is_clip: bool = False
+    adds_rows: bool = False
+    is_conversion: bool = False
+
+
+ALIAS = Primitive("{}")
+ADD, SUBTRACT, SUM = (Primitive(template, is_sum=True) for template in ("{} + {}", "{} − {}", "Σ {}"))
+MULTIPLY, DIVIDE = Primitive("{}·{}"), Primitive("{} / {}")
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Array:
     """A value on a tape: (classes, cases) or (cases,) numbers of the compute format.
 
-    `operation` is its primitive with a pair of braces for every parent, e.g. `exp({})`, or an input's name. `pull_back`
-    turns the gradient of the result into those of `parents`; None where no gradient flows.
+    `pull_back` turns the gradient of the result into those of `parents`; None where no gradient flows.
     """
 
     value: FloatArray
     tape: "Tape"
-    operation: str
+    operation: Primitive
     parents: tuple["Array", ...] = ()
     pull_back: VectorJacobianProduct | None = None
 
@@ -77,27 +91,39 @@ class Tape:
 
     def variable(self, value: FloatArray, name: str) -> Array:
         """Return the value as an input of the tape."""
-        return Array(value=value, tape=self, operation=name)
+        return Array(value=value, tape=self, operation=Primitive(name))
 
     def constant(self, value: "Array | float") -> Array:
         """Return a Python number as an Array, rounded to the compute format; an Array as it is."""
         return (
             value
             if isinstance(value, Array)
-            else Array(value=self.arithmetic.constant(value), tape=self, operation=repr(value))
+            else Array(value=self.arithmetic.constant(value), tape=self, operation=Primitive(repr(value)))
         )
 
     def record(
-        self, operation: str, value: FloatArray, parents: tuple[Array, ...], pull_back: VectorJacobianProduct | None = None
+        self,
+        operation: Primitive | str,
+        value: FloatArray,
+        parents: tuple[Array, ...],
+        pull_back: VectorJacobianProduct | None = None,
     ) -> Array:
-        """Put an exact primitive's result on the tape; those of the backward pass are not differentiated again."""
+        """Put an exact primitive's result on the tape; those of the backward pass are not differentiated again.
+
+        A text is a primitive of which nothing but its words is known.
+        """
+        operation = Primitive(operation) if isinstance(operation, str) else operation
         result = Array(value=value, tape=self, operation=operation, parents=parents, pull_back=pull_back)
         if not self.is_backward:
             self.records.append(result)
         return result
 
     def rounded(
-        self, operation: str, value: FloatArray, parents: tuple[Array, ...], pull_back: VectorJacobianProduct | None = None
+        self,
+        operation: Primitive | str,
+        value: FloatArray,
+        parents: tuple[Array, ...],
+        pull_back: VectorJacobianProduct | None = None,
     ) -> Array:
         """Put a primitive's result on the tape, rounded to the compute format."""
         return self.record(operation, self.arithmetic.round(value), parents, pull_back)

@@ -7,7 +7,7 @@ import numpy as np
 
 from cestab.numerics.exact_numbers import ExactArithmetic, to_exact_array
 from cestab.numerics.rounding import FloatArray
-from cestab.numerics.tape import ALIAS, Array, Tape, VectorJacobianProduct
+from cestab.numerics.tape import ALIAS, Array, Primitive, Tape, VectorJacobianProduct
 
 
 @dataclass(eq=False, kw_only=True)
@@ -23,7 +23,11 @@ class TracingTape(Tape):
         return super().variable(self._normalize(value), name)
 
     def record(
-        self, operation: str, value: FloatArray, parents: tuple[Array, ...], pull_back: VectorJacobianProduct | None = None
+        self,
+        operation: Primitive | str,
+        value: FloatArray,
+        parents: tuple[Array, ...],
+        pull_back: VectorJacobianProduct | None = None,
     ) -> Array:
         self.own.append(self._normalize(np.asarray(value)))
         kept = self.replaced.get(len(self.steps), self.own[-1])

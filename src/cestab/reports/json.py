@@ -40,7 +40,7 @@ def describe_setting(setting: Setting) -> Json:
     case = {"pattern": setting.pattern, "classes": setting.classes, "target": setting.target}
     return {
         "formulation": setting.formulation,
-        "objective": setting.objective,
+        "objective": setting.objective.name,
         "dtype": setting.dtype,
         "compute": setting.compute,
         "summation": setting.summation,

@@ -13,7 +13,6 @@ from cestab.vocabulary.requests import Arithmetics
 from cestab.vocabulary.settings import Environment, SettingResult
 
 STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
-FORMATS_WITHOUT_INFINITY = "fn", "fnuz"
 
 
 def describe_targets(results: Sequence[SettingResult], environment: Environment) -> Iterator[RenderableType]:
@@ -32,7 +31,7 @@ def name_columns(names: Sequence[str]) -> list[Name]:
 
 def describe_limits(arithmetics: Iterable[Arithmetics], *, is_interrupted: bool) -> Iterator[str]:
     """Yield what a headline must not leave out: the rule of overflow where a format has no infinity, an interruption."""
-    rules = (a.fp8_overflow for a in arithmetics if any(name.endswith(FORMATS_WITHOUT_INFINITY) for name in a.dtypes))
+    rules = (a.fp8_overflow for a in arithmetics if not a.has_infinity)
     for rule in dict.fromkeys(rules):
         yield f"overflow without infinity: {rule}"
     if is_interrupted:

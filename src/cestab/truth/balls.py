@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from flint import arb, ctx
 
-from cestab.truth.objectives import OBJECTIVES, Ball, ExactCase
+from cestab.truth.objectives import TRUTHS, Ball, ExactCase
 
 __all__ = ["Ball", "ExactCase", "enclose", "precision", "refine"]
 
@@ -25,7 +25,7 @@ def enclose(case: ExactCase) -> Ball:
     options = case.options
     if case.is_index and options.ignore_index is not None and case.weights.index(1.0) == options.ignore_index:
         return Ball(loss=arb(0), gradient=[arb(0)] * len(case.logits))
-    row, upstream = OBJECTIVES[case.objective].enclose(case), arb(case.upstream)
+    row, upstream = TRUTHS[case.objective].enclose(case), arb(case.upstream)
     loss = None if row.loss is None else row.loss * options.multiplier
     return Ball(loss=loss, gradient=[entry * upstream for entry in row.gradient])
 

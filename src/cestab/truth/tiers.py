@@ -14,9 +14,9 @@ from numpy_quaddtype import QuadPrecDType
 
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import IndexTarget, Target
-from cestab.truth.objectives import OBJECTIVES, Parts, Wide
-from cestab.vocabulary.kinds import Objective
+from cestab.truth.objectives import TRUTHS, Parts, Wide
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
+from cestab.vocabulary.objectives import Objective
 
 # Relative bound of the float64 tier, u = 2^-53: z_j − m rounds by u, which exp turns into |z_j − m|·u ≤ 746u before it
 # underflows; exp, log1p and the division add at most 8u each, the pairwise sum log2(classes)·u ≤ 40u. 1024u covers it.
@@ -82,7 +82,7 @@ def evaluate_truth(
     precise: in quadruple precision (relative error 2^-98), else in float64 (2^-43), times the objective's factor.
     """
     z: Wide = logits.astype(QuadPrecDType() if precise else np.float64, order="C")
-    exact = OBJECTIVES[objective]
+    exact = TRUTHS[objective]
     factor = exact.bound(options)
     with np.errstate(all="ignore"):
         parts = _reduce(_ignore(exact.evaluate(z, target, options), target, options), options, upstream)

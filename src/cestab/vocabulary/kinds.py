@@ -1,14 +1,21 @@
-"""The words of reports: severities, verdicts, objectives, kinds of findings."""
+"""The words of reports: severities, verdicts, kinds of findings."""
 
+from collections.abc import Iterable
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """How bad a finding is, from best to worst."""
 
     NOTE = "note"
     WARN = "warn"
     FAIL = "fail"
+
+    @property
+    def rank(self) -> int:
+        """Its place among the severities, the worst is the highest."""
+        return [*Severity].index(self)
 
 
 class Verdict(StrEnum):
@@ -21,32 +28,23 @@ class Verdict(StrEnum):
     UNSUPPORTED = "unsupported"
     ERROR = "error"
 
+    @classmethod
+    def of(cls, severities: Iterable[Severity]) -> "Verdict":
+        """Return the verdict on findings of these severities."""
+        worst = max(severities, key=lambda severity: severity.rank, default=Severity.NOTE)
+        return {Severity.NOTE: cls.PASS, Severity.WARN: cls.WARN, Severity.FAIL: cls.FAIL}[worst]
+
     @property
     def is_judged(self) -> bool:
         """Whether it is a judgement of the formulation; the others never count as a pass."""
         return self in JUDGED
 
+    def is_worse_than(self, other: "Verdict") -> bool:
+        """Whether a judgement became worse, or is none any more."""
+        return other.is_judged and (not self.is_judged or JUDGED.index(self) > JUDGED.index(other))
+
 
 JUDGED = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)  # from best to worst
-
-
-class Objective(StrEnum):
-    """A loss as a real function."""
-
-    SOFTMAX_CROSS_ENTROPY = "softmax-cross-entropy"
-    BINARY_CROSS_ENTROPY = "binary-cross-entropy"
-    FOCAL_LOSS = "focal-loss"
-    Z_LOSS = "z-loss"
-    SOFTMAX_MEAN_SQUARED_ERROR = "softmax-mean-squared-error"
-    SIGMOID_MEAN_SQUARED_ERROR = "sigmoid-mean-squared-error"
-
-    @property
-    def is_binary(self) -> bool:
-        """Whether it has one logit and a label in [0, 1] instead of classes."""
-        return self in (Objective.BINARY_CROSS_ENTROPY, Objective.SIGMOID_MEAN_SQUARED_ERROR)
-
-
-DEFAULT_OBJECTIVE = Objective.SOFTMAX_CROSS_ENTROPY
 
 
 class Summation(StrEnum):
@@ -72,43 +70,40 @@ class Coverage(StrEnum):
     RECORDED = "recorded"
 
 
+class _Kind(NamedTuple):
+    severity: Severity
+    summary: str
+    is_loss: bool = False
+    is_hard: bool = False
+
+
+_NOTE, _WARN, _FAIL = Severity
+
+
 class FindingKind(Enum):
-    """One kind of defect at one case: its name, severity and one-line summary, in the order of decision."""
+    """One kind of defect at one case, in the order of decision.
 
-    OVERFLOWING_LOSS = ("overflowing-loss", Severity.NOTE, "the true loss is beyond the format")
-    OVERFLOWING_GRADIENT = ("overflowing-gradient", Severity.WARN, "the true gradient is beyond the format at this loss scale")
-    NAN_LOSS = ("nan-loss", Severity.FAIL, "the loss is NaN though it has a true value")
-    NAN_GRADIENT = ("nan-gradient", Severity.FAIL, "a gradient entry is NaN though it has a true value")
-    INF_LOSS = ("inf-loss", Severity.FAIL, "the loss is infinite though the format could hold it")
-    INF_GRADIENT = ("inf-gradient", Severity.FAIL, "a gradient entry is infinite though the format could hold it")
-    VANISHING_GRADIENT = (
-        "vanishing-gradient",
-        Severity.FAIL,
-        "every gradient entry is 0 though the format could hold the true one",
-    )
-    UNDERFLOWING_GRADIENT = (
-        "underflowing-gradient",
-        Severity.WARN,
-        "every true gradient entry rounds to 0; a loss scale would keep it",
-    )
-    WRONG_LOSS = ("wrong-loss", Severity.FAIL, "the loss is off by more than a tenth")
-    WRONG_GRADIENT = ("wrong-gradient", Severity.FAIL, "a gradient entry is off by more than a tenth of the upstream gradient")
-    INACCURATE_LOSS = ("inaccurate-loss", Severity.WARN, "the loss misses the format's tolerance")
-    INACCURATE_GRADIENT = ("inaccurate-gradient", Severity.WARN, "a gradient entry misses the format's tolerance")
-    ZEROED_LOSS = ("zeroed-loss", Severity.WARN, "the loss is 0 where the format could hold the true one")
-    ZEROED_GRADIENT = ("zeroed-gradient", Severity.WARN, "a gradient entry is 0 where the format could hold the true one")
+    `is_loss`: it speaks of the loss (else of the gradient). `is_hard`: it holds on whole intervals of t and so has boundaries.
+    """
 
-    def __init__(self, label: str, severity: Severity, summary: str) -> None:
-        self.label = label
+    OVERFLOWING_LOSS = _Kind(_NOTE, "the true loss is beyond the format", is_loss=True, is_hard=True)
+    OVERFLOWING_GRADIENT = _Kind(_WARN, "the true gradient is beyond the format at this loss scale", is_hard=True)
+    NAN_LOSS = _Kind(_FAIL, "the loss is NaN though it has a true value", is_loss=True, is_hard=True)
+    NAN_GRADIENT = _Kind(_FAIL, "a gradient entry is NaN though it has a true value", is_hard=True)
+    INF_LOSS = _Kind(_FAIL, "the loss is infinite though the format could hold it", is_loss=True, is_hard=True)
+    INF_GRADIENT = _Kind(_FAIL, "a gradient entry is infinite though the format could hold it", is_hard=True)
+    VANISHING_GRADIENT = _Kind(_FAIL, "every gradient entry is 0 though the format could hold the true one", is_hard=True)
+    UNDERFLOWING_GRADIENT = _Kind(_WARN, "every true gradient entry rounds to 0; a loss scale would keep it", is_hard=True)
+    WRONG_LOSS = _Kind(_FAIL, "the loss is off by more than a tenth", is_loss=True)
+    WRONG_GRADIENT = _Kind(_FAIL, "a gradient entry is off by more than a tenth of the upstream gradient")
+    INACCURATE_LOSS = _Kind(_WARN, "the loss misses the format's tolerance", is_loss=True)
+    INACCURATE_GRADIENT = _Kind(_WARN, "a gradient entry misses the format's tolerance")
+    ZEROED_LOSS = _Kind(_WARN, "the loss is 0 where the format could hold the true one", is_loss=True)
+    ZEROED_GRADIENT = _Kind(_WARN, "a gradient entry is 0 where the format could hold the true one")
+
+    def __init__(self, severity: Severity, summary: str, is_loss: bool, is_hard: bool) -> None:  # noqa: FBT001  # a _Kind
+        self.label = self._name_.lower().replace("_", "-")
         self.severity = severity
         self.summary = summary
-
-    @property
-    def is_loss(self) -> bool:
-        """Whether it speaks of the loss (else of the gradient)."""
-        return self.label.endswith("-loss")
-
-    @property
-    def is_hard(self) -> bool:
-        """Whether it holds on whole intervals of t and so has boundaries (nan, inf, vanishing, under-, overflowing)."""
-        return self.label.split("-")[0] in {"nan", "inf", "vanishing", "underflowing", "overflowing"}
+        self.is_loss = is_loss
+        self.is_hard = is_hard

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from cestab.vocabulary.external import DEFAULT_GUARD, Guard
-from cestab.vocabulary.kinds import Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import Fp8Overflow, Summation
 from cestab.vocabulary.loss_options import Reduction
+from cestab.vocabulary.objectives import Objective
 
 DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
@@ -27,7 +28,10 @@ class LogitRange:
 
 @dataclass(frozen=True, kw_only=True)
 class Arithmetics:
-    """The options of the number format and of judgement that sweep and audit share. None means the format's own."""
+    """The options of the number format and of judgement that sweep and audit share. None means the format's own.
+
+    `has_infinity`: every one of the dtypes has one.
+    """
 
     dtypes: tuple[str, ...] = DEFAULT_DTYPES
     compute: str | None = None
@@ -37,6 +41,7 @@ class Arithmetics:
     atol: float | None = None
     fp8_overflow: Fp8Overflow = Fp8Overflow.NAN
     flush_subnormals: bool = False
+    has_infinity: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

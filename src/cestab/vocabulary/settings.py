@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cestab.vocabulary.external import TargetFacts
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Severity, Summation, Verdict
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
+from cestab.vocabulary.objectives import Objective
 from cestab.vocabulary.phrases import show_classes
 
 
@@ -91,7 +92,8 @@ class Setting:
 
     def show(self) -> dict[str, Any]:
         """Return its fields in a report, under their names there."""
-        return {name: value for name, value in vars(self).items() if name != "options"} | self.options.show()
+        shown = {name: value for name, value in vars(self).items() if name != "options"}
+        return shown | {"objective": self.objective.name} | self.options.show()
 
     def unusual(self) -> list[str]:
         """Return what of the arithmetic is not as by default, in words."""
@@ -129,9 +131,8 @@ class SettingResult:
 
 def find_worst(results: Iterable[SettingResult]) -> Finding | None:
     """Return the finding of worst severity that begins at the smallest |t|; None without findings above a note."""
-    order = [Severity.FAIL, Severity.WARN]
-    graded = [finding for result in results for finding in result.findings if finding.kind.severity in order]
-    return min(graded, key=lambda f: (order.index(f.kind.severity), abs(f.first.value)), default=None)
+    graded = [f for result in results for f in result.findings if f.kind.severity is not Severity.NOTE]
+    return min(graded, key=lambda f: (-f.kind.severity.rank, abs(f.first.value)), default=None)
 
 
 def explain_unjudged(results: Iterable[SettingResult]) -> str:

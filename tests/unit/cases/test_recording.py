@@ -14,9 +14,9 @@ import pytest
 
 from cestab.cases.recording import LABEL_NAMES, open_recording
 from cestab.errors import UsageError
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, Objective
 
-SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
+SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
 LOGITS = np.array([[1.5, -2.0, 0.0], [0.25, 8.0, -1.0], [3.0, 3.0, 3.0], [-7.0, 0.5, 9.0]])
 LABELS = np.array([0, 1, 2, 2])
 

@@ -7,9 +7,9 @@ from cestab.cases.target_kinds import TARGET_KINDS, expand_target, make_target
 from cestab.errors import UsageError
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.target import DenseTarget, IndexTarget
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, Objective
 
-SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
+SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
 INF = np.inf
 LOGITS = np.array([[0.0, 3.0, 1.0, 0.0], [2.0, 3.0, -1.0, 0.0], [2.0, -5.0, -1.0, 0.0], [-INF, -INF, -INF, -INF]])
 

@@ -81,19 +81,19 @@ def test_every_request_refuses_it() -> None:
 def test_a_loss_that_is_not_ours_tells_what_its_objective_needs(objective: str, hint: str) -> None:
     with pytest.raises(UsageError, match=f"'losses.py:f' does not tell the .* of {objective}, e.g. losses.py:f:{hint}"):
         find_objective(["losses.py:f"], objective)
-    assert find_objective([f"losses.py:f:{hint}"], None).value == objective
+    assert find_objective([f"losses.py:f:{hint}"], None).name == objective
     with pytest.raises(UsageError, match=r"'losses\.py:g' does not tell"):
         find_objective([f"losses.py:f:{hint}", "losses.py:g"], None)
-    assert find_objective(["keras:keras.losses.CategoricalFocalCrossentropy:alpha=1.0"], None).value == "focal-loss"
+    assert find_objective(["keras:keras.losses.CategoricalFocalCrossentropy:alpha=1.0"], None).name == "focal-loss"
 
 
 def test_the_input_of_a_loss_suggests_its_objective_and_the_request_decides() -> None:
     of_softmax, of_sigmoid = "torch:own.py:f:input=softmax", "torch:own.py:f:input=sigmoid"
-    assert find_objective([of_softmax], None).value == "softmax-cross-entropy"
-    assert find_objective([of_sigmoid], None).value == "binary-cross-entropy"
-    assert find_objective([of_softmax], "softmax-mean-squared-error").value == "softmax-mean-squared-error"
-    assert find_objective([of_sigmoid], "sigmoid-mean-squared-error").value == "sigmoid-mean-squared-error"
-    assert find_objective([of_softmax, "softmax-squared-error"], None).value == "softmax-mean-squared-error"
+    assert find_objective([of_softmax], None).name == "softmax-cross-entropy"
+    assert find_objective([of_sigmoid], None).name == "binary-cross-entropy"
+    assert find_objective([of_softmax], "softmax-mean-squared-error").name == "softmax-mean-squared-error"
+    assert find_objective([of_sigmoid], "sigmoid-mean-squared-error").name == "sigmoid-mean-squared-error"
+    assert find_objective([of_softmax, "softmax-squared-error"], None).name == "softmax-mean-squared-error"
     for names, objective in (
         ([of_sigmoid, "naive"], None),
         ([of_softmax, of_sigmoid], None),

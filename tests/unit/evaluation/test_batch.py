@@ -22,12 +22,13 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_quotient, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget, Target
-from cestab.vocabulary.kinds import FindingKind, Objective, Verdict
+from cestab.vocabulary.kinds import FindingKind, Verdict
 from cestab.vocabulary.loss_options import LossOptions, Reduction
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import SweepRequest
 
 K = FindingKind
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 Change = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
 

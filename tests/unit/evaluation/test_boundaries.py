@@ -13,7 +13,8 @@ from cestab.evaluation.evaluate import evaluate_block
 from cestab.judgement.summary import Run, Summary, join_runs, outcome_kinds
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import IntArray, from_ordinal, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
 
@@ -120,7 +121,7 @@ def test_the_naive_gradient_turns_nan_where_exp_overflows_in_float32(sign: int) 
     """log(max) = log((2 − 2^-23)·2^127) = 88.7228390…: exp of the float32 below is finite, of 0x1.62e430p+6 it is not."""
     fmt = FORMATS["float32"]
     conditions = Conditions(
-        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        objective=SOFTMAX_CROSS_ENTROPY,
         fmt=fmt,
         compute=fmt,
         summation=Summation.WIDE,

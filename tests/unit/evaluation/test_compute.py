@@ -13,7 +13,8 @@ from cestab.evaluation.plan import group_by_options, plan_arithmetics
 from cestab.external.evaluation import Work
 from cestab.external.formulation import ExternalFormulation, find_any_formulation
 from cestab.numerics.target import IndexTarget
-from cestab.vocabulary.kinds import Objective, Verdict
+from cestab.vocabulary.kinds import Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 MEAN = """
 import numpy as np
@@ -63,7 +64,7 @@ def test_class_weights_are_numbers_of_the_dtype_as_in_the_truth(monkeypatch: pyt
     name = "torch:torch.nn.functional.cross_entropy:weight=0.1:2"
     (options,) = group_by_options([name])
     arithmetics = make_arithmetics("bfloat16", "float32")
-    conditions = next(plan_arithmetics(arithmetics, Objective.SOFTMAX_CROSS_ENTROPY, options))
+    conditions = next(plan_arithmetics(arithmetics, SOFTMAX_CROSS_ENTROPY, options))
     formulation = find_any_formulation(name)
     assert isinstance(formulation, ExternalFormulation)
     cases = Cases(

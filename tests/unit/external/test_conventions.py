@@ -10,9 +10,17 @@ from cestab.external.conventions import KNOWN, Convention, Input, Order, Output,
 from cestab.external.engines.base import find_order
 from cestab.external.formulation import ExternalFormulation, find_any_formulation
 from cestab.external.names import parse_target_name
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import (
+    BINARY_CROSS_ENTROPY,
+    FOCAL_LOSS,
+    SIGMOID_MEAN_SQUARED_ERROR,
+    SOFTMAX_CROSS_ENTROPY,
+    SOFTMAX_MEAN_SQUARED_ERROR,
+    Z_LOSS,
+    Objective,
+)
 
-SOFTMAX, BINARY, FOCAL = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY, Objective.FOCAL_LOSS
+SOFTMAX, BINARY, FOCAL = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY, FOCAL_LOSS
 
 
 def convention_of(text: str) -> Convention:
@@ -48,9 +56,9 @@ def test_functions_and_their_classes_are_called_alike() -> None:
         ("jax:optax.sigmoid_binary_cross_entropy", BINARY, Input.LOGITS, TargetForm.EITHER, Output.LOSS),
         ("tensorflow:tf.nn.sparse_softmax_cross_entropy_with_logits", SOFTMAX, Input.LOGITS, TargetForm.INDEX, Output.LOSS),
         ("keras:keras.losses.CategoricalFocalCrossentropy", FOCAL, Input.SOFTMAX, TargetForm.ONE_HOT, Output.LOSS),
-        ("torch:torch.nn.MSELoss:input=sigmoid", Objective.SIGMOID_MEAN_SQUARED_ERROR, Input.SIGMOID, TargetForm.ONE_HOT,
+        ("torch:torch.nn.MSELoss:input=sigmoid", SIGMOID_MEAN_SQUARED_ERROR, Input.SIGMOID, TargetForm.ONE_HOT,
          Output.ELEMENTWISE),
-        ("torch:torch.nn.MSELoss:input=softmax", Objective.SOFTMAX_MEAN_SQUARED_ERROR, Input.SOFTMAX, TargetForm.ONE_HOT,
+        ("torch:torch.nn.MSELoss:input=softmax", SOFTMAX_MEAN_SQUARED_ERROR, Input.SOFTMAX, TargetForm.ONE_HOT,
          Output.ELEMENTWISE),
     ],
 )  # fmt: skip
@@ -77,14 +85,14 @@ def test_from_logits_is_true_or_false(word: str) -> None:
 
 
 def test_a_parameter_that_only_one_objective_has_tells_it() -> None:
-    assert convention_of("python:m.f:gamma=2").objective is Objective.FOCAL_LOSS
-    assert convention_of("python:m.f:z_weight=1e-4").objective is Objective.Z_LOSS
+    assert convention_of("python:m.f:gamma=2").objective is FOCAL_LOSS
+    assert convention_of("python:m.f:z_weight=1e-4").objective is Z_LOSS
     assert convention_of("python:m.f:label_smoothing=0.1").objective is None
 
 
 @pytest.mark.parametrize("name", ["torch:torch.nn.functional.mse_loss", "torch:torch.nn.MSELoss"])
 def test_a_squared_error_needs_the_input_that_it_is_of(name: str) -> None:
-    assert convention_of(f"{name}:input=sigmoid").objective is Objective.SIGMOID_MEAN_SQUARED_ERROR
+    assert convention_of(f"{name}:input=sigmoid").objective is SIGMOID_MEAN_SQUARED_ERROR
     with pytest.raises(UsageError, match=f"'{name}' needs input=softmax or input=sigmoid"):
         convention_of(name)
 

@@ -15,8 +15,9 @@ from cestab.formulations.registry import ADDED, find_recipe
 from cestab.numerics import tape
 from cestab.numerics.formats import FORMATS
 from cestab.primitives import Array, Fused, Target, exp, log, max_over_classes, pick, softmax, subtract_target, sum_over_classes
-from cestab.vocabulary.kinds import Objective, Verdict
+from cestab.vocabulary.kinds import Verdict
 from cestab.vocabulary.loss_options import LossOptions
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 DATA = Path(__file__).parents[2] / "data" / "targets.py"
 
@@ -74,7 +75,7 @@ def test_it_is_found_by_its_name_and_in_no_family() -> None:
     assert "fused-lse" not in FORMULATIONS
     found = find_formulation("fused-lse")
     assert find_recipe(fused_lse) == found
-    assert (found.name, found.objective, found.recipe) == ("fused-lse", Objective.SOFTMAX_CROSS_ENTROPY, fused_lse)
+    assert (found.name, found.objective, found.recipe) == ("fused-lse", SOFTMAX_CROSS_ENTROPY, fused_lse)
     assert found.source == __name__
     again = cestab.sweep(dtypes="float16", classes=2, patterns="margin", targets="wrong", logits="-1:1:3")
     assert again.to_json() == default.to_json(), "the default sweep is that of the family"

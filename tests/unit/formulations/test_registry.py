@@ -13,8 +13,15 @@ from cestab.numerics.formats import FORMATS
 from cestab.numerics.operations import exp, max_over_classes
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
-from cestab.vocabulary.kinds import Objective
 from cestab.vocabulary.loss_options import LossOptions
+from cestab.vocabulary.objectives import (
+    BINARY_CROSS_ENTROPY,
+    FOCAL_LOSS,
+    SIGMOID_MEAN_SQUARED_ERROR,
+    SOFTMAX_CROSS_ENTROPY,
+    SOFTMAX_MEAN_SQUARED_ERROR,
+    Z_LOSS,
+)
 
 SOFTMAX = (
     "naive",
@@ -39,12 +46,12 @@ def message_of(text: str) -> str:
 
 def test_families_list_every_formulation_in_the_order_of_registration() -> None:
     assert families() == {
-        Objective.SOFTMAX_CROSS_ENTROPY: SOFTMAX,
-        Objective.BINARY_CROSS_ENTROPY: BINARY,
-        Objective.FOCAL_LOSS: FOCAL,
-        Objective.Z_LOSS: ("z-loss-log-sum-exp",),
-        Objective.SOFTMAX_MEAN_SQUARED_ERROR: ("softmax-squared-error",),
-        Objective.SIGMOID_MEAN_SQUARED_ERROR: ("sigmoid-squared-error",),
+        SOFTMAX_CROSS_ENTROPY: SOFTMAX,
+        BINARY_CROSS_ENTROPY: BINARY,
+        FOCAL_LOSS: FOCAL,
+        Z_LOSS: ("z-loss-log-sum-exp",),
+        SOFTMAX_MEAN_SQUARED_ERROR: ("softmax-squared-error",),
+        SIGMOID_MEAN_SQUARED_ERROR: ("sigmoid-squared-error",),
     }
     assert set(FORMULATIONS) == {name for names in families().values() for name in names}
 
@@ -174,12 +181,12 @@ def test_an_upper_bound_that_rounds_to_1_clips_nothing_from_above() -> None:
 def test_registration_names_a_recipe_with_dashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cestab.formulations.registry.FORMULATIONS", {})
 
-    @formulation(Objective.SOFTMAX_CROSS_ENTROPY, source="a test")
+    @formulation(SOFTMAX_CROSS_ENTROPY, source="a test")
     def twice_the_peak(z: Array, _: Target, *, eps: float = 0.25) -> Fused:
         """2·max z + eps, gradient Σ exp z."""
         return Fused(max_over_classes(z) * 2.0 + eps, sum_over_classes(exp(z)))
 
-    assert families()[Objective.SOFTMAX_CROSS_ENTROPY] == ("twice-the-peak",)
+    assert families()[SOFTMAX_CROSS_ENTROPY] == ("twice-the-peak",)
     found = find_formulation("twice-the-peak:eps=0.125")
     assert twice_the_peak is found.recipe
     assert found.summary == "2·max z + eps, gradient Σ exp z."

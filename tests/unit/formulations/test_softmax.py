@@ -12,9 +12,9 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
-NAMES = families()[Objective.SOFTMAX_CROSS_ENTROPY]
+NAMES = families()[SOFTMAX_CROSS_ENTROPY]
 STABLE = ("log-sum-exp", "log-softmax", "online", "online:chunk=1", "online:chunk=2", "compensated")
 LOG_OF_PICK = ("naive", "softmax-log", "clipped", "log-eps", "unshifted-lse")
 

@@ -15,11 +15,12 @@ from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget
 from cestab.truth.balls import ExactCase
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
 NO_FINDING = 0
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 SETTINGS = [
     (name, target, classes)
     for name in ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn")

@@ -17,7 +17,8 @@ from cestab.judgement.rules import CODES, KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, from_ordinal, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
 CASES_PER_SETTING = 24
@@ -26,7 +27,7 @@ FORMAT_NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "f
 
 def conditions_for(fmt: Format, *, pattern: str, target: str, classes: int, loss_scale: float) -> Conditions:
     return Conditions(
-        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        objective=SOFTMAX_CROSS_ENTROPY,
         fmt=fmt,
         compute=fmt,
         summation=Summation.WIDE,

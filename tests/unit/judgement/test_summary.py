@@ -30,7 +30,8 @@ from cestab.judgement.summary import (
 )
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
 
@@ -186,7 +187,7 @@ def test_hard_outcomes_tell_every_pair_of_hard_kinds_apart() -> None:
 def test_the_size_of_blocks_changes_no_bit(name: str, classes: int, pattern: str, target: str) -> None:
     fmt = FORMATS[name]
     conditions = Conditions(
-        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        objective=SOFTMAX_CROSS_ENTROPY,
         fmt=fmt,
         compute=fmt,
         summation=Summation.WIDE,

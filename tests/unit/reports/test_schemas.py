@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from cestab import api
 from cestab.commands.diff.answer import ChangeRule
 from cestab.reports.schemas import read_schema, schema_names
-from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Severity, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Severity, Summation, Verdict
+from cestab.vocabulary.objectives import OBJECTIVES
 
 DOCS = Path(__file__).parents[3] / "docs" / "schema"
 Edit = Callable[[dict[str, Any]], object]
@@ -55,7 +56,8 @@ def test_every_word_is_in_the_schemas() -> None:
     for name in ("sweep", "audit"):
         defs = load(name)["$defs"]
         assert defs["kind"]["enum"] == [kind.label for kind in FindingKind]
-        for word, values in {"objective": Objective, "summation": Summation, "verdict": Verdict, "severity": Severity}.items():
+        assert defs["objective"]["enum"] == [*OBJECTIVES]
+        for word, values in {"summation": Summation, "verdict": Verdict, "severity": Severity}.items():
             assert defs[word]["enum"] == [value.value for value in values]
         assert defs["request"]["properties"]["fp8_overflow"]["enum"] == [value.value for value in Fp8Overflow]
     coverage = load("sweep")["$defs"]["setting"]["properties"]["coverage"]["enum"]

@@ -11,9 +11,9 @@ from flint import arb, ctx
 from mpmath import mp, mpf
 
 from cestab.truth.balls import Ball, ExactCase, enclose, precision, refine
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY
 
-SOFTMAX, BINARY = Objective.SOFTMAX_CROSS_ENTROPY, Objective.BINARY_CROSS_ENTROPY
+SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
 DOUBLINGS = [128, 256, 512, 1024, 2048, 4096]
 DIGITS = 420  # the smallest value of the cases below is exp(−700), whose last digits are those of 1 + exp(−700)
 

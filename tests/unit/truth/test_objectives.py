@@ -15,16 +15,25 @@ from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.truth.balls import ExactCase, enclose
-from cestab.truth.objectives import OBJECTIVES
+from cestab.truth.objectives import TRUTHS
 from cestab.truth.tiers import evaluate_truth
-from cestab.vocabulary.kinds import Objective
 from cestab.vocabulary.loss_options import LossOptions, Reduction
+from cestab.vocabulary.objectives import (
+    BINARY_CROSS_ENTROPY,
+    FOCAL_LOSS,
+    OBJECTIVES,
+    SIGMOID_MEAN_SQUARED_ERROR,
+    SOFTMAX_CROSS_ENTROPY,
+    SOFTMAX_MEAN_SQUARED_ERROR,
+    Z_LOSS,
+    Objective,
+)
 
 INF = math.inf
 BATCH = {"batch": 5, "reduction": Reduction.SUM}
 WEIGHTS = (0.25, 3.0, 1.0)
 OPTIONS: dict[Objective, list[dict[str, Any]]] = {
-    Objective.SOFTMAX_CROSS_ENTROPY: [
+    SOFTMAX_CROSS_ENTROPY: [
         {},
         {"label_smoothing": 0.1},
         {"label_smoothing": 1.0, "class_weights": WEIGHTS},
@@ -35,11 +44,11 @@ OPTIONS: dict[Objective, list[dict[str, Any]]] = {
         {"class_weights": (2.0**20, 2.0**-30, 0.0)},
         {"ignore_index": 1, **BATCH},
     ],
-    Objective.BINARY_CROSS_ENTROPY: [{}, {"label_smoothing": 0.1}, {"class_weights": (3.5,), **BATCH}],
-    Objective.FOCAL_LOSS: [{"gamma": gamma} for gamma in (0.0, 0.5, 1.0, 2.0, 8.0)] + [{"gamma": 2.0, **BATCH}],
-    Objective.Z_LOSS: [{}, {"z_weight": 1e-4}, {"z_weight": 1.0, "label_smoothing": 0.1}, {"z_weight": 0.5, **BATCH}],
-    Objective.SOFTMAX_MEAN_SQUARED_ERROR: [{}, BATCH],
-    Objective.SIGMOID_MEAN_SQUARED_ERROR: [{}, BATCH],
+    BINARY_CROSS_ENTROPY: [{}, {"label_smoothing": 0.1}, {"class_weights": (3.5,), **BATCH}],
+    FOCAL_LOSS: [{"gamma": gamma} for gamma in (0.0, 0.5, 1.0, 2.0, 8.0)] + [{"gamma": 2.0, **BATCH}],
+    Z_LOSS: [{}, {"z_weight": 1e-4}, {"z_weight": 1.0, "label_smoothing": 0.1}, {"z_weight": 0.5, **BATCH}],
+    SOFTMAX_MEAN_SQUARED_ERROR: [{}, BATCH],
+    SIGMOID_MEAN_SQUARED_ERROR: [{}, BATCH],
 }
 CASES = [(objective, LossOptions(**given)) for objective, chosen in OPTIONS.items() for given in chosen]
 COLUMNS = [
@@ -79,7 +88,7 @@ class Definition:
     def binary(self, objective: Objective) -> tuple[Any, list[Any]]:
         (x,), (y,) = self.z, self.y
         rising, falling = 1 / (1 + mp.exp(-x)), 1 / (1 + mp.exp(x))
-        if objective is Objective.SIGMOID_MEAN_SQUARED_ERROR:
+        if objective is SIGMOID_MEAN_SQUARED_ERROR:
             difference = rising * (1 - y) - falling * y
             return difference**2, [2 * difference * rising * falling]
         alpha, weight = mpf(self.options.label_smoothing), mpf((*self.options.class_weights, 1.0)[0])
@@ -93,18 +102,18 @@ class Definition:
         p = [own / mp.fsum(e) for own in e]
         q = [mp.fsum(e[:j] + e[j + 1 :]) / mp.fsum(e) for j in range(classes)]
         log_p = [z - peak - mp.log(mp.fsum(e)) for z in self.z]
-        if objective is Objective.SOFTMAX_MEAN_SQUARED_ERROR:
+        if objective is SOFTMAX_MEAN_SQUARED_ERROR:
             d = [-own if y == 1 else p_j - y for p_j, own, y in zip(p, q, self.y, strict=True)]
             by_p = [2 * own / classes for own in d]
             return mp.fsum(own**2 for own in d) / classes, self.through_softmax(by_p, p, q)
-        if objective is Objective.FOCAL_LOSS:
+        if objective is FOCAL_LOSS:
             return self.focal(p, q, log_p)
         v = self.effective_weights()
         loss = mp.fsum(-own * log_own for own, log_own in zip(v, log_p, strict=True) if own)
         gradient = [mp.fsum(v) * own - weight for own, weight in zip(p, v, strict=True)]
         if sum(weight != 0 for weight in v) == 1:
             gradient = [-w * own if w else g for g, own, w in zip(gradient, q, v, strict=True)]
-        if objective is Objective.Z_LOSS:
+        if objective is Z_LOSS:
             lse, weight = peak + mp.log(mp.fsum(e)), mpf(self.options.z_weight)
             loss += weight * lse**2
             gradient = [g + 2 * weight * lse * own for g, own in zip(gradient, p, strict=True)]
@@ -240,10 +249,10 @@ def ends(ball: arb) -> tuple[Any, Any]:
 
 
 def test_every_objective_is_tested_with_each_of_its_options() -> None:
-    assert OPTIONS.keys() == set(Objective) == OBJECTIVES.keys()
+    assert OPTIONS.keys() == TRUTHS.keys() == set(OBJECTIVES.values())
     for objective, chosen in OPTIONS.items():
         tested = {name for given in chosen for name in given} | {"ignore_index"}
-        assert tested >= set(OBJECTIVES[objective].option_names)
+        assert tested >= set(objective.option_names)
 
 
 @pytest.mark.parametrize(
@@ -255,15 +264,15 @@ def test_every_objective_is_tested_with_each_of_its_options() -> None:
 )
 def test_a_planted_focal_loss_is_outside_the_bound(wrong: LossOptions) -> None:
     z, target = rounded([1.0, 0.0, -2.0], "float32"), IndexTarget(index=np.array([1]))
-    right = evaluate_truth(Objective.FOCAL_LOSS, z, target, 1.0, precise=False, options=LossOptions(gamma=2.0))
-    other = evaluate_truth(Objective.FOCAL_LOSS, z, target, 1.0, precise=False, options=wrong)
+    right = evaluate_truth(FOCAL_LOSS, z, target, 1.0, precise=False, options=LossOptions(gamma=2.0))
+    other = evaluate_truth(FOCAL_LOSS, z, target, 1.0, precise=False, options=wrong)
     assert abs(right.loss - other.loss)[0] > 1e6 * (right.relative * right.loss[0])
 
 
 def test_smoothing_is_spread_over_all_classes() -> None:
     """α/K, not α/(K − 1): with equal logits the target's weight is 1 − α + α/K."""
     z, target, options = rounded([0.0, 0.0, 0.0], "float32"), IndexTarget(index=np.array([0])), LossOptions(label_smoothing=0.3)
-    truth = evaluate_truth(Objective.SOFTMAX_CROSS_ENTROPY, z, target, 1.0, precise=False, options=options)
+    truth = evaluate_truth(SOFTMAX_CROSS_ENTROPY, z, target, 1.0, precise=False, options=options)
     assert truth.gradient[:, 0] == pytest.approx([1 / 3 - 0.8, 1 / 3 - 0.1, 1 / 3 - 0.1], rel=1e-14)
 
 

@@ -6,12 +6,13 @@ import pytest
 
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Severity, Summation, Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult, find_worst
 
 K, V = FindingKind, Verdict
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 
 
 def finding(kind: FindingKind, t: float) -> Finding:

@@ -33,13 +33,13 @@ from cestab.judgement.rules import KINDS
 from cestab.judgement.summary import NO_ERROR, Error, Summary, largest_error
 from cestab.numerics.rounding import FloatArray, IntArray
 from cestab.truth.tiers import Truth
-from cestab.vocabulary.kinds import Coverage, Severity
+from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.requests import AuditRequest
 from cestab.vocabulary.settings import Place, RoundingCost, SettingResult
 
 WORST_ROWS = 5
 Doubles = npt.NDArray[np.float64]
-_SEVERITY_RANK = np.array([0, *({Severity.NOTE: 0, Severity.WARN: 1, Severity.FAIL: 2}[kind.severity] for kind in KINDS)])
+_SEVERITY_RANK = np.array([0, *(kind.severity.rank for kind in KINDS)])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,9 @@ from typing import Any
 from cestab.commands.check.answer import Baseline, BaselineEntry, BaselineKey, CheckReport
 from cestab.errors import UsageError
 from cestab.reports.reading import read_report
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
 from cestab.vocabulary.loss_options import LossOptions
+from cestab.vocabulary.objectives import OBJECTIVES
 from cestab.vocabulary.phrases import show_count, show_magnitude
 from cestab.vocabulary.settings import Finding, Setting
 
@@ -49,7 +50,7 @@ def _make_baseline(parsed: Json) -> Baseline:
 def _read_setting(shown: Json) -> Setting:
     return Setting(
         formulation=shown["formulation"],
-        objective=Objective(shown["objective"]),
+        objective=OBJECTIVES[shown["objective"]],
         dtype=shown["dtype"],
         compute=shown["compute"],
         summation=Summation(shown["summation"]),

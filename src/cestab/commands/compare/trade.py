@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cestab.commands.compare.answer import DtypeComparison, Relation, SettingComparison
-from cestab.vocabulary.kinds import JUDGED, FindingKind, Severity, Verdict
+from cestab.vocabulary.kinds import FindingKind, Severity, Verdict
 from cestab.vocabulary.phrases import show_classes, show_count, show_list
 from cestab.vocabulary.settings import Finding, SettingResult, explain_unjudged
 
@@ -20,15 +20,14 @@ def keep_common(results: Sequence[SettingResult]) -> Sequence[SettingResult]:
 
 def _keep_loss(result: SettingResult) -> SettingResult:
     findings = tuple(finding for finding in result.findings if finding.kind.is_loss)
-    severities = {finding.kind.severity for finding in findings}
-    verdict = Verdict.FAIL if Severity.FAIL in severities else Verdict.WARN if Severity.WARN in severities else Verdict.PASS
+    verdict = Verdict.of(finding.kind.severity for finding in findings)
     return replace(result, findings=findings, verdict=verdict)
 
 
 def find_harms(reference: SettingResult, other: SettingResult) -> Iterator[str]:
     """Yield what is worse in the other result: the verdict, kinds of warn or fail, hard findings nearer to 0."""
     judged = reference.verdict.is_judged
-    if judged and (not other.verdict.is_judged or JUDGED.index(other.verdict) > JUDGED.index(reference.verdict)):
+    if other.verdict.is_worse_than(reference.verdict):
         yield f"{other.verdict} instead of {reference.verdict}"
     known = {finding.kind: finding for finding in reference.findings}
     for finding in _graded(other):

@@ -9,7 +9,7 @@ from cestab.commands.diff.moved_boundaries import find_movements
 from cestab.commands.sweep.answer import Report
 from cestab.errors import UsageError
 from cestab.evaluation.environment import version
-from cestab.vocabulary.kinds import JUDGED, Coverage, Severity
+from cestab.vocabulary.kinds import Coverage, Severity
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Finding, Place, SettingResult
 
@@ -43,7 +43,7 @@ def _schema(request: Request) -> str:
 
 
 _SHARED: dict[str, Callable[[Request], object]] = {
-    "objective": lambda request: request.objective.value,
+    "objective": lambda request: request.objective.name,
     "rtol": lambda request: request.arithmetics.rtol,
     "atol": lambda request: request.arithmetics.atol,
     "fp8_overflow": lambda request: request.arithmetics.fp8_overflow.value,
@@ -115,8 +115,7 @@ def _compare_setting(old: SettingResult | None, new: SettingResult, max_growth: 
 
 def _compare_verdicts(old: SettingResult, new: SettingResult) -> Iterator[Change]:
     if old.verdict is not new.verdict:
-        is_judged = old.verdict.is_judged
-        is_worse = is_judged and (not new.verdict.is_judged or JUDGED.index(new.verdict) > JUDGED.index(old.verdict))
+        is_worse = new.verdict.is_worse_than(old.verdict)
         yield Change(rule=ChangeRule.CHANGED_VERDICT, is_worse=is_worse, old=old.verdict.value, new=new.verdict.value)
 
 

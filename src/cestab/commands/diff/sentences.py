@@ -18,7 +18,7 @@ def render_csv(difference: Difference) -> str:
 
 
 def _row(setting: Setting, change: Change, schema: str) -> list[Cell]:
-    case: list[Cell] = [setting.formulation, setting.objective.value, setting.dtype, setting.compute, setting.summation.value]
+    case: list[Cell] = [setting.formulation, setting.objective.name, setting.dtype, setting.compute, setting.summation.value]
     case += [setting.pattern, setting.classes, setting.target, setting.loss_scale]
     compared: list[Cell] = [change.subject, change.old, change.new, change.floats, describe_change(change, schema)]
     return [change.rule.label, "true" if change.is_worse else "false", *case, *compared]

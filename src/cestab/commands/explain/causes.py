@@ -9,10 +9,10 @@ from flint import arb
 from cestab.commands.explain.answer import Cause
 from cestab.numerics.exact_numbers import Exact
 from cestab.numerics.formats import Format
+from cestab.numerics.operations import LOG, LOG1P, STOPPED
 from cestab.numerics.rounding import round_number, shortest_decimal
-from cestab.numerics.tape import ADD, ADD_GUARD, CLIP, DIVIDE, LOG, LOG1P, ROWS, STOPPED, SUBTRACT, SUBTRACT_TARGET, SUM
+from cestab.numerics.tape import DIVIDE, SUM, Primitive
 
-_SUMS = (ADD, SUBTRACT, SUM, SUBTRACT_TARGET)
 _ONE_ROUNDING_ULPS = 1.0  # half an ulp, or a whole one just below a power of two
 _HARMLESS_ULPS = 1.0  # a cancellation that leaves no larger error revealed none
 
@@ -26,7 +26,7 @@ class Step:
     `error_ulps` the computed result's error against `exact` (NaN if there is none).
     """
 
-    operation: str
+    operation: Primitive
     operands: Sequence[float]
     has_right_operands: bool
     computed: float
@@ -34,11 +34,6 @@ class Step:
     exact: Exact
     error_ulps: float
     fmt: Format
-
-
-def is_guard(operation: str) -> bool:
-    """Whether an operation changes numbers on purpose: a clip, its derivative, an epsilon."""
-    return operation.startswith(CLIP) or operation in (STOPPED, ADD_GUARD)
 
 
 def find_incident(step: Step) -> tuple[Cause | None, str]:
@@ -106,15 +101,17 @@ _WORDS = {
 
 def _look_at_guard(step: Step) -> tuple[Cause | None, str] | None:
     """A clip or an epsilon that changed its operand by more than an ulp."""
-    is_clip, is_stop = step.operation.startswith(CLIP), step.operation == STOPPED
-    if not is_guard(step.operation):
+    if not step.operation.is_guard:
         return None
     before = step.operands[0]
     if step.computed == before or step.error_ulps <= _HARMLESS_ULPS:
         return None
-    if is_stop:
+    if step.operation == STOPPED:
         return Cause.CLIPPED, "the clip lets no gradient pass"
-    return Cause.CLIPPED, f"{'clipped from' if is_clip else 'eps takes the place of'} {_decimal(before, step.fmt)}"
+    return (
+        Cause.CLIPPED,
+        f"{'clipped from' if step.operation.is_clip else 'eps takes the place of'} {_decimal(before, step.fmt)}",
+    )
 
 
 def _look_at_zero(step: Step) -> tuple[Cause | None, str] | None:
@@ -129,7 +126,7 @@ def _look_at_zero(step: Step) -> tuple[Cause | None, str] | None:
 
 def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
     """Absorption of a small operand by a large one or by partial sums, and cancellation that shows what was lost before."""
-    if step.operation not in _SUMS:
+    if not step.operation.is_sum:
         return None
     operands = [abs(operand) for operand in step.operands if operand != 0]
     largest = max(operands, default=0.0)
@@ -152,7 +149,7 @@ def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
 
 def _look_at_rows(step: Step) -> tuple[Cause | None, str] | None:
     """Absorption of the rows of a batch by partial sums."""
-    if not step.operation.endswith(ROWS) or measure_ulps(step.computed, step.local, step.fmt) <= _ONE_ROUNDING_ULPS:
+    if not step.operation.adds_rows or measure_ulps(step.computed, step.local, step.fmt) <= _ONE_ROUNDING_ULPS:
         return None
     return Cause.ABSORPTION, "absorption: rows are lost in partial sums"
 

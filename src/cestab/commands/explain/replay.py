@@ -21,13 +21,12 @@ from cestab.numerics.arithmetic import Arithmetic, reduce_rows
 from cestab.numerics.exact_numbers import ExactArithmetic, MixedArithmetic, to_exact_array
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
-from cestab.numerics.tape import ALIAS, CONVERT, ROWS, Array
+from cestab.numerics.tape import ALIAS, Array, Primitive
 from cestab.numerics.trace import TracingTape
 from cestab.truth.tiers import Truth
-from cestab.vocabulary.kinds import FindingKind, Severity
+from cestab.vocabulary.kinds import FindingKind
 
 BEYOND = (FindingKind.OVERFLOWING_LOSS, FindingKind.OVERFLOWING_GRADIENT)
-_RANK = (Severity.NOTE, Severity.WARN, Severity.FAIL)
 _MOST_BITS = 2**17  # over all classes, of what 1 − p needs beyond the format's own precision: under a second
 MakeArithmetic = Callable[[Format], Arithmetic]
 
@@ -55,18 +54,18 @@ class Judged:
     @staticmethod
     def worst_of(findings: Iterable[FindingKind]) -> FindingKind | None:
         """Return the worst of some findings."""
-        return min(findings, key=lambda kind: (-_RANK.index(kind.severity), KINDS.index(kind)), default=None)
+        return min(findings, key=lambda kind: (-kind.severity.rank, KINDS.index(kind)), default=None)
 
     def rank(self) -> tuple[int, float]:
         """Sort key: the worst severity, then the larger error in whole ulps; the smallest is the best."""
         worst, errors = self.worst(), (self.loss_ulps, self.gradient_ulps)
         ulps = max(math.ceil(error) if math.isfinite(error) else math.inf for error in errors)
-        return -1 if worst is None else _RANK.index(worst.severity), ulps
+        return -1 if worst is None else worst.severity.rank, ulps
 
     def has_lost(self, finding: FindingKind) -> bool:
         """Whether the loss (the gradient) of which the finding speaks has none left that is as severe."""
         own = self.kinds[0 if finding.is_loss else 1]
-        return own is None or _RANK.index(own.severity) < _RANK.index(finding.severity)
+        return own is None or own.severity.rank < finding.severity.rank
 
 
 def judge_case(conditions: Conditions, cases: Cases, results: Results, truth: Truth) -> Judged:
@@ -153,11 +152,12 @@ class Replay:
             loss, gradient = self.formulation.run(tape, *widen(conditions, self.cases), conditions.upstream)
             if conditions.options.batch > 1:
                 reduced = reduce_rows(conditions.options, loss.value, tape.arithmetic)
-                loss = tape.record(f"{conditions.options.reduction} of {conditions.options.kept_rows}{ROWS}", reduced, (loss,))
+                words = f"{conditions.options.reduction} of {conditions.options.kept_rows} rows of {{}}"
+                loss = tape.record(Primitive(words, adds_rows=True), reduced, (loss,))
             if conditions.compute != fmt:
-                back = make(fmt)
-                loss = tape.record(CONVERT + fmt.name, back.round(loss.value), (loss,))
-                gradient = tape.record(CONVERT + fmt.name, back.round(gradient.value), (gradient,))
+                back, conversion = make(fmt), Primitive(f"{{}} in {fmt.name}", is_conversion=True)
+                loss = tape.record(conversion, back.round(loss.value), (loss,))
+                gradient = tape.record(conversion, back.round(gradient.value), (gradient,))
         return Run(tape=tape, loss=loss, gradient=gradient)
 
     @cached_property

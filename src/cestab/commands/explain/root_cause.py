@@ -12,13 +12,11 @@ from cestab.commands.explain.causes import find_incident
 from cestab.commands.explain.numbers import spell_exact, spell_number
 from cestab.commands.explain.replay import Replay
 from cestab.commands.explain.steps import Place, Steps
-from cestab.numerics.tape import ADD, SUBTRACT, SUBTRACT_TARGET, SUM
 from cestab.numerics.target import IndexTarget
 from cestab.vocabulary.kinds import FindingKind
 
 MOST_TRIED = 32  # operations, and entries of one, that are replaced to see what becomes of the finding
 _SEVEREST_FIRST = tuple(Cause)
-_SUMS = (ADD, SUBTRACT, SUM, SUBTRACT_TARGET)
 Spot = tuple[int, Place]
 
 
@@ -113,7 +111,7 @@ class _Search(NamedTuple):
 
     def _worst_sources(self, spot: Spot) -> list[Spot]:
         """Return the entries that brought the largest error into another: in absolute terms into a sum, else relative ones."""
-        is_sum = self.replay.computed.tape.steps[spot[0]].operation in _SUMS
+        is_sum = self.replay.computed.tape.steps[spot[0]].operation.is_sum
         errors = {source: self._weight(source, is_sum=is_sum) for source in self.steps.sources(*spot)}
         largest = max(errors.values(), default=0.0)
         equal = [source for source, error in errors.items() if error == largest > 0]

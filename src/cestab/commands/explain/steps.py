@@ -9,11 +9,12 @@ from typing import Any
 import numpy.typing as npt
 
 from cestab.commands.explain.answer import Entry, Operation
-from cestab.commands.explain.causes import Step, find_incident, is_guard, is_origin, measure_ulps
+from cestab.commands.explain.causes import Step, find_incident, is_origin, measure_ulps
 from cestab.commands.explain.numbers import spell_exact, spell_number
 from cestab.commands.explain.replay import Replay
 from cestab.numerics.exact_numbers import Exact, to_exact_list
-from cestab.numerics.tape import ALIAS, CONVERT, PICK, SOFTMAX_GRADIENT, SUBTRACT_TARGET, Array
+from cestab.numerics.operations import PICK, SOFTMAX_GRADIENT, SUBTRACT_TARGET
+from cestab.numerics.tape import ALIAS, Array
 from cestab.numerics.target import IndexTarget
 
 Place = int | None  # a class, or None where a result is one number
@@ -48,12 +49,12 @@ class Steps:
             return self.name(array.parents[0])
         if array.parents:
             return self._names[id(array)]
-        return f"{float(array.value):.7g}" if array.value.ndim == 0 else array.operation
+        return f"{float(array.value):.7g}" if array.value.ndim == 0 else array.operation.template
 
     def formula(self, index: int) -> tuple[str, str]:
         """Return a step's name and its expression."""
         step = self.replay.computed.tape.steps[index]
-        return self.name(step), step.operation.format(*(self.name(parent) for parent in step.parents))
+        return self.name(step), step.operation.template.format(*(self.name(parent) for parent in step.parents))
 
     def operation(self, index: int, shown: list[int]) -> Operation:
         """Return a step with the entries of the classes that are shown."""
@@ -77,7 +78,7 @@ class Steps:
 
     def _look(self, index: int, place: Place) -> Step:
         replay, step = self.replay, self.replay.computed.tape.steps[index]
-        fmt = replay.conditions.fmt if step.operation.startswith(CONVERT) else replay.conditions.compute
+        fmt = replay.conditions.fmt if step.operation.is_conversion else replay.conditions.compute
         computed = float(_at(step.value, place))
         exact, local = _at(replay.exact.tape.steps[index].value, place), _at(replay.local.tape.own[index], place)
         error = measure_ulps(computed, exact, fmt)
@@ -107,7 +108,7 @@ class Steps:
         exact, local = (
             to_exact_list(values) for values in (replay.exact.tape.steps[index].value, replay.local.tape.own[index])
         )
-        is_decided = is_guard(step.operation)
+        is_decided = step.operation.is_guard
         for place, value, own, right in zip(self.places(index), computed, local, exact, strict=True):
             if is_decided or not math.isfinite(value) or own.ball is None or right.ball is None:
                 if not _is_equal(value, right) or math.isnan(value):

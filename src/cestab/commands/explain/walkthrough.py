@@ -19,7 +19,7 @@ from cestab.numerics.operations import softmax
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
 from cestab.reports.text import new_table, to_text
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 MARGINS = (1.0, 10.0, 17.0, 90.0, 104.0, 1000.0)
 TRUE_CLASS = 1
@@ -55,7 +55,7 @@ class WalkthroughRow:
 
 def compute_walkthrough() -> tuple[WalkthroughRow, ...]:
     """Return a row for each margin: two classes, logits (t, 0), the second is the true one, float32."""
-    objective = Objective.SOFTMAX_CROSS_ENTROPY
+    objective = SOFTMAX_CROSS_ENTROPY
     conditions = replace(next(plan_arithmetics(make_arithmetics(["float32"]), objective)), classes=2)
     logits = np.array([MARGINS, np.zeros(len(MARGINS))], dtype=np.float32)
     target = IndexTarget(index=np.full(len(MARGINS), TRUE_CLASS))

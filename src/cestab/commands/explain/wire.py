@@ -15,7 +15,7 @@ def render(explanation: Explanation) -> str:
             "environment": show_environment(explanation.environment),
             "request": {
                 "formulation": setting.formulation,
-                "objective": setting.objective,
+                "objective": setting.objective.name,
                 "dtype": setting.dtype,
                 "compute": setting.compute,
                 "summation": setting.summation,

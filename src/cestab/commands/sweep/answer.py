@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cestab.errors import ExitStatus
-from cestab.vocabulary.kinds import JUDGED, Severity, Verdict
+from cestab.vocabulary.kinds import Severity, Verdict
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, SettingResult
 
@@ -57,7 +57,7 @@ class Report:
             return ExitStatus.GATE_FAILED
         if counts[Verdict.ERROR]:
             return ExitStatus.NOT_AUDITED
-        return ExitStatus.DONE if any(counts[verdict] for verdict in JUDGED) else ExitStatus.USAGE
+        return ExitStatus.DONE if any(counts[verdict] for verdict in Verdict if verdict.is_judged) else ExitStatus.USAGE
 
     def to_json(self) -> str:
         """Return the report as the strict JSON that the command writes."""

@@ -13,8 +13,9 @@ from cestab.numerics.formats import Format, find_format
 from cestab.numerics.rounding import hexadecimal, round_number, to_ordinal
 from cestab.reports.reading import Json, name_source, read_report
 from cestab.vocabulary.external import DEFAULT_TIMEOUT_SECONDS, GradientSource, Guard, TargetFacts
-from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
 from cestab.vocabulary.loss_options import LossOptions, Reduction
+from cestab.vocabulary.objectives import OBJECTIVES, Objective
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, Interval, LargestError, Place, RoundingCost, Setting, SettingResult
 
@@ -118,6 +119,7 @@ def _restore_arithmetics(request: Json) -> Arithmetics:
         atol=request["atol"],
         fp8_overflow=Fp8Overflow(request["fp8_overflow"]),
         flush_subnormals=request["flush_subnormals"],
+        has_infinity=all(find_format(name).has_infinity for name in request["dtype"]),
     )
 
 
@@ -127,7 +129,7 @@ def _restore_sweep(request: Json) -> SweepRequest:
     except ValueError:  # digits that are no number, or too many
         raise _MismatchError(f"logits: {request['logits'][:40]!r} is no range") from None
     return SweepRequest(
-        objective=Objective(request["objective"]),
+        objective=_find_objective(request["objective"]),
         formulations=tuple(request["formulation"]),
         arithmetics=_restore_arithmetics(request),
         logits=logits,
@@ -142,9 +144,15 @@ def _restore_sweep(request: Json) -> SweepRequest:
     )
 
 
+def _find_objective(name: str) -> Objective:
+    if name not in OBJECTIVES:
+        raise _MismatchError(f"{name!r} is no objective")
+    return OBJECTIVES[name]
+
+
 def _restore_audit(request: Json) -> AuditRequest:
     return AuditRequest(
-        objective=Objective(request["objective"]),
+        objective=_find_objective(request["objective"]),
         formulations=tuple(request["formulation"]),
         arithmetics=_restore_arithmetics(request),
         file=request["file"],
@@ -163,7 +171,7 @@ def _restore_setting(item: Json, *, is_sweep: bool) -> SettingResult:
     fmt = dtype if is_sweep else None
     setting = Setting(
         formulation=item["formulation"],
-        objective=Objective(item["objective"]),
+        objective=_find_objective(item["objective"]),
         dtype=dtype.name,
         compute=find_format(item["compute"]).name,
         summation=Summation(item["summation"]),

@@ -38,7 +38,7 @@ def show_request(request: SweepRequest | AuditRequest) -> Json:
     """The options as resolved, under the names of the command line."""
     shared = request.arithmetics
     options: Json = {
-        "objective": request.objective,
+        "objective": request.objective.name,
         "formulation": request.formulations,
         "dtype": shared.dtypes,
         "compute": shared.compute,

@@ -10,8 +10,8 @@ from flint import arb
 
 from cestab.numerics.arithmetic import sum_pairwise
 from cestab.numerics.target import Target, first_maximum
-from cestab.vocabulary.kinds import Objective
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
+from cestab.vocabulary.objectives import Objective
 
 Wide = npt.NDArray[Any]  # float64 or quadruple precision, which mypy does not know
 
@@ -54,13 +54,11 @@ class Ball:
 class ExactObjective:
     """An objective's exact value and gradient in arrays and in balls.
 
-    `bound` is the factor on the tier's error bound that the derivation beside `evaluate` gives; `option_names` are the
-    fields of LossOptions that the objective has beside those of the batch.
+    `bound` is the factor on the tier's error bound that the derivation beside `evaluate` gives.
     """
 
     evaluate: Callable[[Wide, Target, LossOptions], Parts]
     enclose: Callable[[ExactCase], Ball]
-    option_names: tuple[str, ...] = ()
     bound: Callable[[LossOptions], float] = field(default=lambda _: 1.0)
 
 

@@ -75,6 +75,4 @@ def _enclose(case: ExactCase) -> Ball:
     return Ball(loss=total(finite) if len(finite) == len(losses) else None, gradient=gradient)
 
 
-FOCAL_LOSS = ExactObjective(
-    evaluate=_evaluate, enclose=_enclose, option_names=("gamma", "ignore_index"), bound=lambda options: options.gamma + 6.0
-)
+FOCAL_LOSS = ExactObjective(evaluate=_evaluate, enclose=_enclose, bound=lambda options: options.gamma + 6.0)

@@ -80,7 +80,5 @@ def _enclose_squared_error(case: ExactCase) -> Ball:
     return Ball(loss=difference * difference, gradient=[2 * difference * rising * falling])
 
 
-CROSS_ENTROPY = ExactObjective(
-    evaluate=_evaluate_cross_entropy, enclose=_enclose_cross_entropy, option_names=("label_smoothing", "class_weights")
-)
+CROSS_ENTROPY = ExactObjective(evaluate=_evaluate_cross_entropy, enclose=_enclose_cross_entropy)
 SQUARED_ERROR = ExactObjective(evaluate=_evaluate_squared_error, enclose=_enclose_squared_error)

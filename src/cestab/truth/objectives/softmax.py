@@ -153,11 +153,9 @@ def _enclose_lse(softmax: SoftmaxBalls) -> arb:
 CROSS_ENTROPY = ExactObjective(
     evaluate=_evaluate_cross_entropy,
     enclose=_enclose_cross_entropy,
-    option_names=("label_smoothing", "class_weights", "ignore_index"),
 )
 Z_LOSS = ExactObjective(
     evaluate=_evaluate_z_loss,
     enclose=_enclose_z_loss,
-    option_names=("z_weight", "label_smoothing", "ignore_index"),
     bound=lambda _: 2.0,
 )

@@ -70,4 +70,4 @@ def _enclose(case: ExactCase) -> Ball:
     return Ball(loss=total(d * d for d in difference) / classes, gradient=gradient)
 
 
-SQUARED_ERROR = ExactObjective(evaluate=_evaluate, enclose=_enclose, option_names=("ignore_index",), bound=lambda _: 6.0)
+SQUARED_ERROR = ExactObjective(evaluate=_evaluate, enclose=_enclose, bound=lambda _: 6.0)

@@ -10,13 +10,14 @@ import pytest
 from cestab.commands.check.answer import Baseline, BaselineEntry
 from cestab.commands.check.baseline import list_changes, read_baseline, write_baseline
 from cestab.errors import UsageError
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation
+from cestab.vocabulary.kinds import Coverage, FindingKind, Summation
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.settings import Setting
 
 K = FindingKind
 SETTING = Setting(
     formulation="clipped:eps=1e-8",
-    objective=Objective.SOFTMAX_CROSS_ENTROPY,
+    objective=SOFTMAX_CROSS_ENTROPY,
     dtype="float16",
     compute="float32",
     summation=Summation.PAIRWISE,

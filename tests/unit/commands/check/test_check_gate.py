@@ -9,12 +9,13 @@ from cestab.commands.check.gate import to_gate
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
 from cestab.reports.gate import Level, Location
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
 
 K = FindingKind
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 SETTING = Setting(
     formulation="naive",
     objective=SOFTMAX,

@@ -10,12 +10,13 @@ from cestab.commands.check.decide import decide_check
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
 from cestab.reports.gate import Location
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
 
 K, V = FindingKind, Verdict
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 SETTING = Setting(
     formulation="naive",
     objective=SOFTMAX,

@@ -17,13 +17,13 @@ from cestab.evaluation.plan import plan_arithmetics
 from cestab.formulations import find_formulation
 from cestab.numerics.rounding import IntArray, to_ordinal
 from cestab.truth.balls import ExactCase, enclose
-from cestab.vocabulary.kinds import Objective
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 NAMES = ("naive", "log-sum-exp", "compensated")
 
 
 def make_conditions(dtype: str, pattern: str, target: str) -> Conditions:
-    plain = next(plan_arithmetics(make_arithmetics([dtype]), Objective.SOFTMAX_CROSS_ENTROPY))
+    plain = next(plan_arithmetics(make_arithmetics([dtype]), SOFTMAX_CROSS_ENTROPY))
     return replace(plain, pattern=pattern, classes=3, target=target)
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from cestab.commands.compare.answer import BoundaryPair, Relation, SettingComparison
 from cestab.commands.compare.trade import describe_trade, find_harms
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.settings import Finding, LargestError, Place, Setting, SettingResult
 
 K, V = FindingKind, Verdict
@@ -20,7 +21,7 @@ def found(kind: FindingKind, t: float) -> Finding:
 def result(name: str, verdict: Verdict, *findings: Finding, pattern: str = "margin") -> SettingResult:
     setting = Setting(
         formulation=name,
-        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        objective=SOFTMAX_CROSS_ENTROPY,
         dtype="float32",
         compute="float32",
         summation=Summation.WIDE,

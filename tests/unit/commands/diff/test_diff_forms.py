@@ -13,13 +13,14 @@ from cestab.commands.diff.sentences import COLUMNS, describe_change, render_csv,
 from cestab.errors import ExitStatus
 from cestab.reports.gate import Level
 from cestab.reports.schemas import read_schema
-from cestab.vocabulary.kinds import Objective, Summation
+from cestab.vocabulary.kinds import Summation
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.settings import Setting
 
 R = ChangeRule
 SETTING = Setting(
     formulation="clipped:eps=1e-8",
-    objective=Objective.SOFTMAX_CROSS_ENTROPY,
+    objective=SOFTMAX_CROSS_ENTROPY,
     dtype="float16",
     compute="float16",
     summation=Summation.WIDE,

@@ -10,12 +10,13 @@ from cestab.commands.diff.answer import Change, ChangeRule
 from cestab.commands.diff.run import compare_reports
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus, UsageError
-from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
 
 K, R, V = FindingKind, ChangeRule, Verdict
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 SETTING = Setting(
     formulation="naive",
     objective=SOFTMAX,
@@ -281,7 +282,7 @@ def test_settings_are_found_by_their_key_in_any_order() -> None:
 @pytest.mark.parametrize(
     ("make", "options", "words"),
     [
-        (sweep, {"objective": Objective.BINARY_CROSS_ENTROPY}, ["request.objective", "'binary-cross-entropy'"]),
+        (sweep, {"objective": BINARY_CROSS_ENTROPY}, ["request.objective", "'binary-cross-entropy'"]),
         (sweep, {"logits": LogitRange(low=-5.0, high=5.0)}, ["request.logits", "'all'", "'-5.0:5.0:log'"]),
         (sweep, {"seed": 7}, ["request.seed", "0", "7"]),
         (sweep, {"arithmetics": replace(SWEEP.arithmetics, rtol=0.5)}, ["request.rtol", "None", "0.5"]),

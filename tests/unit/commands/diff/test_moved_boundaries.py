@@ -8,14 +8,15 @@ from cestab.commands.diff.answer import ChangeRule
 from cestab.commands.diff.moved_boundaries import find_movements
 from cestab.evaluation.assemble import place_float
 from cestab.numerics.formats import find_format
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.settings import Finding, Interval, LargestError, Place, Setting, SettingResult
 
 FLOAT16 = find_format("float16")
 NAN, INF = FindingKind.NAN_GRADIENT, FindingKind.INF_LOSS
 SETTING = Setting(
     formulation="naive",
-    objective=Objective.SOFTMAX_CROSS_ENTROPY,
+    objective=SOFTMAX_CROSS_ENTROPY,
     dtype="float16",
     compute="float16",
     summation=Summation.WIDE,

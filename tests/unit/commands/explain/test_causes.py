@@ -10,10 +10,12 @@ from cestab.commands.explain.answer import Cause
 from cestab.commands.explain.causes import Step, find_incident, is_origin, measure_ulps
 from cestab.numerics.exact_numbers import Exact
 from cestab.numerics.formats import FORMATS
-from cestab.numerics.tape import ADD_GUARD, STOPPED
+from cestab.numerics.operations import ADD_GUARD, LOG, LOG1P, STOPPED
+from cestab.numerics.tape import ADD, DIVIDE, MULTIPLY, SUBTRACT, Primitive
+from cestab.numerics.tape import SUM as TOTAL
 
-CLIP = "clip({}, 1e-07, 0.9999999)"
-PRODUCT, QUOTIENT, SUM, DIFFERENCE = "{}·{}", "{} / {}", "{} + {}", "{} − {}"
+CLIP = Primitive("clip({}, 1e-07, 0.9999999)", is_guard=True, is_clip=True)
+PRODUCT, QUOTIENT, SUM, DIFFERENCE = MULTIPLY, DIVIDE, ADD, SUBTRACT
 INF, NAN = math.inf, math.nan
 INFINITE, ZERO = Exact(INF), Exact(0.0)
 
@@ -25,7 +27,7 @@ def _precise() -> Iterator[None]:
 
 
 def make_step(
-    operation: str,
+    operation: Primitive | str,
     operands: tuple[float, ...],
     computed: float,
     local: Exact | float,
@@ -39,7 +41,7 @@ def make_step(
     own = local if isinstance(local, Exact) else Exact(local)
     right = own if exact is None else exact if isinstance(exact, Exact) else Exact(exact)
     return Step(
-        operation=operation,
+        operation=Primitive(operation) if isinstance(operation, str) else operation,
         operands=operands,
         has_right_operands=has_right_operands,
         computed=computed,
@@ -61,8 +63,8 @@ FIRES = [
     (make_step(DIFFERENCE, (INF, INF), NAN, INFINITE - INFINITE), Cause.INFINITY_MINUS_INFINITY, "inf − inf"),
     (make_step(QUOTIENT, (-1.0, 0.0), -INF, Exact(-1.0) / ZERO), Cause.DIVISION_BY_ZERO, "-1.0 / 0.0"),
     (make_step(QUOTIENT, (0.0, 0.0), NAN, ZERO / ZERO), Cause.DIVISION_BY_ZERO, "0.0 / 0.0"),
-    (make_step("log({})", (0.0,), -INF, ZERO.log()), Cause.DIVISION_BY_ZERO, "log of 0"),
-    (make_step("log1p({})", (-1.0,), -INF, Exact(-1.0).log1p()), Cause.DIVISION_BY_ZERO, "log of 0"),
+    (make_step(LOG, (0.0,), -INF, ZERO.log()), Cause.DIVISION_BY_ZERO, "log of 0"),
+    (make_step(LOG1P, (-1.0,), -INF, Exact(-1.0).log1p()), Cause.DIVISION_BY_ZERO, "log of 0"),
     (make_step(CLIP, (2e-9,), 1e-7, 1e-7, exact=2e-9), Cause.CLIPPED, "clipped from 2e-09"),
     (make_step(STOPPED, (-1e7, 2e-9), 0.0, 0.0, exact=-5e8), Cause.CLIPPED, "the clip lets no gradient pass"),
     (make_step(ADD_GUARD, (1e-13, 1e-7), 1e-7, 1e-7, exact=1e-13), Cause.CLIPPED, "eps takes the place of 1e-13"),
@@ -75,15 +77,15 @@ FIRES = [
     ),
     (make_step(SUM, (300.0, 0.69), 300.0, 300.69, dtype="bfloat16"), Cause.ABSORPTION, "absorption: 0.69 is lost in 300.0"),
     # 1 is absorbed by 2^24 in float32, though every term is as large as the others
-    (make_step("Σ {}", (2.0**24, 1.0, 1.0), 2.0**24, 2.0**24 + 2), Cause.ABSORPTION, "absorption: 1.0 is lost in 16777216.0"),
+    (make_step(TOTAL, (2.0**24, 1.0, 1.0), 2.0**24, 2.0**24 + 2), Cause.ABSORPTION, "absorption: 1.0 is lost in 16777216.0"),
     # a sequential sum of 600 ones in bfloat16 stops at 256, where the spacing is 2 and 257 is a tie
     (
-        make_step("Σ {}", (1.0,) * 600, 256.0, 600.0, dtype="bfloat16"),
+        make_step(TOTAL, (1.0,) * 600, 256.0, 600.0, dtype="bfloat16"),
         Cause.ABSORPTION,
         "absorption: 1.0 is lost in 256.0",
     ),
     (
-        make_step("Σ {}", (16.0,) * 7, 64.0, 112.0, dtype="float8_e5m2"),
+        make_step(TOTAL, (16.0,) * 7, 64.0, 112.0, dtype="float8_e5m2"),
         Cause.ABSORPTION,
         "absorption: terms are lost in partial sums",
     ),
@@ -131,7 +133,7 @@ def test_every_cause_is_among_those_that_fire() -> None:
         (make_step("exp({})", (-87.0,), 2.0**-126, 2.0**-126 * (1 + 2**-25)), Cause.ROUNDING),
         (make_step(SUM, (300.0, 3.0), 304.0, 303.0, dtype="bfloat16"), Cause.ROUNDING),
         (make_step("exp({})", (88.7,), 3.3e38, 3.31e38), Cause.ROUNDING),
-        (make_step("Σ {}", (1.0,) * 257, 256.0, 257.0, dtype="bfloat16"), Cause.ROUNDING),
+        (make_step(TOTAL, (1.0,) * 257, 256.0, 257.0, dtype="bfloat16"), Cause.ROUNDING),
     ],
 )
 def test_a_rounding_is_only_a_rounding(step: Step, cause: Cause | None) -> None:
@@ -148,7 +150,7 @@ def test_what_is_given_is_carried_on() -> None:
     [
         (make_step("exp({})", (100.0,), INF, 2.688e43), True),  # right operands: its own overflow
         (make_step("exp({})", (100.0,), INF, 2.688e43, exact=1.0), False),  # exp(0) was to be taken: its operand was wrong
-        (make_step("log({})", (0.0,), -INF, ZERO.log(), exact=-104.0), False),  # the 0 came from elsewhere
+        (make_step(LOG, (0.0,), -INF, ZERO.log(), exact=-104.0), False),  # the 0 came from elsewhere
         (make_step(PRODUCT, (0.0, INF), NAN, ZERO * INFINITE), True),  # not even exact arithmetic has a result
         (make_step(SUM, (300.0, 0.69), 300.0, 300.69, dtype="bfloat16"), True),
         (make_step(DIFFERENCE, (300.0, 300.0), 0.0, 0.0, exact=0.69), False),  # cancellation shows what was lost before
@@ -170,8 +172,8 @@ def test_a_product_with_a_weight_of_0_is_an_origin_where_its_operands_are_right(
 
 
 def test_what_is_not_known_is_no_origin() -> None:
-    assert not is_origin(make_step("log({})", (0.5,), -0.69, Exact(0.5).log(), exact=NAN))
-    assert not is_origin(make_step("log({})", (0.5,), -0.69, Exact(NAN), exact=-0.69))
+    assert not is_origin(make_step(LOG, (0.5,), -0.69, Exact(0.5).log(), exact=NAN))
+    assert not is_origin(make_step(LOG, (0.5,), -0.69, Exact(NAN), exact=-0.69))
 
 
 def test_errors_are_in_ulps_at_the_exact_value() -> None:

@@ -12,7 +12,8 @@ from cestab.commands.explain import walkthrough
 from cestab.commands.explain import wire as explanation_json
 from cestab.commands.explain.answer import Cause, Entry, Explanation, Number, Operation, Outcome, RootCause
 from cestab.commands.explain.walkthrough import WalkthroughRow
-from cestab.vocabulary.kinds import FindingKind, Objective, Summation
+from cestab.vocabulary.kinds import FindingKind, Summation
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Arithmetics, ExplainRequest, GivenCase
 from cestab.vocabulary.settings import Environment, Setting
 
@@ -47,7 +48,7 @@ OUTCOME = Outcome(
 BETTER = Outcome(formulation="compensated", loss=ONE, loss_ulps=0.5, gradient=(ONE, ONE), gradient_ulps=0.25, findings=())
 SETTING = Setting(
     formulation="naive",
-    objective=Objective.SOFTMAX_CROSS_ENTROPY,
+    objective=SOFTMAX_CROSS_ENTROPY,
     dtype="float32",
     compute="float32",
     summation=Summation.WIDE,
@@ -57,7 +58,7 @@ SETTING = Setting(
     loss_scale=1.0,
 )
 REQUEST = ExplainRequest(
-    objective=Objective.SOFTMAX_CROSS_ENTROPY,
+    objective=SOFTMAX_CROSS_ENTROPY,
     formulation="naive",
     arithmetics=Arithmetics(dtypes=("float32",)),
     case=GivenCase(logits=(100.0, 0.0), target="1"),

@@ -6,7 +6,8 @@ import pytest
 
 from cestab.commands.sweep.advice import explain_failures, recommend
 from cestab.formulations import find_formulation
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Severity, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Severity, Summation, Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.settings import Finding, LargestError, Place, Setting, SettingResult
 
 K = FindingKind
@@ -30,7 +31,7 @@ def judged(
     """Return a setting's result with findings of these kinds, the verdict that follows from them."""
     setting = Setting(
         formulation=name,
-        objective=Objective.SOFTMAX_CROSS_ENTROPY,
+        objective=SOFTMAX_CROSS_ENTROPY,
         dtype=dtype,
         compute=dtype,
         summation=Summation.WIDE,

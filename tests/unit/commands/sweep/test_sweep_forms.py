@@ -13,11 +13,12 @@ from cestab.commands.sweep.gate import to_gate
 from cestab.errors import ExitStatus
 from cestab.reports import summary
 from cestab.reports.gate import GateCase, GateReport, Level, Problem
-from cestab.vocabulary.kinds import Coverage, FindingKind, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, RoundingCost, Setting, SettingResult
 
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 PLAIN = Setting(
     formulation="naive",
     objective=SOFTMAX,

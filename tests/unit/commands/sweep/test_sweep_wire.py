@@ -8,12 +8,13 @@ import pytest
 
 from cestab.commands.sweep import wire as json_v1
 from cestab.commands.sweep.answer import Recommendation, Report
-from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Objective, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
+from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, Interval, LargestError, Place, RoundingCost, Setting, SettingResult
 
 K = FindingKind
-SOFTMAX = Objective.SOFTMAX_CROSS_ENTROPY
+SOFTMAX = SOFTMAX_CROSS_ENTROPY
 INF, NAN = float("inf"), float("nan")
 ENVIRONMENT = Environment(python="3.99", numpy="9.9", platform="some “platform”", cpu="a\tprocessor")
 SETTING = Setting(
