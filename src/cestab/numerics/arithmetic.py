@@ -120,8 +120,8 @@ def _take_runs(runs: list[Run], start: int, stop: int) -> list[Run]:
     """Return the rows from start to before stop."""
     taken, place = [], 0
     for value, count in runs:
-        own = min(stop, place + count) - max(start, place)
-        taken += [(value, own)] if own > 0 else []
+        kept = min(stop, place + count) - max(start, place)
+        taken += [(value, kept)] if kept > 0 else []
         place += count
     return taken
 
@@ -131,14 +131,14 @@ def _add_runs(first: list[Run], second: list[Run], round_sum: Callable[[FloatArr
     added, ends = [], [list(accumulate(count for _, count in runs)) for runs in (first, second)]
     start = 0
     for end in sorted({*ends[0], *ends[1]}):
-        (a, _), (b, _) = (runs[bisect_right(own, start)] for runs, own in zip((first, second), ends, strict=True))
+        (a, _), (b, _) = (runs[bisect_right(run_ends, start)] for runs, run_ends in zip((first, second), ends, strict=True))
         added.append((round_sum(a + b), end - start))
         start = end
     return added
 
 
 def sum_equal_sequentially(x: FloatArray, rows: int, round_sum: Callable[[FloatArray], FloatArray]) -> FloatArray:
-    """Return what sum_sequentially makes of `rows` rows that all are x; no further than to where none changes any more."""
+    """Return what sum_sequentially makes of `rows` rows that all are x; it stops where no sum changes any more."""
     total: FloatArray = x
     for _ in range(rows - 1):
         longer = round_sum(total + x)
@@ -149,7 +149,7 @@ def sum_equal_sequentially(x: FloatArray, rows: int, round_sum: Callable[[FloatA
 
 
 def reduce_rows(options: LossOptions, loss: FloatArray, arithmetic: Arithmetic) -> FloatArray:
-    """Return the loss of the batch from that of a row, as the arithmetic computes it."""
+    """Return the loss of a batch of equal rows from the loss of one, as the arithmetic computes it."""
     if options.batch == 1:
         return loss
     return arithmetic.reduce_rows(loss, options.kept_rows, is_mean=options.reduction is Reduction.MEAN)

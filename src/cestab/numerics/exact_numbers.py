@@ -1,4 +1,4 @@
-"""Exact numbers in NumPy arrays: balls of some hundred bits that know how an infinity or a NaN came about.
+"""Exact numbers in NumPy arrays: balls of some hundred bits that record what made an infinity or a NaN.
 
 A formulation runs on object arrays of them unchanged, because NumPy's functions of objects call the methods of that name.
 """
@@ -65,7 +65,7 @@ class Exact:
         return self.ball is not None and self.ball.is_zero()
 
     def sign(self) -> float:
-        """Return −1.0, 0.0 or 1.0 for a finite number, itself for another: what IEEE 754's special cases depend on."""
+        """Return −1.0, 0.0 or 1.0 for a finite number, else the number itself: what IEEE 754's special cases depend on."""
         if self.ball is None:
             return self.special
         return float(self.ball.mid() > 0) - float(self.ball.mid() < 0)
@@ -118,7 +118,7 @@ class Exact:
         if self.ball is not None and other.ball is not None:
             return _checked(self.ball * other.ball)
         if self._is_vague or other._is_vague:
-            return Exact(math.nan)  # of inf·0 and ±inf
+            return Exact(math.nan)  # it may be inf·0 or ±inf
         return _special(self, other, self.sign() * other.sign(), Special.ZERO_TIMES_INFINITY)
 
     def __truediv__(self, other: Operand) -> "Exact":
@@ -175,7 +175,7 @@ class Exact:
     __hash__ = None  # type: ignore[assignment]  # two balls may be equal without being the same
 
     def _compare(self, other: Operand, holds: Callable[[Any, Any], bool]) -> bool:
-        """Compare centres; an infinity with anything as IEEE 754 does."""
+        """Compare the centres of balls; compare with an infinity or a NaN as IEEE 754 does."""
         other = to_exact(other)
         if self.ball is not None and other.ball is not None:
             return bool(holds(self.ball.mid(), other.ball.mid()))
@@ -188,12 +188,12 @@ def to_exact(x: Operand) -> Exact:
 
 
 def _checked(ball: arb) -> Exact:
-    """Return a result whose ball says something about it; precision that does not suffice gives NaN."""
+    """Return a result as an Exact; NaN where the precision did not suffice, so that its ball is unbounded."""
     return Exact(ball) if ball.is_finite() else Exact(math.nan)
 
 
 def _special(a: Exact, b: Exact, value: float, cause: Special) -> Exact:
-    """Return the result of an operation that is not finite or has such an operand: what was given keeps its cause."""
+    """Return the result of an operation that is not finite or has such an operand; the operand's cause is kept."""
     if a.is_nan or b.is_nan:
         return Exact(math.nan, a.cause if a.is_nan else b.cause)
     if math.isnan(value) or (a.is_finite and b.is_finite):
@@ -228,7 +228,7 @@ def round_exact(x: Exact, fmt: Format) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class MixedArithmetic(Arithmetic):
-    """The format's arithmetic, into which exact results were put: what is computed of them is rounded as anything else."""
+    """The format's arithmetic, for values among which some are exact: whatever is computed from them is rounded."""
 
     def round(self, x: FloatArray) -> FloatArray:
         if x.dtype != object:
@@ -256,7 +256,7 @@ class ExactArithmetic(Arithmetic):
         return x
 
     def weigh(self, x: FloatArray, weights: FloatArray) -> FloatArray:
-        """Without guards a weight of 0 leaves nothing, of −inf neither: the truth sums over the weights that are not 0."""
+        """Return the products; without guards, a weight of 0 gives 0 even with −inf: the truth skips such classes."""
         product: npt.NDArray[Any] = super().weigh(x, weights)
         if not self.is_guarded:
             product[weights == 0] = Exact(0.0)

@@ -83,7 +83,7 @@ class Array:
 
 @dataclass(eq=False, kw_only=True)
 class Tape:
-    """Every primitive of one evaluation that has a derivative to be taken, in order."""
+    """The primitives of one evaluation, in order, except those of the backward pass."""
 
     arithmetic: Arithmetic
     records: list[Array] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Tape:
     ) -> Array:
         """Put an exact primitive's result on the tape; those of the backward pass are not differentiated again.
 
-        A text is a primitive of which nothing but its words is known.
+        A text is a primitive that has these words and no flags.
         """
         operation = Primitive(operation) if isinstance(operation, str) else operation
         result = Array(value=value, tape=self, operation=operation, parents=parents, pull_back=pull_back)
@@ -140,14 +140,14 @@ class Tape:
                 if outgoing is None:
                     continue
                 share = _reduce_to(parent, outgoing)
-                known = gradients.get(id(parent))
-                gradients[id(parent)] = share if known is None else known + share
+                earlier = gradients.get(id(parent))
+                gradients[id(parent)] = share if earlier is None else earlier + share
         self.is_backward = False
         return gradients.get(id(variable), self.variable(np.zeros_like(variable.value), "0"))
 
 
 def _broadcast(a: Array, like: Array) -> Array:
-    """Repeat a value over the classes, or a number over all."""
+    """Repeat a value over the classes, or one number over classes and cases."""
     return a.tape.record(ALIAS, np.broadcast_to(a.value, like.value.shape), (a,))
 
 

@@ -15,7 +15,7 @@ _PRECISION = threading.RLock()  # flint's precision is one number for the whole 
 
 @contextmanager
 def precision(bits: int) -> Iterator[None]:
-    """Compute balls with that many bits; other threads wait, and what is nested has its own number of bits."""
+    """Compute balls with that many bits; other threads wait; a nested call may choose other bits."""
     with _PRECISION, ctx.workprec(bits):
         yield
 
@@ -31,7 +31,7 @@ def enclose(case: ExactCase) -> Ball:
 
 
 def refine(case: ExactCase, decide: Callable[[Ball], bool], *, limit: int = 4096) -> bool:
-    """Call `decide` with ever tighter enclosures, 128 bits doubling up to `limit`, until it says that all is decided."""
+    """Call `decide` with ever tighter enclosures, 128 bits doubling up to `limit`, until it returns True."""
     bits = 128
     while bits <= limit:
         with precision(bits):

@@ -1,8 +1,8 @@
 """Truth: the exact loss and gradient at the rounded logits, evaluated without cancellation, with a proven error bound.
 
 Two tiers of one code: float64, enough to judge every format (a relative error of 2^-43 against tolerances of 1e-7
-and more), and quadruple precision, for the errors in ulps of float64. What a bound leaves open is decided in ball.py.
-The formulas of each objective, and what they do to the bound, are in objectives.
+and more), and quadruple precision, for the errors in ulps of float64. What a bound leaves open is decided in balls (balls.py).
+The formulas of each objective, and what they do to the bound, are in objectives/.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class Truth:
         return self.scale is not self.gradient or self.loss_scale is not self.loss
 
     def sharpened(self, precision: int, evaluate: Callable[[npt.NDArray[np.bool_]], "Truth"]) -> "Truth":
-        """Return this truth with the cases replaced that cancel by more than the format's p digits leave room for.
+        """Return this truth with those cases replaced that cancel by more than the format's p digits leave room for.
 
         `evaluate` returns the better truth of a subset of the cases. The stated bounds stay those of this truth.
         """

@@ -28,14 +28,14 @@ def test_forward_and_backward_steps_are_kept_in_order() -> None:
     tape, loss, gradient = trace(Arithmetic(fmt=FLOAT32))
     assert [step.operation.template for step in tape.steps] == ["exp({})", "Σ {}", "log({})", "{}", "{} / {}", "{}", "{}·{}"]
     assert (tape.steps[2], tape.steps[-1]) == (loss, gradient)
-    assert [value.tolist() for value in tape.own] == [step.value.tolist() for step in tape.steps]
+    assert [value.tolist() for value in tape.results] == [step.value.tolist() for step in tape.steps]
 
 
 def test_a_given_result_takes_the_place_of_the_computed_one_from_there_on() -> None:
     tape, loss, _ = trace(Arithmetic(fmt=FLOAT32), {1: np.array([1.0], dtype=np.float32)})
     assert loss.value.tolist() == [0.0]  # log 1
     assert tape.steps[1].value.tolist() == [1.0]
-    assert tape.own[1][0] == pytest.approx(np.exp(1) + np.exp(2), rel=1e-6)  # what it would have been
+    assert tape.results[1][0] == pytest.approx(np.exp(1) + np.exp(2), rel=1e-6)  # what it would have been
 
 
 def test_an_exact_result_in_a_rounded_run_is_rounded_only_by_what_uses_it() -> None:
@@ -50,7 +50,7 @@ def test_an_exact_result_in_a_rounded_run_is_rounded_only_by_what_uses_it() -> N
 
 def test_every_number_of_an_exact_run_is_exact() -> None:
     tape, _, gradient = trace(ExactArithmetic(fmt=FLOAT32))
-    for values in [*(step.value for step in tape.steps), *tape.own, gradient.value]:
+    for values in [*(step.value for step in tape.steps), *tape.results, gradient.value]:
         assert all(isinstance(item, Exact) for item in values.reshape(-1))
 
 

@@ -80,7 +80,7 @@ class Steps:
         replay, step = self.replay, self.replay.computed.tape.steps[index]
         fmt = replay.conditions.fmt if step.operation.is_conversion else replay.conditions.compute
         computed = float(_at(step.value, place))
-        exact, local = _at(replay.exact.tape.steps[index].value, place), _at(replay.local.tape.own[index], place)
+        exact, local = _at(replay.exact.tape.steps[index].value, place), _at(replay.local.tape.results[index], place)
         error = measure_ulps(computed, exact, fmt)
         is_right = local.ball is None and all(_is_equal(*pair) for pair in self._pairs(index, place))
         return Step(
@@ -106,7 +106,7 @@ class Steps:
         replay, step = self.replay, self.replay.computed.tape.steps[index]
         computed: list[float] = step.value.reshape(-1).tolist()
         exact, local = (
-            to_exact_list(values) for values in (replay.exact.tape.steps[index].value, replay.local.tape.own[index])
+            to_exact_list(values) for values in (replay.exact.tape.steps[index].value, replay.local.tape.results[index])
         )
         is_decided = step.operation.is_guard
         for place, value, own, right in zip(self.places(index), computed, local, exact, strict=True):

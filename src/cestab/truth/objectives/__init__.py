@@ -1,4 +1,4 @@
-"""Objectives: one entry each, its exact value and gradient in arrays with a proven bound, and in balls."""
+"""Objectives: the exact value and gradient of each, in arrays with a proven bound, and in balls."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What every objective's exact value is made of: arrays in one of two tiers, balls, and the softmax without cancellation."""
+"""What the exact values of all objectives share: their types, and the softmax without cancellation in arrays and in balls."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -97,7 +97,7 @@ def cycle_weights(options: LossOptions, classes: int, dtype: Any = np.float64) -
 
 
 class SoftmaxBalls(NamedTuple):
-    """The same for one case in balls: m − z_j (None for −inf), its exponentials, S, and 1/(1 + S)."""
+    """The parts of one case's softmax in balls: m − z_j (None for −inf), its exponentials, S, and 1/(1 + S)."""
 
     peak_at: int
     peak: arb

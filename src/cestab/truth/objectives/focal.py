@@ -3,7 +3,7 @@
 Differentiated by the logits, p_j·d(q_j^γ·ℓ_j)/dp_j = −c_j with c_j = q_j^γ·(1 + γ·p_j·ℓ_j/q_j), so the gradient is
 g_k = p_k·C − y_k·c_k, C = Σ y_j·c_j; of an index target g_t = −q_t·c_t and g_k = p_k·c_t, where nothing cancels.
 
-Bounds in the u of the tier: p, q and ℓ are off by ε = 860u of themselves (truth.py), since q is a sum of the other classes and
+Bounds in the u of the tier: p, q and ℓ are off by ε = 860u of themselves (tiers.py), since q is a sum of the other classes and
 ℓ of terms that are not negative. q^γ is off by γ·ε + 8u, the loss by (γ + 1)·ε + 50u, c by (γ + 3)·ε + 20u, the gradient by
 (γ + 4)·ε + 70u of p_k·C + y_k·c_k. All are under (γ + 6)·1024u: factor γ + 6.
 
@@ -35,9 +35,9 @@ def _evaluate(z: Wide, target: Target, options: LossOptions) -> Parts:
     p, q = softmax.exponentials * softmax.share, softmax.others(z)
     half_loss = (softmax.peak * 0.5 - z * 0.5) + softmax.log_rest * 0.5  # halves, as the difference may overflow
     if isinstance(target, IndexTarget):
-        own_q = target.pick(q)
-        power, slope = _take_power(target.pick(p), own_q, target.pick(half_loss), options.gamma)
-        loss, gradient = 2.0 * (power * target.pick(half_loss)), target.with_entry(p * slope, -(own_q * slope))
+        target_q = target.pick(q)
+        power, slope = _take_power(target.pick(p), target_q, target.pick(half_loss), options.gamma)
+        loss, gradient = 2.0 * (power * target.pick(half_loss)), target.with_entry(p * slope, -(target_q * slope))
         return Parts(loss, loss, gradient, gradient)
     y = target.weights.astype(z.dtype)
     power, slope = _take_power(p, q, half_loss, options.gamma)

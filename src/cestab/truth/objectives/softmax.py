@@ -2,7 +2,7 @@
 
 Cross-entropy is Σ v_j·(lse − z_j) with the gradient V·p − v, the z-loss adds λ·lse² and 2λ·lse·p.
 
-Bounds, in the u of the tier (truth.py: an exponential is off by at most 754u, p and 1 − p by 860u). The weights are products
+Bounds, in the u of the tier (tiers.py: an exponential is off by at most 754u, p and 1 − p by 860u). The weights are products
 and sums of positive terms, off by 5u, V by 45u more. So V·p_j − v_j is off by (860 + 50 + 3)u·V·p_j + 5u·v_j, under 1024u
 of the scale V·p_j + v_j, and the loss, which adds terms that are not negative, by as much of itself: factor 1.
 
@@ -130,19 +130,19 @@ def _weigh(case: ExactCase) -> list[arb]:
     y = [arb(weight) for weight in case.weights]
     if options.label_smoothing:
         alpha = arb(options.label_smoothing)
-        y = [(1 - alpha) * own + alpha / classes for own in y]
+        y = [(1 - alpha) * y_j + alpha / classes for y_j in y]
     if not options.class_weights:
         return y
     class_weights = [arb(weight) for weight in cycle_weights(options, classes).tolist()]
     norm = class_weights[case.weights.index(1.0)] if is_normalized(options, is_index=case.is_index) else arb(1)
-    return [w * own / norm for w, own in zip(class_weights, y, strict=True)]
+    return [w * y_j / norm for w, y_j in zip(class_weights, y, strict=True)]
 
 
 def _enclose_z_loss(case: ExactCase) -> Ball:
     ball, softmax = _enclose_cross_entropy(case), enclose_softmax(case.logits)
     weight, lse = arb(case.options.z_weight), _enclose_lse(softmax)
     slope = 2 * weight * lse * softmax.share
-    gradient = [own + slope * e for own, e in zip(ball.gradient, softmax.exponentials, strict=True)]
+    gradient = [entry + slope * e for entry, e in zip(ball.gradient, softmax.exponentials, strict=True)]
     return Ball(loss=None if ball.loss is None else ball.loss + weight * lse * lse, gradient=gradient)
 
 

@@ -5,7 +5,7 @@ p_k·d_k have in common is gone before anything is subtracted.
 
 d_j is p_j − y_j or (1 − y_j) − q_j, whichever subtracts the smaller numbers; for a one-hot target it is p_j or −q_j, and
 the loss cancels nowhere. Bounds in the u of the tier, s_j the sum of the magnitudes in d_j, ε = 860u that of p and q
-(truth.py): d_j is off by (ε + 2u)·s_j, so the loss by 2·(ε + 60u) of (1/K)·Σ s_j². In the sum over j ≠ k, Σ p_j·d_j less
+(tiers.py): d_j is off by (ε + 2u)·s_j, so the loss by 2·(ε + 60u) of (1/K)·Σ s_j². In the sum over j ≠ k, Σ p_j·d_j less
 p_k·d_k, an error is relative to Σ p_j·s_j; for the class of the largest logit its own term is left out of the sum, and
 p_k ≤ q_k for every other, so this is at most q_k·s_k + Σ_{j≠k} p_j·s_j. Either term is off by 2ε + 50u of that, p_k adds ε:
 5ε + 110u, factor 6.
@@ -45,8 +45,8 @@ def _evaluate(z: Wide, target: Target, options: LossOptions) -> Parts:  # noqa: 
 def _take_difference(p: Wide, q: Wide, target: Target) -> tuple[Wide, Wide]:
     """Return p − y, and the sums of the magnitudes that were subtracted."""
     if isinstance(target, IndexTarget):
-        own = target.pick(q)
-        return target.with_entry(p, -own), target.with_entry(p, own)
+        target_q = target.pick(q)
+        return target.with_entry(p, -target_q), target.with_entry(p, target_q)
     y = target.weights.astype(p.dtype)
     not_y = 1.0 - y
     is_near_1 = np.abs(not_y) + q < p + y
@@ -57,11 +57,11 @@ def _enclose(case: ExactCase) -> Ball:
     softmax, classes = enclose_softmax(case.logits), len(case.logits)
     p = [e * softmax.share for e in softmax.exponentials]
     q = [
-        1 - own if y <= 0.5 and j != softmax.peak_at else softmax.others(j)
-        for j, (own, y) in enumerate(zip(p, case.weights, strict=True))
+        1 - p_j if y <= 0.5 and j != softmax.peak_at else softmax.others(j)
+        for j, (p_j, y) in enumerate(zip(p, case.weights, strict=True))
     ]
-    difference = [(1 - arb(y)) - other if y > 0.5 else own - arb(y) for own, other, y in zip(p, q, case.weights, strict=True)]
-    terms = [own * d for own, d in zip(p, difference, strict=True)]
+    difference = [(1 - arb(y)) - q_j if y > 0.5 else p_j - arb(y) for p_j, q_j, y in zip(p, q, case.weights, strict=True)]
+    terms = [p_j * d for p_j, d in zip(p, difference, strict=True)]
     rest = total(term for j, term in enumerate(terms) if j != softmax.peak_at)
     gradient = []
     for j, term in enumerate(terms):

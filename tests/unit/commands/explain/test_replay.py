@@ -53,14 +53,14 @@ def test_local_results_are_exact_functions_of_computed_values() -> None:
     places = {operation: index for index, operation in enumerate(expressions(replay, replay.steps()))}
     total = replay.steps()[places["Σ {}"]]
     parts = replay.computed.tape.steps[total].parents[0].value[:, 0]
-    assert replay.local.tape.own[total][0] == float(parts[0]) + float(parts[1])  # both are below 2^53
+    assert replay.local.tape.results[total][0] == float(parts[0]) + float(parts[1])  # both are below 2^53
     assert replay.exact.tape.steps[total].value[0] != float(parts[0]) + float(parts[1])
 
 
 def test_guards_act_on_local_results_and_not_on_exact_ones() -> None:
     replay = make_replay("clipped", [20.0, 0.0], 1)
     clip = next(i for i in replay.steps() if replay.computed.tape.steps[i].operation.is_clip)
-    assert replay.local.tape.own[clip][1, 0] == float(np.float32(1e-7))
+    assert replay.local.tape.results[clip][1, 0] == float(np.float32(1e-7))
     assert replay.exact.tape.steps[clip].value[1, 0] < 3e-9
 
 
