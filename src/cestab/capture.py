@@ -52,7 +52,7 @@ class _Layout:
 
 
 class Recorder:
-    """What `record` returns: called with logits and labels inside `with`; `rows` and `batches` say what it holds."""
+    """What `record` returns: call it with logits and labels inside `with`; `rows` and `batches` count what it holds."""
 
     def __init__(self, path: Path, batches: int | None, max_bytes: int) -> None:
         self.path = path
@@ -86,7 +86,7 @@ class Recorder:
         kept = {"labels": _read_labels(_to_numpy(labels.reshape(-1)[:room]), layout.objective), "logits": rows}
         for name, part in self._parts.items():
             array = kept[name].astype(STORED_TYPES[layout.codes[name]], copy=False)
-            part.seek(self.rows * layout.row_bytes[name])  # where a batch was interrupted there is more
+            part.seek(self.rows * layout.row_bytes[name])  # an interrupted batch may have left rows behind
             part.write(np.ascontiguousarray(array).view(np.uint8).data)
         self._layout = layout
         self.rows += len(rows)
@@ -110,7 +110,7 @@ class Recorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Write the file, also where the loop raised; without a batch there is no file, which is an error of its own."""
+        """Write the file, even if the loop raised. Without a batch there is no file: an error, unless the loop raised one."""
         try:
             if self._layout is not None:
                 self._save(self._layout)
@@ -121,7 +121,7 @@ class Recorder:
             self._stack.close()
 
     def _save(self, layout: _Layout) -> None:
-        """Write a file beside the target and rename it, so that the name never stands for half a file."""
+        """Write a file beside the final one and rename it, so that the name never stands for half a file."""
         half = self.path.with_name(f".{self.path.name}-{os.getpid()}.part")
         shapes = {"labels": (self.rows,), "logits": (self.rows, layout.classes)}
         metadata = {"format": FORMAT, "objective": layout.objective.name, "classes_axis": "1", "batches": str(self.batches)}
@@ -146,17 +146,17 @@ def record(path: str | PathLike[str], *, batches: int | None = 100, max_bytes: i
     >>> keep.rows, keep.is_full
     (2, True)
     """
-    target = Path(path)
-    if target.suffix != SUFFIX:
-        raise UsageError(f"'{target}' does not end in {SUFFIX}, the format that is written")
+    destination = Path(path)
+    if destination.suffix != SUFFIX:
+        raise UsageError(f"'{destination}' does not end in {SUFFIX}, the format that is written")
     for name, bound in (("batches", batches), ("max_bytes", max_bytes)):
         if bound is not None and bound < 1:
             raise UsageError(f"{name} {bound} is not a number from 1 on")
-    return Recorder(target, batches, max_bytes)
+    return Recorder(destination, batches, max_bytes)
 
 
 def _detach(array: Any) -> Any:
-    """Return what can be reshaped and sliced where it is: a tensor without its graph, an array of JAX, else of NumPy."""
+    """Return an array that can be reshaped and sliced on its device: a tensor without its graph, of JAX, else of NumPy."""
     torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
     if torch is not None and isinstance(array, torch.Tensor):
         return array.detach()
@@ -170,8 +170,8 @@ def _to_numpy(array: Any) -> npt.NDArray[Any]:
 
 
 def _find_layout(logits: Any, labels: Any) -> _Layout:
-    """Return the layout that the shapes say: an index per row of classes, or a label per logit."""
-    shape, own = tuple(logits.shape), tuple(labels.shape)
+    """Return the layout that the shapes imply: an index per row of classes, or a label per logit."""
+    shape, label_shape = tuple(logits.shape), tuple(labels.shape)
     dtype = getattr(logits.dtype, "name", str(logits.dtype).removeprefix("torch."))
     if dtype not in CODES:
         raise UsageError(f"logits of type {dtype} cannot be recorded; one of {', '.join(CODES)} is needed")
@@ -179,9 +179,9 @@ def _find_layout(logits: Any, labels: Any) -> _Layout:
     if not classes:
         raise UsageError(f"logits of shape {shape} hold no classes")
     is_binary = classes == 1
-    if own not in ({rows, shape} if is_binary else {rows}):
-        hint = "; flatten both for labels of their own, take the argmax of one-hot ones" if own == shape else ""
-        raise UsageError(f"logits of shape {shape} need labels of shape {rows}, not {own}{hint}")
+    if label_shape not in ({rows, shape} if is_binary else {rows}):
+        hint = "; flatten both for labels of their own, take the argmax of one-hot ones" if label_shape == shape else ""
+        raise UsageError(f"logits of shape {shape} need labels of shape {rows}, not {label_shape}{hint}")
     objective = BINARY_CROSS_ENTROPY if is_binary else SOFTMAX_CROSS_ENTROPY
     return _Layout(dtype=dtype, classes=classes, objective=objective)
 

@@ -33,7 +33,7 @@ Make = Callable[[Doubles, int, int], Doubles]
 
 
 def pattern(*, is_masking: bool = False) -> Callable[[Make], Make]:
-    """Register the decorated function under its own name."""
+    """Register the decorated function under its name."""
 
     def register(make: Make) -> Make:
         PATTERNS[make.__name__] = Pattern(name=make.__name__, make=make, is_masking=is_masking)
@@ -92,7 +92,7 @@ def find_pattern(name: str) -> Pattern:
 def make_logits(chosen: Pattern, t: FloatArray, classes: int, seed: int, fmt: Format) -> FloatArray:
     """Return logits (classes, cases) in the format, for magnitudes t (cases,), numbers of the format.
 
-    Logits may overflow to ±inf, or to NaN in a format without infinity; has_truth tells which cases to drop.
+    Logits may overflow to ±inf, or to NaN in a format without infinity; has_truth finds the cases to drop.
     """
     with np.errstate(over="ignore"):
         return round_to_format(chosen.make(t.astype(np.float64), classes, seed), fmt)
@@ -102,5 +102,5 @@ def has_truth(logits: FloatArray, *, masks: bool) -> npt.NDArray[np.bool_]:
     """Return per case whether every logit is finite (or, where `masks`, −inf) and at least one is finite."""
     is_finite = np.isfinite(logits)
     allowed = is_finite | np.isneginf(logits) if masks else is_finite
-    known: npt.NDArray[np.bool_] = np.logical_and.reduce(allowed, axis=0) & np.logical_or.reduce(is_finite, axis=0)
-    return known
+    is_defined: npt.NDArray[np.bool_] = np.logical_and.reduce(allowed, axis=0) & np.logical_or.reduce(is_finite, axis=0)
+    return is_defined

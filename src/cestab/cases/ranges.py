@@ -13,10 +13,10 @@ from cestab.vocabulary.requests import LogitRange
 Doubles = npt.NDArray[np.float64]
 
 DEFAULT_COUNT = 129
-# Four to an octave from 1 to 1024, where exp and log do all they do in any format: findings that flicker with the
-# rounding have no boundary to search for, so that they are seen to begin at most 19 % late.
+# Four per octave from 1 to 1024, where exp and log show all their behaviour in any format. Findings that flicker with the
+# rounding have no boundary to search for; on this grid they are seen to begin at most 19 % late.
 FINE_MAGNITUDES = 2.0 ** (np.arange(41) / 4)
-MOST_DIGITS = 12  # of a count: 8 TB of magnitudes
+MOST_DIGITS = 12  # of a count of magnitudes: these take 8 TB
 EXHAUSTIVE_BITS = 16
 EXHAUSTIVE_CLASSES = 16
 
@@ -99,7 +99,7 @@ def sample_ordinals(logits: LogitRange, fmt: Format) -> IntArray:
 
 
 def _log_grid(low: float, high: float, count: int, fmt: Format) -> Doubles:
-    """Return a geometric grid; over 0 one for each sign and 0, from the unit roundoff up.
+    """Return a geometric grid; for a range across 0, one per sign, from the unit roundoff up, and 0.
 
     Below the unit roundoff exp(t) rounds to 1, and the edge values lie there.
     """

@@ -55,13 +55,15 @@ def open_recording(
     with ExitStack() as stack:
         arrays = open_arrays(Path(file), stack)
         if labels is not None:
-            arrays["labels"] = _only(open_arrays(Path(labels), stack), labels, LABEL_NAMES)
-        logits = _only(arrays, file, ("logits",))
-        found = next((arrays[name] for name in LABEL_NAMES if name in arrays), None)
-        if found is None:
+            arrays["labels"] = _choose_array(open_arrays(Path(labels), stack), labels, LABEL_NAMES)
+        logits = _choose_array(arrays, file, ("logits",))
+        label_array = next((arrays[name] for name in LABEL_NAMES if name in arrays), None)
+        if label_array is None:
             raise UsageError(f"'{file}' holds no labels; give them with --labels FILE")
         is_binary = objective.is_binary
-        recording = Recording(logits=_as_rows(logits, file, class_axis, is_binary=is_binary), labels=found, objective=objective)
+        recording = Recording(
+            logits=_as_rows(logits, file, class_axis, is_binary=is_binary), labels=label_array, objective=objective
+        )
         _check_labels(recording, ignore_index)
         yield recording
 
@@ -73,7 +75,7 @@ def draw_rows(rows: int, sample: int | None, seed: int) -> IntArray | None:
     return np.sort(np.random.default_rng(seed).choice(rows, sample, replace=False, shuffle=False))
 
 
-def _only(arrays: Mapping[str, StoredArray], file: str, names: tuple[str, ...]) -> StoredArray:
+def _choose_array(arrays: Mapping[str, StoredArray], file: str, names: tuple[str, ...]) -> StoredArray:
     """Return the array of one of these names, or the only one there is."""
     for name in names:
         if name in arrays:
@@ -87,7 +89,7 @@ def _only(arrays: Mapping[str, StoredArray], file: str, names: tuple[str, ...]) 
 
 
 def _as_rows(logits: StoredArray, file: str, class_axis: int, *, is_binary: bool) -> StoredArray:
-    """Return logits as (rows, classes), of which there are some; one logit per row may be (rows,)."""
+    """Return logits as (rows, classes), with at least one row; one logit per row may be (rows,)."""
     if logits.dtype.name not in FORMATS:
         hint = (
             " (NumPy's own files do not say what ml_dtypes' formats are; .safetensors does)" if logits.dtype.kind == "V" else ""
@@ -110,7 +112,7 @@ def _as_rows(logits: StoredArray, file: str, class_axis: int, *, is_binary: bool
 
 
 def _check_labels(recording: Recording, ignore_index: int) -> None:
-    """Refuse labels of another length or type, or out of range: the first bad row is told."""
+    """Refuse labels of another length or type, or out of range; the error names the first bad row."""
     shape, dtype = recording.labels.shape, recording.labels.dtype
     if shape != (recording.rows,):
         hint = "; are the classes first (--axis 0)?" if shape == (recording.classes,) else ""

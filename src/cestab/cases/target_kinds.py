@@ -52,7 +52,7 @@ TARGET_KINDS = {
         TargetKind(name="uniform", summary="spread evenly over the unmasked classes"),
     )
 }
-MOST_DIGITS = 6  # of a number of labels: each is a row of the report
+MOST_DIGITS = 6  # of a number of labels, each of which is a row of the report
 BINARY_KINDS = ("correct", "wrong", "soft")
 
 

@@ -1,4 +1,4 @@
-"""Files of recorded arrays: one format per module, one row of the table each; nothing here says what an array means."""
+"""Files of recorded arrays: one format per module, one row of the table each. What an array means is in recording.py."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

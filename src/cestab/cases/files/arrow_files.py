@@ -25,14 +25,14 @@ _LISTS = ("list<", "large_list<", "fixed_size_list<")
 
 
 class _Source(Protocol):
-    """A table in chunks, each of which can be begun at; `starts` are their first rows, then the number of all rows."""
+    """A table in chunks; reading can begin at each. `starts` holds their first rows, then the number of all rows."""
 
     path: Path
     schema: Any
     starts: list[int]
 
     def read(self, name: str, chunk: int, rows: int) -> Iterator[Any]:
-        """Yield a column from a chunk on as Arrow arrays of at most so many rows."""
+        """Yield a column, from a chunk on, as Arrow arrays of at most `rows` rows."""
 
 
 def open_parquet(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
@@ -57,7 +57,7 @@ def _name_columns(source: _Source) -> dict[str, StoredArray]:
 
 
 class ArrowColumn:
-    """A column, read forward; what was read last is held, so that rows in ascending order are read once."""
+    """A column, read forward; the last batch is held, so that rows in ascending order are read once."""
 
     def __init__(self, source: _Source, name: str) -> None:
         self._source = source
@@ -73,16 +73,16 @@ class ArrowColumn:
             return (rows,)
         if hasattr(self._type, "list_size"):
             return rows, self._type.list_size
-        with self._told():
+        with self._refuse_unreadable():
             return rows, self._measure_first() if rows else 0
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
-        own = self._type.value_type if self._is_list else self._type
-        if str(own) not in STORED_TYPES:
+        number_type = self._type.value_type if self._is_list else self._type
+        if str(number_type) not in STORED_TYPES:
             needed = f"{', '.join(STORED_TYPES)} or lists of these are needed"
             raise UsageError(f"column '{self._name}' of '{self._source.path}' is of type {self._type}; {needed}")
-        return np.dtype(STORED_TYPES[str(own)])
+        return np.dtype(STORED_TYPES[str(number_type)])
 
     def turn(self) -> StoredArray:
         raise UsageError(f"--axis 0 does not go with '{self._source.path}', in which a row is a case")
@@ -90,7 +90,7 @@ class ArrowColumn:
     def take(self, rows: Rows) -> Array:
         wanted = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
         pieces = [np.empty((0, *self.shape[1:]), self.dtype)]
-        with self._told():
+        with self._refuse_unreadable():
             while wanted.size:
                 self._advance(int(wanted[0]))
                 count = int(np.searchsorted(wanted, self._after))
@@ -106,7 +106,7 @@ class ArrowColumn:
         return int(width)
 
     def _advance(self, row: int) -> None:
-        """Hold the batch of a row."""
+        """Read the batch that holds a row."""
         starts = self._source.starts
         chunk = bisect_right(starts, row, hi=len(starts) - 1) - 1
         if row < self._first or starts[chunk] > self._after:
@@ -139,7 +139,7 @@ class ArrowColumn:
             row = self._first + int(rows[0])
             raise UsageError(f"row {row} of column '{self._name}' of '{self._source.path}' {what}")
 
-    def _told(self) -> Any:
+    def _refuse_unreadable(self) -> Any:
         return refuse_unreadable(self._source.path, "Arrow columns")
 
     @property
@@ -152,7 +152,7 @@ class ArrowColumn:
 
 
 class _Parquet:
-    """Row groups; read page by page, each column from a file of its own."""
+    """Row groups, read page by page; each column is read through a separate open file."""
 
     def __init__(self, parquet: Any, path: Path) -> None:
         self.path = path
@@ -170,7 +170,7 @@ class _Parquet:
 
 
 class _IpcFile:
-    """Record batches, mapped one at a time; of a compressed file one is unpacked."""
+    """Record batches, mapped one at a time; those of a compressed file are unpacked one at a time."""
 
     def __init__(self, arrow: Any, path: Path) -> None:
         self.path = path
@@ -187,7 +187,7 @@ class _IpcFile:
             yield from _cut(self._column(self.schema.get_field_index(name), batch), rows)
 
     def _column(self, index: int, batch: int) -> Any:
-        """Return a column of a batch: of numbers it alone is read, lists are mapped, which pyarrow does for whole batches."""
+        """Return a column of a batch. Of numbers, only this column is read; for lists, pyarrow maps the whole batch."""
         is_list = self.schema.field(index).type.num_fields
         options = self._arrow.ipc.IpcReadOptions(included_fields=[] if is_list else [index])
         with self._arrow.memory_map(str(self.path)) as mapped:

@@ -32,7 +32,7 @@ def _map(path: Path, stack: ExitStack) -> StoredArray:
             raise
         raise ValueError(f"it is cut off: its {path.stat().st_size} bytes are fewer than its shape needs") from None
     if not isinstance(mapped, np.memmap):
-        raise ValueError("it is an archive; call it .npz")  # noqa: TRY004  # told with the other unreadable files
+        raise ValueError("it is an archive; call it .npz")  # noqa: TRY004  # reported like other unreadable files
     stream = stack.enter_context(path.open("rb"))
     return MappedArray(
         stream=stream,

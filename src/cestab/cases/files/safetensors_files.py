@@ -61,16 +61,16 @@ def open_safetensors(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
 def _parse_header(text: bytes) -> dict[str, Any]:
     """Return the entries of tensors."""
     try:
-        header = json.loads(text.decode("utf-8"), object_pairs_hook=_unique)
+        header = json.loads(text.decode("utf-8"), object_pairs_hook=_refuse_duplicates)
     except RecursionError:
         raise ValueError("its header is nested too deeply") from None
     if not isinstance(header, dict):
-        raise ValueError("its header is no object")  # noqa: TRY004  # told with the other unreadable files
+        raise ValueError("its header is no object")  # noqa: TRY004  # reported like other unreadable files
     header.pop("__metadata__", None)
     return header
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
         raise ValueError("its header has a name twice")
     return dict(pairs)

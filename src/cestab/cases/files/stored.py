@@ -1,4 +1,4 @@
-"""An array in a file, read by rows: what every reader gives, and the one of them that maps plain bytes."""
+"""An array in a file, read by rows: the interface of every reader, a reader that maps plain bytes, refusals of bad files."""
 
 import os
 import zipfile
@@ -22,7 +22,7 @@ _UNREADABLE = (ValueError, OSError, EOFError, NotImplementedError, zipfile.BadZi
 
 
 class StoredArray(Protocol):
-    """An array of which rows, along its first axis, are read without the others."""
+    """An array whose rows, along the first axis, can be read without the others."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -39,7 +39,7 @@ class StoredArray(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class MappedArray:
-    """Plain bytes of a file that is open. They are mapped for each reading anew, so that no page stays in memory."""
+    """Plain bytes of a file that is open. They are mapped anew for every read, so that no page stays in memory."""
 
     stream: BinaryIO
     dtype: np.dtype[Any]
@@ -64,13 +64,13 @@ def refuse_unreadable(path: Path, what: str) -> Iterator[None]:
     except FileNotFoundError:
         raise UsageError(f"there is no file '{path}'") from None
     except _UNREADABLE as error:
-        told = getattr(error, "strerror", None) or str(error)
-        reason = told.partition("\n")[0].partition(". ")[0]
+        message = getattr(error, "strerror", None) or str(error)
+        reason = message.partition("\n")[0].partition(". ")[0]
         raise UsageError(f"'{path}' cannot be read as {what}: {reason}") from None
 
 
 def refuse_empty(path: Path) -> None:
-    """Refuse a file without a byte, which every library tells in words of its own; a missing one is an OSError."""
+    """Refuse a file without a byte, for which every library has another message; a missing file is an OSError."""
     with path.open("rb") as stream:
         if not stream.read(1):
             raise ValueError("it is empty")
@@ -86,7 +86,7 @@ def refuse_cut(path: Path, mark: bytes) -> None:
 
 
 def refuse_no_archive(path: Path, other: str) -> None:
-    """Refuse a file that is no zip archive: one that is cut off lacks the list of its members, `other` says what else it is."""
+    """Refuse a file that is no zip archive: it is cut off (its list of members is missing), or it is what `other` says."""
     if not zipfile.is_zipfile(path):
         with path.open("rb") as stream:
             is_begun = stream.read(2) == b"PK"

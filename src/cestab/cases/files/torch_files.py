@@ -15,7 +15,7 @@ import numpy as np
 from cestab.cases.files.stored import Array, Rows, StoredArray, import_extra, refuse_no_archive
 from cestab.errors import UsageError
 
-MAPPED_BYTES = 2**26  # what is passed over before the file is mapped anew, which lets go of the pages that were read
+MAPPED_BYTES = 2**26  # of rows passed before the file is mapped anew, which releases the pages that were read
 
 
 def open_pt(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
