@@ -1,4 +1,4 @@
-"""From `NAME[:key=value,…]` to a formulation with those parameters, each read and checked by its declaration."""
+"""From `NAME[:key=value,…]` to a formulation with those parameters, each read and checked as the formulation declares it."""
 
 import inspect
 import math
@@ -18,15 +18,15 @@ def find_formulation(text: str) -> Formulation:
     name, _, options = text.partition(":")
     if "," in name.strip(","):
         raise UsageError(f"'{text}' looks like a list; repeat the option: {' '.join(f'-f {part}' for part in text.split(','))}")
-    known = FORMULATIONS | ADDED
-    if name not in known:
-        raise unknown_name("formulation", name, [known for family in families().values() for known in family])
-    return with_parameters(known[name], text, options)
+    available = FORMULATIONS | ADDED
+    if name not in available:
+        raise unknown_name("formulation", name, [member for family in families().values() for member in family])
+    return with_parameters(available[name], text, options)
 
 
-def with_parameters(found: Formulation, text: str, options: str) -> Formulation:
+def with_parameters(formulation: Formulation, text: str, options: str) -> Formulation:
     """Return a formulation under the name `text`, with the parameters that `key=value,…` gives."""
-    name, declared = found.name, found.defaults()
+    name, declared = formulation.name, formulation.defaults()
     parameters = {}
     for option in options.split(",") if options else []:
         key, equals, value = option.partition("=")
@@ -42,11 +42,11 @@ def with_parameters(found: Formulation, text: str, options: str) -> Formulation:
             raise UsageError(f"'{text}' gives {key} no value, e.g. {key}={declared[key].default}")
         if key in parameters:
             raise UsageError(f"'{text}' gives {key} twice")
-        reader = _READERS.get(key) if key in found.option_names else None
-        parameters[key] = _parse_parameter(found.recipe, declared[key], value) if reader is None else reader(key, value)
-        if isinstance(parameters[key], float) and key not in found.option_names:  # LossOptions looks at those itself
-            _check_number(key, value, parameters[key], is_eps=found.name not in ADDED)
-    given = replace(found, name=text, parameters=parameters)
+        reader = _READERS.get(key) if key in formulation.option_names else None
+        parameters[key] = _parse_parameter(formulation.recipe, declared[key], value) if reader is None else reader(key, value)
+        if isinstance(parameters[key], float) and key not in formulation.option_names:  # LossOptions looks at those itself
+            _check_number(key, value, parameters[key], is_eps=formulation.name not in ADDED)
+    given = replace(formulation, name=text, parameters=parameters)
     _ = given.options  # raises what LossOptions refuses
     return given
 
@@ -86,7 +86,7 @@ def _parse_parameter(recipe: Recipe, declared: inspect.Parameter, text: str) -> 
 
 
 def _check_number(name: str, text: str, value: float, *, is_eps: bool) -> None:
-    """Refuse what is no number; of cestab's own, which are clips and guards, what is not from 0 up to 0.5."""
+    """Refuse what is no number; for cestab's formulations, whose numbers are clips and guards, what is not from 0 up to 0.5."""
     if is_eps and not 0 <= value < HIGHEST_EPS:
         raise UsageError(f"{name}={text} is not a number from 0 up to {HIGHEST_EPS}")
     if math.isnan(value):

@@ -1,4 +1,4 @@
-"""The registry of formulations, and what an entry is."""
+"""The registry of formulations, and the record that each entry is."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -68,7 +68,7 @@ class Formulation:
         return replace(self, parameters={**self.parameters, "class_weights": options.class_weights})
 
     def defaults(self) -> dict[str, inspect.Parameter]:
-        """Its parameters by name, with their defaults and annotations."""
+        """The recipe's parameters by name, with their defaults and annotations."""
         declared = inspect.signature(self.recipe).parameters.values()
         return {p.name: p for p in declared if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
@@ -95,7 +95,7 @@ class Formulation:
 
 
 def _refuse_no_loss(loss: object, cases: int) -> None:
-    """Raise what tells the author of a recipe that it returns no loss."""
+    """Raise an error for the author of a recipe that returns no loss."""
     if not isinstance(loss, Array):
         raise TypeError(f"a formulation returns an Array, or Fused, not {type(loss).__name__}")
     if loss.value.size != cases:
@@ -103,7 +103,7 @@ def _refuse_no_loss(loss: object, cases: int) -> None:
 
 
 FORMULATIONS: dict[str, Formulation] = {}
-ADDED: dict[str, Formulation] = {}  # by users: found by name, but of no family
+ADDED: dict[str, Formulation] = {}  # by users: they have a name, but no family
 
 
 def formulation(
@@ -113,7 +113,7 @@ def formulation(
     causes: Mapping[FindingKind, str] | None = None,
     options: tuple[str, ...] = (),
 ) -> Callable[[Recipe], Recipe]:
-    """Register the decorated recipe under its own name, underscores as dashes.
+    """Register the decorated recipe under its name, underscores as dashes.
 
     `options` names those of its parameters that change the objective.
     """
@@ -129,9 +129,9 @@ def formulation(
 
 
 def add_formulation(recipe: Recipe) -> Recipe:
-    """Register a user's recipe of softmax cross-entropy under its own name, underscores as dashes.
+    """Register a user's recipe of softmax cross-entropy under its name, underscores as dashes.
 
-    Those of its parameters that have the name of an option of an objective change the truth, as they do in a target's name.
+    Parameters with the name of an option of an objective change the truth, as in the name of an external loss.
     """
     name = recipe.__name__.replace("_", "-")
     if name in FORMULATIONS:
@@ -154,4 +154,4 @@ def families() -> dict[Objective, tuple[str, ...]]:
 
 def find_recipe(function: object) -> Formulation | None:
     """Return the registered formulation whose recipe a function is; None where it is none."""
-    return next((known for known in (FORMULATIONS | ADDED).values() if known.recipe is function), None)
+    return next((entry for entry in (FORMULATIONS | ADDED).values() if entry.recipe is function), None)

@@ -16,7 +16,7 @@ FACT_NAMES = tuple(field.name for field in fields(ValueFacts))
 
 
 class _Ledger:
-    """Comparisons of balls: True, False, or undecided, which is noted and answered with False."""
+    """Comparisons of balls: True, False, or undecided, which is recorded and returned as False."""
 
     def __init__(self) -> None:
         self.undecided = False
@@ -89,7 +89,7 @@ def _value_facts(
 ) -> ValueFacts:
     """Facts of shape (values,); the comparisons that do not matter for a value are not made.
 
-    A tie answers False, which raises nothing, but for `is_beyond`: there the value is left out of the judgement.
+    A tie counts as False, which raises no finding; a tie of `is_beyond` leaves the value out of the judgement.
     """
     rtol, threshold = arb(limits.rtol), _exactly(limits.fmt.overflow_threshold)
     rows = []
@@ -115,7 +115,7 @@ def _exactly(x: Fraction) -> arb:
 
 
 def _peak_facts(gradient: Sequence[arb], limits: Limits, ledger: _Ledger) -> PeakFacts:
-    """Facts of shape (1,); a tie of `is_representable` leaves it open which kind, so neither is raised."""
+    """Facts of shape (1,); a tie of `is_representable` leaves the kind open, so neither is raised."""
     peak = abs(gradient[0])
     for entry in gradient[1:]:
         peak = peak.max(abs(entry))

@@ -1,7 +1,7 @@
 """Judgement of blocks: from computed and true values to kinds of findings. Pure; no formulation is run here.
 
 A screen of a few passes finds the suspects; only they are compared in detail. Every comparison is of the form q > c with
-an error bound on q − c. Where the bound straddles 0 the case is doubtful and decided in ball arithmetic (exact.py).
+an error bound on q − c. Where the bound straddles 0 the case is doubtful and decided in ball arithmetic (doubtful.py).
 """
 
 from dataclasses import dataclass
@@ -217,7 +217,7 @@ def _settle_nan(is_nan: Bools, is_suspect: Bools, codes: Codes, kind: FindingKin
 
 def _exceeds(q: Doubles, c: Doubles | float, bound: Doubles) -> tuple[Bools, Bools]:
     """Return whether q > c, and whether the error bound of q − c leaves that open."""
-    slack = bound + COMPARISON_SLACK * np.abs(q) + COMPARISON_SLACK * np.abs(c)  # apart, as the sum may overflow
+    slack = bound + COMPARISON_SLACK * np.abs(q) + COMPARISON_SLACK * np.abs(c)  # separately, as the sum may overflow
     return q > c, np.abs(q - c) < slack
 
 
@@ -244,7 +244,7 @@ def _compare(
         is_lost=lost,
     )
     hard = overflow & beyond_doubt & np.isfinite(true)
-    # an infinite truth against a finite value: a masked target or a truth beyond float64, told apart by ball arithmetic
+    # an infinite truth against a finite value: a masked target or a truth beyond float64, which ball arithmetic distinguishes
     is_unknown = np.isinf(true) & is_finite
     return facts, Doubt(hard=hard, graded=missed_doubt | (missed & far_doubt) | (is_zero & lost_doubt) | is_unknown)
 

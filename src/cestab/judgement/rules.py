@@ -1,6 +1,6 @@
 """The rules of judgement: limits, the facts that the tables ask for, and the tables themselves.
 
-Facts are found for whole blocks in judge.py and for single doubtful cases, in ball arithmetic, in exact.py.
+Facts are found for whole blocks in judge.py and for single doubtful cases, in ball arithmetic, in doubtful.py.
 """
 
 import math
@@ -58,7 +58,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class ValueFacts:
-    """What the tables ask of values, (cases,) for losses and (classes, cases) for gradient entries."""
+    """What the tables ask about values, (cases,) for losses and (classes, cases) for gradient entries."""
 
     is_nan: Bools
     is_inf: Bools
@@ -72,7 +72,7 @@ class ValueFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class PeakFacts:
-    """What the tables ask of max_j |g_j|, per case: above (atol + rtol)·U, above atol·U, not rounding to 0."""
+    """What the tables ask about max_j |g_j|, per case: above (atol + rtol)·U, above atol·U, not rounding to 0."""
 
     above_tolerance: Bools
     above_floor: Bools

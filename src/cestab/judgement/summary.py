@@ -65,7 +65,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What is kept of judged cases."""
+    """The counts, runs and largest errors of judged cases."""
 
     cases: int = 0
     undefined: int = 0
@@ -173,8 +173,8 @@ def summarize(
 
 def _tally(positions: IntArray, codes: Codes, ulps: Doubles) -> dict[FindingKind, Tally]:
     tallies = {}
-    found = np.bincount(codes) if codes.any() else np.zeros(0)
-    for code in np.flatnonzero(found[1:]) + 1:
+    counts = np.bincount(codes) if codes.any() else np.zeros(0)
+    for code in np.flatnonzero(counts[1:]) + 1:
         chosen = np.flatnonzero(codes == code)
         places = positions[chosen]
         tallies[KINDS[code - 1]] = Tally(
