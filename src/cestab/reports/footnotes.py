@@ -1,4 +1,4 @@
-"""What reports for people say of code that is not ours: a short name, what it depends on, and what could not be judged."""
+"""What reports for people say about external losses: a short name, what their numbers depend on, what was not judged."""
 
 import re
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import Environment, SettingResult
 
 MOST_CHARACTERS = 28  # of a name in a table of 80 columns with four dtypes
-Line = tuple[str, str]  # a name and what there is to say of it
+Line = tuple[str, str]  # a name and what the report says about it
 
 
 def shorten(name: str) -> str:
-    """Return a target's name without the modules between its adapter and its function, where it is long."""
+    """Return the name of an external loss; a long one without the modules between adapter and function."""
     if len(name) <= MOST_CHARACTERS:
         return name
     head, colon, options = re.fullmatch(r"(.*?)(:(?=\w+=)|$)(.*)", name).groups()  # type: ignore[union-attr]  # any text matches
@@ -22,11 +22,11 @@ def shorten(name: str) -> str:
 
 def list_unjudged(results: Sequence[SettingResult]) -> list[Line]:
     """Return why settings, or a part of them, could not be judged: each formulation and reason once."""
-    found: dict[Line, list[SettingResult]] = {}
+    by_reason: dict[Line, list[SettingResult]] = {}
     for result in results:
         if result.reason is not None:
-            found.setdefault((result.setting.formulation, result.reason), []).append(result)
-    return [(name, f"{reason}; {_describe(own)}") for (name, reason), own in found.items()]
+            by_reason.setdefault((result.setting.formulation, result.reason), []).append(result)
+    return [(name, f"{reason}; {_describe(group)}") for (name, reason), group in by_reason.items()]
 
 
 def _describe(results: Sequence[SettingResult]) -> str:
@@ -37,7 +37,7 @@ def _describe(results: Sequence[SettingResult]) -> str:
 
 
 def list_targets(environment: Environment) -> list[Line]:
-    """Return what the numbers of each target depend on."""
+    """Return what the numbers of each external loss depend on."""
     return [(facts.formulation, ", ".join(_describe_target(facts))) for facts in environment.targets]
 
 

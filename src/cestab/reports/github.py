@@ -14,10 +14,10 @@ def render(gate: GateReport) -> str:
     annotations = list(_annotations(gate))
     lines: list[str] = []
     for level, command in COMMANDS.items():
-        own = [line for shown, line in annotations if shown is level]
-        lines += own[:MOST_PER_LEVEL]
-        if len(own) > MOST_PER_LEVEL:
-            lines.append(f"and {len(own) - MOST_PER_LEVEL} more of level {command}")
+        level_lines = [line for shown, line in annotations if shown is level]
+        lines += level_lines[:MOST_PER_LEVEL]
+        if len(level_lines) > MOST_PER_LEVEL:
+            lines.append(f"and {len(level_lines) - MOST_PER_LEVEL} more of level {command}")
     return "\n".join([*lines, _summarize(gate)]) + "\n"
 
 
@@ -32,18 +32,18 @@ def _annotations(gate: GateReport) -> Iterator[tuple[Level, str]]:
 
 
 def _partly(gate: GateReport) -> Iterator[tuple[Level, str]]:
-    """Yield a warning per group and reason, as those of many settings would leave no room for findings."""
-    found: dict[tuple[str, str], list[GateCase]] = {}
+    """Yield a warning per group and reason: one per setting would leave no room for findings."""
+    by_reason: dict[tuple[str, str], list[GateCase]] = {}
     for case in gate.cases:
         if case.partly is not None:
-            found.setdefault((case.group, case.partly), []).append(case)
-    for (_, reason), (first, *more) in found.items():
+            by_reason.setdefault((case.group, case.partly), []).append(case)
+    for (_, reason), (first, *more) in by_reason.items():
         words = f"{reason} (as in {show_count(len(more), 'more setting')})" if more else reason
         yield Level.WARNING, _command(Level.WARNING, first, "partly judged", words)
 
 
 def _level(problem: Problem) -> Level:
-    """Return what a problem is to the gate: red is only what makes the status 1."""
+    """Return the level of a problem: an error only where it makes the exit status 1."""
     if problem.is_gated:
         return Level.ERROR
     return Level.NOTE if problem.accepted is not None or problem.level is Level.NOTE else Level.WARNING

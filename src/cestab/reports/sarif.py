@@ -13,7 +13,7 @@ from cestab.vocabulary.kinds import FindingKind
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINDING_SUMMARIES = {kind.label: kind.summary for kind in FindingKind}
 ROOT_NAME = "%SRCROOT%"
-ROOT = {"description": {"text": "The root of the project: its repository, or where cestab was run."}}  # nobody's own folders
+ROOT = {"description": {"text": "The root of the project: its repository, or where cestab was run."}}  # not a user's folders
 COMPLETED = ExitStatus.DONE, ExitStatus.GATE_FAILED
 
 Json = dict[str, Any]
@@ -21,10 +21,10 @@ Json = dict[str, Any]
 
 def render(gate: GateReport) -> str:
     """Return the gate as a SARIF log of one run."""
-    found = [(case, problem) for case in gate.cases for problem in case.problems]
-    rules = list(dict.fromkeys(problem.rule for _, problem in found))
+    problems = [(case, problem) for case in gate.cases for problem in case.problems]
+    rules = list(dict.fromkeys(problem.rule for _, problem in problems))
     driver = {"name": "cestab", "version": gate.version, "rules": [_rule(name) for name in rules]}
-    results = [_result(case, problem, rules.index(problem.rule)) for case, problem in found]
+    results = [_result(case, problem, rules.index(problem.rule)) for case, problem in problems]
     if any("suppressions" in result for result in results):  # the standard: all results of a run have it, or none
         results = [{**result, "suppressions": result.get("suppressions", [])} for result in results]
     run = {
@@ -38,7 +38,7 @@ def render(gate: GateReport) -> str:
 
 
 def _rule(name: str) -> Json:
-    """Return a rule; one that is no finding is described by the words of its name."""
+    """Return a rule; a rule that is no kind of finding is described by its name."""
     return {"id": name, "shortDescription": {"text": FINDING_SUMMARIES.get(name, name.replace("-", " "))}}
 
 
@@ -59,7 +59,7 @@ def _result(case: GateCase, problem: Problem, rule_index: int) -> Json:
 
 
 def _fingerprint(case: GateCase, problem: Problem) -> str:
-    """Return what code scanning knows a result by from run to run: setting and rule, as many share one line."""
+    """Return what identifies a result from run to run: setting and rule, as many results share one line."""
     return hashlib.sha256(f"{case.group}\n{case.name}\n{problem.rule}".encode()).hexdigest()[:16] + ":1"
 
 

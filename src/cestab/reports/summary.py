@@ -9,8 +9,8 @@ MOST_PROBLEMS = 200  # a job's summary may have 1 MiB; what is gated comes first
 
 def render_gate(gate: GateReport) -> str:
     """Return a gate's headline, its outcome, and a table of its problems, gated ones first."""
-    found = [(case, problem) for case in gate.cases for problem in case.problems]
-    found.sort(key=lambda pair: not pair[1].is_gated)
+    problems = [(case, problem) for case in gate.cases for problem in case.problems]
+    problems.sort(key=lambda pair: not pair[1].is_gated)
     rows = [
         [
             "gated" if problem.is_gated else "accepted" if problem.accepted is not None else str(problem.level),
@@ -18,7 +18,7 @@ def render_gate(gate: GateReport) -> str:
             problem.rule,
             problem.message if problem.accepted is None else f"{problem.message} (accepted: {problem.accepted})",
         ]
-        for case, problem in found
+        for case, problem in problems
     ]
     rows += [["error", f"{c.group}, {c.name}", "not audited", c.error] for c in gate.cases if c.error is not None]
     rows += [["warning", f"{c.group}, {c.name}", "partly judged", c.partly] for c in gate.cases if c.partly is not None]

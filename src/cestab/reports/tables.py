@@ -16,7 +16,7 @@ STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
 
 def describe_targets(results: Sequence[SettingResult], environment: Environment) -> Iterator[RenderableType]:
-    """Yield why settings were not judged, and what the numbers of code that is not ours depend on."""
+    """Yield why settings were not judged, and what the numbers of external losses depend on."""
     for title, lines in (("Not judged", list_unjudged(results)), ("Run by", list_targets(environment))):
         if lines:
             yield Text(title, style="bold")
@@ -24,7 +24,7 @@ def describe_targets(results: Sequence[SettingResult], environment: Environment)
 
 
 def name_columns(names: Sequence[str]) -> list[Name]:
-    """Return names as the heads of columns: short ones where they stay apart."""
+    """Return names as the heads of columns: shortened where they stay distinct."""
     short_names = [shorten(name) for name in names]
     return [Name(name=name) for name in (short_names if len(set(short_names)) == len(set(names)) else names)]
 
@@ -39,5 +39,5 @@ def describe_limits(arithmetics: Iterable[Arithmetics], *, is_interrupted: bool)
 
 
 def short(number: float) -> str:
-    """Return four digits of a number, enough to find one's way; the report in JSON has them all."""
+    """Return a number to four digits; the report in JSON has them all."""
     return f"{number:.4g}"

@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-NARROWEST = 40  # columns; what a terminal or COLUMNS says below that would break every number
+NARROWEST = 40  # columns; a narrower terminal would break every number
 
 
 def find_width(stream: TextIO) -> int:
@@ -43,7 +43,7 @@ class Name:
 
 
 def break_name(name: str, width: int) -> list[str]:
-    """Return a name in lines of at most `width` characters, if its parts are no longer."""
+    """Return a name in lines of at most `width` characters, unless a part is longer."""
     lines = [""]
     for part in _cut(name, width):
         if lines[-1] and len(lines[-1]) + len(part) > width:

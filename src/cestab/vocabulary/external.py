@@ -1,14 +1,14 @@
-"""Code that is not ours: what a call of it may use, and what a report tells about it."""
+"""External losses: what a call of one may use, and what a report says about it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-DEFAULT_TIMEOUT_SECONDS = 120.0  # of one call; importing a framework on a cold disk has been seen to take 40
+DEFAULT_TIMEOUT_SECONDS = 120.0  # of one call; importing a framework from a cold disk took up to 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """What one call of a target may use: wall time, and memory of its process (None: no limit)."""
+    """What one call of an external loss may use: wall time, and memory of its process (None: no limit)."""
 
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     max_memory_bytes: int | None = None
@@ -18,7 +18,7 @@ DEFAULT_GUARD = Guard()
 
 
 class GradientSource(StrEnum):
-    """Where a target's gradient comes from."""
+    """Where an external loss's gradient comes from."""
 
     AUTOGRAD = "autograd"
     OWN = "own"
@@ -27,10 +27,10 @@ class GradientSource(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TargetFacts:
-    """What the numbers of a target depend on.
+    """What the numbers of an external loss depend on.
 
-    `flushes_subnormals`: whether its float32 arithmetic gives 0 where the result is subnormal; None where that was not found
-    out. `gradient` OWN: the function returns it, or none at all, which its settings tell.
+    `flushes_subnormals`: whether its float32 arithmetic gives 0 where the result is subnormal; None where that was not
+    measured. `gradient` OWN: the function returns it, or returns none, which the `reason` of its settings says.
     """
 
     formulation: str

@@ -14,7 +14,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Its place among the severities, the worst is the highest."""
+        """Its place among the severities; the worst has the highest."""
         return [*Severity].index(self)
 
 
@@ -40,7 +40,7 @@ class Verdict(StrEnum):
         return self in JUDGED
 
     def is_worse_than(self, other: "Verdict") -> bool:
-        """Whether a judgement became worse, or is none any more."""
+        """Whether it is worse than another judgement, or no judgement where the other is one."""
         return other.is_judged and (not self.is_judged or JUDGED.index(self) > JUDGED.index(other))
 
 
@@ -83,7 +83,7 @@ _NOTE, _WARN, _FAIL = Severity
 class FindingKind(Enum):
     """One kind of defect at one case, in the order of decision.
 
-    `is_loss`: it speaks of the loss (else of the gradient). `is_hard`: it holds on whole intervals of t and so has boundaries.
+    `is_loss`: it is about the loss (else the gradient). `is_hard`: it holds on whole intervals of t and so has boundaries.
     """
 
     OVERFLOWING_LOSS = _Kind(_NOTE, "the true loss is beyond the format", is_loss=True, is_hard=True)

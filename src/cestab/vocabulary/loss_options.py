@@ -21,7 +21,7 @@ class Reduction(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions:
-    """Options of an objective, each of which has its own truth; the numbers are the doubles as given.
+    """Options of an objective; other options mean another truth. The numbers are the doubles as given.
 
     `class_weights` are cycled over the classes and rounded to the format. A batch is `batch` equal rows; where there is an
     `ignore_index`, every second of them carries it.
@@ -36,7 +36,7 @@ class LossOptions:
     reduction: Reduction = Reduction.MEAN
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make no loss."""
+        """Refuse numbers with which there is no loss."""
         for name, value, top in (
             ("label_smoothing", self.label_smoothing, 1.0),
             ("gamma", self.gamma, MOST_GAMMA),
@@ -66,11 +66,11 @@ class LossOptions:
         return self.kept_rows if self.reduction is Reduction.SUM else 1
 
     def show(self) -> dict[str, Any]:
-        """Return the fields of a setting in a report: the batch, its reduction, and the options that are not as by default."""
+        """Return the fields in a report: the batch, its reduction, and the options that differ from the defaults."""
         return {"batch": self.batch, "reduction": self.reduction, "options": self.given()}
 
     def given(self) -> dict[str, Any]:
-        """Return the options that are not as by default, those of the batch apart."""
+        """Return the options that differ from the defaults, without those of the batch."""
         return {name: value for name, value in vars(self).items() if name not in ROWS and value != _DEFAULTS[name]}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Numbers with their nouns, and lists, as every report tells them."""
+"""Numbers with their nouns, and lists, in the words of every report."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What is asked for: every option of a sweep or an audit as resolved."""
+"""Requests: every option of a sweep, an audit or an explanation, as resolved."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 @dataclass(frozen=True, kw_only=True)
 class LogitRange:
-    """`--logits LO:HI[:N][:log|linear]`; None for the format's own end, `count` None for the default coverage."""
+    """`--logits LO:HI[:N][:log|linear]`; None for the end of the format, `count` None for the default coverage."""
 
     low: float | None = None
     high: float | None = None
@@ -28,9 +28,9 @@ class LogitRange:
 
 @dataclass(frozen=True, kw_only=True)
 class Arithmetics:
-    """The options of the number format and of judgement that sweep and audit share. None means the format's own.
+    """The options of the number format and of judgement that sweep and audit share.
 
-    `has_infinity`: every one of the dtypes has one.
+    None means the dtype itself (`compute`) or its tolerances. `has_infinity`: every one of the dtypes has one.
     """
 
     dtypes: tuple[str, ...] = DEFAULT_DTYPES

@@ -29,7 +29,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """All cases of one setting that got one kind."""
+    """All cases of one setting that have one kind of defect."""
 
     kind: FindingKind
     cases: int
@@ -86,17 +86,17 @@ class Setting:
         return f"{self.formulation}, {self.describe()}"
 
     def describe(self) -> str:
-        """Return all of it but the formulation in words; what is as by default is left out."""
+        """Return all of it except the formulation in words; defaults are left out."""
         case = (self.pattern, show_classes(self.classes), self.target)
         return ", ".join([self.dtype, *(word for word in case if word), *self.unusual()])
 
     def show(self) -> dict[str, Any]:
-        """Return its fields in a report, under their names there."""
+        """Return its fields under their names in a report."""
         shown = {name: value for name, value in vars(self).items() if name != "options"}
         return shown | {"objective": self.objective.name} | self.options.show()
 
     def unusual(self) -> list[str]:
-        """Return what of the arithmetic is not as by default, in words."""
+        """Return in words what differs from the defaults of the arithmetic."""
         words = [f"computed in {self.compute}"] if self.compute != self.dtype else []
         words += [f"{self.summation} sums"] if self.summation is not Summation.WIDE else []
         words += [f"loss scale {self.loss_scale!r}".removesuffix(".0")] if self.loss_scale != 1 else []
