@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cestab.evaluation.blocks import Cases, Conditions
-from cestab.evaluation.compute import compute_own
+from cestab.evaluation.compute import compute_formulation
 from cestab.evaluation.evaluate import find_truth, settle
 from cestab.formulations import FORMULATIONS, Formulation, find_formulation
 from cestab.judgement.judge import judge_block
@@ -69,13 +69,13 @@ def targets_of(fmt: Format, classes: int) -> Iterator[Target]:
 
 def run(name: str, logits: FloatArray, target: Target, fmt: Format, loss_scale: float = 1.0) -> tuple[FloatArray, FloatArray]:
     cases = Cases(positions=np.arange(logits.shape[1]), logits=logits, target=target)
-    return compute_own(conditions_for(name, fmt, len(logits), loss_scale), find_formulation(name), cases)
+    return compute_formulation(conditions_for(name, fmt, len(logits), loss_scale), find_formulation(name), cases)
 
 
 def kinds_seen(name: str, logits: FloatArray, target: Target, fmt: Format, loss_scale: float) -> set[FindingKind]:
     conditions = conditions_for(name, fmt, len(logits), loss_scale)
     cases = Cases(positions=np.arange(logits.shape[1]), logits=logits, target=target)
-    loss, gradient = compute_own(conditions, find_formulation(name), cases)
+    loss, gradient = compute_formulation(conditions, find_formulation(name), cases)
     judgement = judge_block(loss, gradient, find_truth(conditions, cases, precise=True), conditions.limits)
     settle(conditions, cases, (loss, gradient), judgement, judge_block)
     assert np.all(judgement.loss_ulps < np.inf)

@@ -42,7 +42,7 @@ def make_setting(conditions: Conditions, formulation: str) -> Setting:
 
 
 def find_verdict(summary: Summary) -> Verdict:
-    """Return the worst severity, notes pass; undefined where no case could be judged."""
+    """Return the verdict of the worst severity; undefined where no case could be judged."""
     if not summary.cases:
         return Verdict.UNDEFINED
     return Verdict.of(kind.severity for kind in summary.tallies)
@@ -74,12 +74,12 @@ def assemble_sweep(
         intervals=tuple(_make_interval(run, placing) for run in summary.runs[:MOST_INTERVALS]),
         interval_count=len(summary.runs),
         unrefined_boundaries=unrefined,
-        reason=tell_unjudged(summary),
+        reason=describe_unjudged(summary),
     )
 
 
-def tell_unjudged(summary: Summary) -> str | None:
-    """Return what of the setting was not judged; None where all was."""
+def describe_unjudged(summary: Summary) -> str | None:
+    """Return which part of the setting was not judged, and why; None where all was."""
     return None if summary.has_gradient else LOSS_ALONE
 
 

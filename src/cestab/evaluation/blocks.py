@@ -1,4 +1,4 @@
-"""What a block of work is: its conditions and cases, plain and picklable, and what comes of it."""
+"""A block of work: its conditions and cases, plain and picklable, and its outcomes by formulation."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -23,7 +23,7 @@ from cestab.vocabulary.objectives import Objective
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """All that is fixed while t moves, but for the formulation: plain and picklable.
+    """All that is fixed while t moves, except the formulation: plain and picklable.
 
     `fmt` is the dtype of logits, loss and gradient, `compute` the format of the arithmetic between.
     """
@@ -98,7 +98,7 @@ class Cases:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a formulation has no results in a setting: a target that could not be evaluated, or does not compute that."""
+    """Why a formulation has no results in a setting: an external loss that failed, or that does not compute the setting."""
 
     verdict: Verdict
     reason: str
@@ -109,7 +109,7 @@ Value = TypeVar("Value")
 
 
 def attempt(action: Callable[[], Value]) -> Value | Failure:
-    """Evaluate a formulation; what a target cannot do is its outcome, not an error of ours."""
+    """Evaluate a formulation; the failure of an external loss is an outcome, not an exception."""
     try:
         return action()
     except UnsupportedError as error:
@@ -119,7 +119,7 @@ def attempt(action: Callable[[], Value]) -> Value | Failure:
 
 
 def merge_results(results: Iterable[Mapping[str, Outcome]]) -> dict[str, Outcome]:
-    """Merge the outcomes of many blocks by formulation; one failure is that of the whole."""
+    """Merge the outcomes of many blocks by formulation; one failure makes the whole a failure."""
     merged: dict[str, Outcome] = {}
     for result in results:
         for name, outcome in result.items():
@@ -135,7 +135,7 @@ def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
 
 
 def evaluate_each(names: Iterable[str], evaluate: Callable[[str], Value]) -> dict[str, Value]:
-    """Return a value by name; after Ctrl-C the rest of the names is missing, which the caller looks for."""
+    """Return a value by name; after Ctrl-C the remaining names are missing, which the caller checks."""
     finished: dict[str, Value] = {}
     with suppress(KeyboardInterrupt):
         for name in names:

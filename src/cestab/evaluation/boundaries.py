@@ -12,7 +12,7 @@ from cestab.external.formulation import find_any_formulation
 from cestab.judgement.summary import Run, Summary, hard_outcomes, join_runs, nearness
 from cestab.numerics.rounding import IntArray
 
-# A setting whose outcome alternates with the rounding has thousands of boundaries; so many are searched for at a time.
+# A setting whose outcome alternates with the rounding has thousands of boundaries; at most this many are searched at a time.
 MOST_SEARCHED = 64
 MOST_PROBES = 255
 NUMBERS_PER_ROUND = 2**16

@@ -1,4 +1,4 @@
-"""Compute cases by a formulation: cestab's own in this process, a target in its own; results are rounded to the format."""
+"""Compute cases with a formulation: in this process, or an external loss in a worker; results are rounded to the format."""
 
 import math
 
@@ -14,7 +14,7 @@ from cestab.numerics.arithmetic import reduce_rows
 from cestab.numerics.rounding import FloatArray, round_number
 from cestab.numerics.target import DenseTarget, Target
 
-# loss (cases,) and upstream·gradient (classes, cases); None where a target returns no gradient
+# loss (cases,) and upstream·gradient (classes, cases); None where an external loss returns no gradient
 Results = tuple[FloatArray, FloatArray | None]
 
 
@@ -22,16 +22,16 @@ def compute(conditions: Conditions, formulation: AnyFormulation, cases: Cases) -
     """Return loss and upstream·gradient as the formulation computes them, rounded back to the format."""
     if isinstance(formulation, ExternalFormulation):
         return compute_external(conditions, formulation, cases)
-    return compute_own(conditions, formulation, cases)
+    return compute_formulation(conditions, formulation, cases)
 
 
-def compute_own(conditions: Conditions, formulation: Formulation, cases: Cases) -> tuple[FloatArray, FloatArray]:
-    """Return loss and upstream·gradient of one of cestab's own formulations."""
+def compute_formulation(conditions: Conditions, formulation: Formulation, cases: Cases) -> tuple[FloatArray, FloatArray]:
+    """Return loss and upstream·gradient of a formulation that runs in this process."""
     fmt, wide = conditions.fmt, conditions.compute
     with np.errstate(all="ignore"):
         arithmetic = conditions.arithmetic(wide)
-        own = formulation.with_weights(conditions.rounded_options)
-        loss, gradient = own.evaluate(*widen(conditions, cases), arithmetic, conditions.upstream)
+        weighted = formulation.with_weights(conditions.rounded_options)
+        loss, gradient = weighted.evaluate(*widen(conditions, cases), arithmetic, conditions.upstream)
         loss = reduce_rows(conditions.options, loss, arithmetic)
         if wide == fmt:
             return loss, gradient
@@ -40,11 +40,11 @@ def compute_own(conditions: Conditions, formulation: Formulation, cases: Cases) 
 
 
 def compute_external(conditions: Conditions, formulation: ExternalFormulation, cases: Cases) -> Results:
-    """Return loss and upstream·gradient, if it has one, as a target's process computes them; what is wider is rounded."""
-    if not cases.positions.size:  # no call for nothing
+    """Return loss and, if there is one, upstream·gradient of an external loss; wider results are rounded to the format."""
+    if not cases.positions.size:  # no call without cases
         return cases.logits[0], cases.logits
     arithmetic, back = conditions.arithmetic(conditions.compute), conditions.arithmetic(conditions.fmt)
-    scale = round_number(conditions.loss_scale, conditions.fmt)  # a mean divides it itself
+    scale = round_number(conditions.loss_scale, conditions.fmt)  # the external loss divides it where it takes the mean
     if not math.isfinite(scale):
         raise UnsupportedError(
             f"it divides the loss scale itself, and {conditions.loss_scale!r} is beyond {conditions.fmt.name}"

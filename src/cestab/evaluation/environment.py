@@ -11,16 +11,16 @@ from cestab.vocabulary.settings import Environment
 
 
 def ignore_progress(_done: int, _total: int) -> None:
-    """Hear of progress and do nothing."""
+    """Take a report of progress and do nothing."""
 
 
 def version() -> str:
-    """Return cestab's own version."""
+    """Return cestab's version."""
     return metadata.version("cestab")
 
 
 def describe_environment(targets: tuple[TargetFacts, ...] = ()) -> Environment:
-    """Return versions of Python and NumPy, the platform, the processor's name, and what targets depend on."""
+    """Return versions of Python and NumPy, the platform, the processor's name, and what external losses depend on."""
     return Environment(
         python=platform.python_version(), numpy=np.__version__, platform=platform.platform(), cpu=_cpu(), targets=targets
     )

@@ -35,7 +35,7 @@ def evaluate_block(block: Block) -> dict[str, Outcome]:
 
 
 def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:
-    """Return the generated cases at magnitudes t; those with a logit that is not finite (but for masks) are dropped."""
+    """Return the generated cases at magnitudes t; cases with a logit that is not finite (except masks) are dropped."""
     pattern = find_pattern(conditions.pattern)
     t = from_ordinal(ordinals, conditions.fmt)
     logits = make_logits(pattern, t, conditions.classes, conditions.seed, conditions.fmt)
@@ -50,19 +50,19 @@ def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:
 
 
 def has_mean(conditions: Conditions, cases: Cases) -> npt.NDArray[np.bool_]:
-    """Whether each case's batch has rows to be divided by: a mean of none, or of weights that are all 0, is no number."""
+    """Whether the batch of each case has rows to average: a mean of no rows, or of weights that are all 0, is no number."""
     options, target = conditions.rounded_options, cases.target
-    known = np.ones(cases.positions.shape, dtype=np.bool_)
+    has_rows = np.ones(cases.positions.shape, dtype=np.bool_)
     if options.batch == 1 or options.reduction is Reduction.SUM or not isinstance(target, IndexTarget):
-        return known
+        return has_rows
     if options.ignore_index is not None:
-        known &= target.index != options.ignore_index
+        has_rows &= target.index != options.ignore_index
     weights = np.array(options.class_weights or (1.0,))
-    return known & (weights[target.index % weights.size] > 0)
+    return has_rows & (weights[target.index % weights.size] > 0)
 
 
 def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
-    """Return the truth of cases; `precise` makes it good for ulps of the format, else it is good for judgement.
+    """Return the truth of cases; `precise` is good enough for errors in ulps, else it is for judgement.
 
     Precise truth is in quadruple precision for float64, and in any format where a dense target's entries cancel.
     """
@@ -124,7 +124,7 @@ def settle(
     judgement: Judgement,
     judge: Callable[[FloatArray, FloatArray | None, Truth, Limits], Judgement],
 ) -> tuple[int, int]:
-    """Decide the doubtful cases in place: in quadruple precision, and what that leaves open in ball arithmetic.
+    """Decide the doubtful cases in place: in quadruple precision, then the open ones in ball arithmetic.
 
     Return how many came to ball arithmetic and how many of them stayed ties.
     """
@@ -138,8 +138,8 @@ def settle(
     open_cases = np.flatnonzero(better.doubtful).tolist()
     ties = 0
     for case in open_cases:
-        own_gradient = None if gradient is None else gradient[:, case]
-        decision = decide_exactly(exact_case(conditions, fewer, case), float(loss[case]), own_gradient, conditions.limits)
+        case_gradient = None if gradient is None else gradient[:, case]
+        decision = decide_exactly(exact_case(conditions, fewer, case), float(loss[case]), case_gradient, conditions.limits)
         better.loss_codes[case], better.gradient_codes[case] = decision.loss_code, decision.gradient_code
         ties += decision.is_tie
     judgement.loss_codes[doubtful], judgement.gradient_codes[doubtful] = better.loss_codes, better.gradient_codes

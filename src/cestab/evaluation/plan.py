@@ -24,7 +24,7 @@ from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
 
 NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python
 FEWEST_CASES = 8  # with very many classes
-MOST_CLASSES = 10**12  # 64 TB in a block; far beyond, NumPy's own sizes overflow
+MOST_CLASSES = 10**12  # 64 TB in a block; far beyond, NumPy's sizes overflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Plan:
 
 
 def plan_sweep(request: SweepRequest) -> list[Plan]:
-    """Return the groups of a request, checked: names, ranges, classes and formats that cannot go together."""
+    """Return the groups of a request, checked for names, ranges, classes and formats that cannot go together."""
     groups = group_by_options(request.formulations, request.batch, request.reduction)
     return [plan for options, names in groups.items() for plan in _plan_group(request, options, names)]
 
@@ -68,7 +68,7 @@ def plan_sweep(request: SweepRequest) -> list[Plan]:
 def group_by_options(
     formulations: Sequence[str], batch: int = 1, reduction: Reduction = Reduction.MEAN
 ) -> dict[LossOptions, tuple[str, ...]]:
-    """Return the formulations by their options, which they share a truth with, completed by those of the request."""
+    """Return the formulations by their options, with the request's batch and reduction: each group shares a truth."""
     groups: dict[LossOptions, tuple[str, ...]] = {}
     for name in formulations:
         options = replace(find_any_formulation(name).options, batch=batch, reduction=reduction)

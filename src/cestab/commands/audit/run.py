@@ -15,12 +15,12 @@ from cestab.commands.sweep.advice import explain_failures, recommend
 from cestab.commands.sweep.answer import Report
 from cestab.evaluation.assemble import (
     assemble_failure,
+    describe_unjudged,
     find_verdict,
     make_findings,
     make_largest,
     make_setting,
     place_row,
-    tell_unjudged,
 )
 from cestab.evaluation.blocks import Cases, Conditions, Failure, attempt
 from cestab.evaluation.environment import describe_environment, ignore_progress, version
@@ -229,7 +229,7 @@ def _assemble(request: AuditRequest, group: GroupTotals, name: str) -> SettingRe
         largest_error=make_largest(summary, place_row),
         worst_rows=tuple(_place_error(row.error) for row in own.worst),
         rounding_cost=_place_cost(group.cost),
-        reason=tell_unjudged(summary),
+        reason=describe_unjudged(summary),
     )
 
 

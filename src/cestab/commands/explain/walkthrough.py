@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cestab.commands.resolve import make_arithmetics
 from cestab.evaluation.blocks import Cases
-from cestab.evaluation.compute import compute_own
+from cestab.evaluation.compute import compute_formulation
 from cestab.evaluation.evaluate import find_truth
 from cestab.evaluation.plan import plan_arithmetics
 from cestab.formulations import Formulation, find_formulation
@@ -62,9 +62,9 @@ def compute_walkthrough() -> tuple[WalkthroughRow, ...]:
     cases = Cases(positions=np.arange(len(MARGINS)), logits=logits, target=target)
 
     def gradient(formulation: Formulation) -> list[float]:
-        return [float(entry) for entry in compute_own(conditions, formulation, cases)[1][TRUE_CLASS]]
+        return [float(entry) for entry in compute_formulation(conditions, formulation, cases)[1][TRUE_CLASS]]
 
-    probability = compute_own(
+    probability = compute_formulation(
         conditions, Formulation(name="softmax", objective=objective, recipe=_probability, source="", causes={}), cases
     )[0]
     with np.errstate(divide="ignore", over="ignore"):

@@ -11,7 +11,7 @@ from flint import arb, ctx
 from cestab.commands.compare.agreement import Pair, compare_block
 from cestab.commands.resolve import make_arithmetics
 from cestab.evaluation.blocks import Block, Conditions
-from cestab.evaluation.compute import compute_own
+from cestab.evaluation.compute import compute_formulation
 from cestab.evaluation.evaluate import case_weights, make_cases
 from cestab.evaluation.plan import plan_arithmetics
 from cestab.formulations import find_formulation
@@ -47,7 +47,7 @@ def test_counts_are_those_of_exact_arithmetic(dtype: str, pattern: str, target: 
     conditions = make_conditions(dtype, pattern, target)
     ordinals = ordinals_of(conditions)
     cases = make_cases(conditions, ordinals)
-    computed = {name: compute_own(conditions, find_formulation(name), cases) for name in NAMES}
+    computed = {name: compute_formulation(conditions, find_formulation(name), cases) for name in NAMES}
     _, pairs = compare_block(Block(conditions=conditions, formulations=NAMES, ordinals=ordinals), NAMES[0])
     for name in NAMES[1:]:
         nearer = {"loss": [0, 0], "gradient": [0, 0]}
@@ -82,10 +82,10 @@ def test_equal_is_bitwise_and_nan_equals_nan() -> None:
     _, pairs = compare_block(
         Block(conditions=conditions, formulations=("naive", "naive:", "log-sum-exp"), ordinals=ordinals), "naive"
     )
-    loss, gradient = compute_own(conditions, find_formulation("naive"), cases)
+    loss, gradient = compute_formulation(conditions, find_formulation("naive"), cases)
     assert np.isnan(gradient).any()
     assert pairs["naive:"].loss.equal == pairs["naive:"].gradient.equal == cases.positions.size
-    other_loss, other_gradient = compute_own(conditions, find_formulation("log-sum-exp"), cases)
+    other_loss, other_gradient = compute_formulation(conditions, find_formulation("log-sum-exp"), cases)
     same = [loss[i].tobytes() == other_loss[i].tobytes() for i in range(cases.positions.size)]
     assert pairs["log-sum-exp"].loss.equal == sum(same)
     same = [gradient[:, i].tobytes() == other_gradient[:, i].tobytes() for i in range(cases.positions.size)]
