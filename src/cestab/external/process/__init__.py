@@ -1,1 +1,1 @@
-"""Processes: an external loss runs in a worker, which is started, spoken to and ended here."""
+"""Processes: an external loss runs in a worker, which is started, called and ended here."""

@@ -1,4 +1,4 @@
-"""How messages pass between a target's process and its caller: pickled through pipes, their arrays in shared memory."""
+"""How messages pass between a worker and its caller: pickled through pipes, their arrays in shared memory."""
 
 import mmap
 import os
@@ -47,7 +47,7 @@ class Channel:
 
 
 def open_memory() -> int:
-    """Return the descriptor of memory that lasts as long as a process has it."""
+    """Return the descriptor of memory that lasts as long as a process has it open."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("cestab")
     else:

@@ -1,4 +1,4 @@
-"""The caller's end of the processes in which targets run: starts them, waits for them within bounds, ends them."""
+"""The caller's end of the workers in which external losses run: it starts them, waits within bounds, and ends them."""
 
 import atexit
 import math
@@ -38,7 +38,7 @@ class _Worker:
     guard: Guard
 
     def ask(self, message: Work | None) -> Any:
-        """Send a message and return the answer's payload; raises what the answer, or its absence, means."""
+        """Send a message and return the answer's payload; raises the error that the answer, or its absence, means."""
         try:
             self.channel.send(message)
             reply = self._wait("load" if message is None else "return")
@@ -55,7 +55,7 @@ class _Worker:
         return reply.payload
 
     def _wait(self, what: str) -> Reply:
-        """Wait for an answer; every sign of life starts the clock anew."""
+        """Wait for an answer; every heartbeat restarts the clock."""
         guard, started = self.guard, time.monotonic()
         pause = math.inf if guard.max_memory_bytes is None else SECONDS_BETWEEN_LOOKS
         while True:
@@ -63,7 +63,7 @@ class _Worker:
             if self.channel.incoming.poll(max(0.0, min(left, pause))):
                 reply: Reply = self.channel.receive()
                 self._look_at_memory()  # short calls are over before the next look
-                if reply.kind is not Kind.TICK:
+                if reply.kind is not Kind.HEARTBEAT:
                     return reply
                 started = time.monotonic()
             elif left <= 0:
@@ -78,7 +78,7 @@ class _Worker:
             return
         try:
             used = psutil.Process(self.process.pid).memory_info().rss
-        except psutil.Error:  # it is gone, which reading from it tells
+        except psutil.Error:  # it is gone, which the next read reports
             return
         if used > limit:
             self.end()
@@ -87,7 +87,7 @@ class _Worker:
 
     def end(self) -> None:
         """End the process at once, and with it those that it started."""
-        if self.process.returncode is None:  # not yet waited for, so the number is still its own
+        if self.process.returncode is None:  # not yet waited for, so its number is not reused
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -98,7 +98,7 @@ Key = tuple[TargetName, Guard]
 
 
 class _Pool(threading.local):
-    """A thread's own processes, and why targets could not be loaded, which is not tried again."""
+    """The workers of one thread, and why losses could not be loaded, which is not tried again."""
 
     def __init__(self) -> None:
         self.workers: dict[Key, _Worker] = {}
@@ -109,7 +109,7 @@ _POOL = _Pool()
 
 
 def _forget() -> None:
-    """Leave the processes to be asked and ended by the parent of a fork."""
+    """Leave the workers to the parent of a fork, which uses and ends them."""
     _POOL.workers.clear()
 
 
@@ -117,7 +117,7 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def describe_target(name: TargetName, guard: Guard) -> TargetFacts:
-    """Load a target and return what its numbers depend on."""
+    """Load an external loss and return what its numbers depend on."""
     try:
         return cast("TargetFacts", _ask(name, guard, None))
     except TargetError as error:
@@ -131,7 +131,7 @@ def evaluate_target(name: TargetName, work: Work, guard: Guard) -> tuple[Numbers
 
 
 def start_target(name: TargetName, guard: Guard) -> None:
-    """Start a target's process, which loads it at once, without waiting: several load at the same time."""
+    """Start a worker, which loads the loss at once, without waiting for it: several load at the same time."""
     if (name, guard) not in _POOL.workers:
         _POOL.workers[name, guard] = _start(name, guard)
 
@@ -163,13 +163,13 @@ def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
 
 def _start(name: TargetName, guard: Guard) -> _Worker:
     memory = open_memory()
-    process = subprocess.Popen(  # noqa: S603  # our own module
+    process = subprocess.Popen(  # noqa: S603  # a module of cestab
         [sys.executable, "-P", "-m", "cestab.external.process.worker", str(memory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=[memory],
         env=KEEP_FREED_MEMORY | os.environ,
-        start_new_session=True,  # Ctrl-C is ours alone; and what it starts can be ended with it
+        start_new_session=True,  # Ctrl-C reaches the caller alone; and what the worker starts can be ended with it
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What is said between a target's process (worker.py) and its caller (client.py)."""
+"""The messages between a worker (worker.py) and its caller (client.py)."""
 
 from collections.abc import Sequence
 from enum import Enum, auto
@@ -8,24 +8,24 @@ from cestab.external.names import TargetName
 
 
 class Kind(Enum):
-    """What a reply is."""
+    """What a reply holds."""
 
     RESULT = auto()
-    TICK = auto()
+    HEARTBEAT = auto()
     USAGE = auto()
     UNSUPPORTED = auto()
     ERROR = auto()
 
 
 class Reply(NamedTuple):
-    """An answer to the other end: a result, a sign of life, or a sentence."""
+    """An answer to the caller: a result, a heartbeat, or a sentence."""
 
     kind: Kind
     payload: Any = None
 
 
 class Assignment(NamedTuple):
-    """The first message: which target, and where the caller's modules are found."""
+    """The first message: the name of the loss, and the caller's module search path."""
 
     name: TargetName
     paths: Sequence[str]

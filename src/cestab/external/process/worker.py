@@ -1,7 +1,7 @@
-"""The process in which one target runs: `python -m cestab.external.process.worker`, spoken to on its standard streams.
+"""The process in which one external loss runs: `python -m cestab.external.process.worker`, addressed on its standard streams.
 
 Its argument is the descriptor of the memory that it shares with its caller (channel.py; client.py is the other end). What
-the target itself prints goes to standard error.
+the loss prints goes to standard error.
 """
 
 import contextlib
@@ -28,37 +28,37 @@ from cestab.external.process.protocol import Assignment, Kind, Reply
 from cestab.external.recipes import as_recipe
 from cestab.vocabulary.external import TargetFacts
 
-MODULES = {"python": "numpy"}  # of adapters that are not called as their file is
-SECONDS_BETWEEN_TICKS = 0.2
+MODULES = {"python": "numpy"}  # by adapter, where the file has another name
+SECONDS_BETWEEN_HEARTBEATS = 0.2
 SECONDS_BETWEEN_LOOKS = 1.0  # at whether the caller is there
-LONGEST_SENTENCE = 300  # characters of what a target raises; compilers tell pages
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow tells of every compilation else
+LONGEST_SENTENCE = 300  # characters of what a loss raises; compilers write pages
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # else TensorFlow reports every compilation
 
 
 class Target(Protocol):
-    """A target that is ready to be called."""
+    """An external loss that is ready to be called."""
 
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]: ...
     def facts(self) -> TargetFacts: ...
 
 
 def load_target(name: TargetName) -> Target:
-    """Return the target that a name means; a UsageError where it, or its framework, is not there."""
+    """Return the external loss that a name means; a UsageError where it, or its framework, does not exist."""
     engine_class = find_engine(name)
     engine = engine_class(engine_class.read_site(name))
-    found = load(name.path)
-    if not callable(found):
-        raise UsageError(f"'{name.path}' is no function but of type {type(found).__name__}")
-    refuse_hidden_options(name, found)
-    recipe = as_recipe(name, found)
+    loaded = load(name.path)
+    if not callable(loaded):
+        raise UsageError(f"'{name.path}' is no function but of type {type(loaded).__name__}")
+    refuse_hidden_options(name, loaded)
+    recipe = as_recipe(name, loaded)
     if recipe is not None:
         return RecipeTarget(name=name, formulation=recipe)
-    refuse_unknown_keywords(name, found)
-    return LoadedTarget(name=name, found=found, engine=engine)
+    refuse_unknown_keywords(name, loaded)
+    return LoadedTarget(name=name, loaded=loaded, engine=engine)
 
 
 def find_engine(name: TargetName) -> type[Engine]:
-    """Import an adapter and with it its framework."""
+    """Import an adapter and, with it, its framework."""
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
     backend = choose(name, "backend", KERAS_BACKENDS, "") if name.adapter == "keras" else ""
     if backend:
@@ -75,7 +75,7 @@ def find_engine(name: TargetName) -> type[Engine]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Throw away what is written to standard error: TensorFlow greets there, whatever its environment says."""
+    """Throw away what is written to standard error: TensorFlow writes there, whatever its environment says."""
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device
         os.dup2(nowhere.fileno(), 2)
@@ -87,23 +87,23 @@ def _silence() -> Iterator[None]:
 
 
 def serve(channel: Channel) -> None:
-    """Load the target, then answer each question until the other end is closed: None for facts, or a block of work."""
+    """Load the external loss, then answer each question until the other end is closed: None for facts, or a block of work."""
     assignment: Assignment = channel.receive()
     sys.path.extend(path for path in assignment.paths if path not in sys.path)
     last = time.monotonic()
 
     def tick() -> None:
         nonlocal last
-        if time.monotonic() - last > SECONDS_BETWEEN_TICKS:
+        if time.monotonic() - last > SECONDS_BETWEEN_HEARTBEATS:
             last = time.monotonic()
-            channel.send(Reply(Kind.TICK))
+            channel.send(Reply(Kind.HEARTBEAT))
 
-    loaded = _attempt(lambda: load_target(assignment.name))
+    load_reply = _attempt(lambda: load_target(assignment.name))
 
     def answer(work: Work | None) -> Reply:
-        if loaded.kind is not Kind.RESULT:
-            return loaded
-        target: Target = loaded.payload
+        if load_reply.kind is not Kind.RESULT:
+            return load_reply
+        target: Target = load_reply.payload
         return _attempt(target.facts if work is None else lambda: target.evaluate(work, tick))
 
     while True:
@@ -123,7 +123,7 @@ def _attempt(action: Callable[[], Any]) -> Reply:
         return Reply(Kind.UNSUPPORTED, _in_one_line(str(error)))
     except TargetError as error:
         return Reply(Kind.ERROR, _in_one_line(str(error)))
-    except BaseException as error:  # noqa: BLE001  # whatever it raises, SystemExit too, is a finding about it
+    except BaseException as error:  # noqa: BLE001  # whatever the loss raises, SystemExit too, is a finding about it
         return Reply(Kind.ERROR, _in_one_line(f"it raised {type(error).__name__}: {error}").rstrip(":"))
 
 
@@ -133,7 +133,7 @@ def _in_one_line(words: str) -> str:
 
 
 def _end_with(parent: int) -> None:
-    """End this process and those that it started once its caller is gone: a call that hangs reads no end of file."""
+    """End this process, and those that it started, once the caller is gone: a call that hangs reads no end of file."""
     while os.getppid() == parent:
         time.sleep(SECONDS_BETWEEN_LOOKS)
     os.killpg(0, signal.SIGKILL)
@@ -144,8 +144,8 @@ def main() -> None:
     incoming, outgoing = Connection(os.dup(0), writable=False), Connection(os.dup(1), readable=False)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    np.seterr(all="ignore")  # overflow is what is looked for; a module of the target's may set it otherwise
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the other end's; it ends this process
+    np.seterr(all="ignore")  # overflow is what is audited; the loss's module may set it otherwise
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the caller, which ends this process
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     serve(Channel(outgoing=outgoing, incoming=incoming, memory=map_memory(int(sys.argv[1]))))
 

@@ -135,7 +135,7 @@ def test_a_hanging_call_is_ended_within_its_time_with_all_that_it_has_started(tm
         assert time.monotonic() < until
 
 
-def test_the_clock_starts_anew_at_every_sign_of_life(tmp_path: Path) -> None:
+def test_every_heartbeat_restarts_the_clock(tmp_path: Path) -> None:
     """20 calls of 0.1 s in one block: longer than the timeout in all, none of them alone."""
     slow = tmp_path / "slow.py"
     slow.write_text("import time\ndef f(z, target):\n    time.sleep(0.1)\n    return z[:, 0]\n", encoding="utf-8")
