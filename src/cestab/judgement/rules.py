@@ -80,13 +80,13 @@ class PeakFacts:
 
 
 def any_class(flags: Bools) -> Bools:
-    """Whether any entry of each case: (classes, cases) → (cases,)."""
+    """Whether any entry of a case is flagged: (classes, cases) → (cases,)."""
     result: Bools = np.logical_or.reduce(flags, axis=0)
     return result
 
 
 def every_class(flags: Bools) -> Bools:
-    """Whether every entry of each case: (classes, cases) → (cases,)."""
+    """Whether every entry of a case is flagged: (classes, cases) → (cases,)."""
     result: Bools = np.logical_and.reduce(flags, axis=0)
     return result
 
@@ -101,7 +101,7 @@ def is_overflow_result(computed: FloatArray, is_negative: Bools, fmt: Format) ->
 
 
 def decide_loss(facts: ValueFacts) -> Codes:
-    """The first row of the table that applies to each loss."""
+    """Return the code of the first row of the table that applies to each loss."""
     return _first_that_applies(
         (facts.is_overflow_result & facts.is_beyond, K.OVERFLOWING_LOSS),
         (facts.is_nan, K.NAN_LOSS),
@@ -113,7 +113,7 @@ def decide_loss(facts: ValueFacts) -> Codes:
 
 
 def decide_gradient(facts: ValueFacts, peaks: PeakFacts) -> Codes:
-    """The first row of the table that applies to each gradient.
+    """Return the code of the first row of the table that applies to each gradient.
 
     Entries that hold the overflow result of a truth beyond the format are set aside; the case is overflowing when no
     other entry is NaN or infinite.

@@ -1,4 +1,4 @@
-"""NumPy's own files, .npy and .npz, read without pickle; an archive is unpacked to a temporary folder."""
+"""NumPy's files, .npy and .npz, read without pickle; an archive is unpacked to a temporary folder."""
 
 import tempfile
 import zipfile

@@ -17,7 +17,7 @@ import numpy as np
 
 from cestab.cases.files.stored import MappedArray, StoredArray
 
-LONGEST_HEADER = 100_000_000  # bytes; the library's own bound
+LONGEST_HEADER = 100_000_000  # bytes; the bound of the format's library
 STORED_TYPES = {
     code: np.dtype(dtype)
     for code, dtype in {
