@@ -1,4 +1,4 @@
-"""Adapters: losses that are not ours, run in processes of their own. Nothing of them is imported unless it is named."""
+"""External losses: how they are named, called, and run in worker processes; a framework is imported only where one is named."""
 
 from cestab.external.names import ADAPTERS, is_target_name
 

@@ -1,4 +1,4 @@
-"""How a target is called: what its functions take and return, known by name, else guessed, else a parameter of the name."""
+"""How an external loss is called: what it takes and returns, by a table of names, a guess, and the parameters of its name."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -27,7 +27,7 @@ class Input(StrEnum):
 
 
 class Output(StrEnum):
-    """What the function returns: a loss, entries whose mean over the classes it is, or log-probabilities to pick −it from."""
+    """What the function returns: a loss, entries whose mean over the classes is the loss, or log-probabilities."""
 
     LOSS = "loss"
     ELEMENTWISE = "elementwise"
@@ -51,11 +51,11 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Convention:
-    """How a function is called; None where neither a table nor the name's parameters tell.
+    """How a function is called; None where neither a table nor the name's parameters say.
 
     `takes_axis`: it needs `dim`, the axis of the classes. `takes_probabilities`: unless the name says from_logits=True.
     `takes_columns`: of binary logits (rows, 1), because it averages over the last axis. `order` None: by the names of its
-    parameters, else logits first. `gamma`, `alpha`: what a focal loss of the table has unless the name gives them.
+    parameters, else logits first. `gamma`, `alpha`: the defaults of a focal loss of the table.
     """
 
     objective: Objective | None = None
@@ -107,26 +107,26 @@ _TENSORFLOW = {
     ("sparse_softmax_cross_entropy_with_logits",): Convention(objective=SOFTMAX, target=INDEX),
     ("sigmoid_cross_entropy_with_logits",): Convention(objective=BINARY),
 }
-KNOWN: dict[str, dict[str, Convention]] = {
+CONVENTIONS: dict[str, dict[str, Convention]] = {
     adapter: {name: convention for names, convention in table.items() for name in names}
     for adapter, table in (("torch", _TORCH), ("jax", _JAX), ("keras", _KERAS), ("tensorflow", _TENSORFLOW))
 }
-_UNKNOWN = {"keras": Convention(takes_columns=True)}  # of an adapter's functions that are in no table
+_UNLISTED = {"keras": Convention(takes_columns=True)}  # for an adapter's functions that are in no table
 CONVENTION_KEYS = ("input", "output", "target", "order")
 _OBJECTIVE_OF_INPUT = {Input.SIGMOID: BINARY, Input.SOFTMAX: SOFTMAX, Input.LOG_SOFTMAX: SOFTMAX}
 _OBJECTIVE_OF_OPTION = {objective.needed[0]: objective for objective in OBJECTIVES.values() if objective.needed}
 _SQUARED_ERROR = {Input.SIGMOID: SIGMOID_MEAN_SQUARED_ERROR, Input.SOFTMAX: SOFTMAX_MEAN_SQUARED_ERROR}
 
 
-def find_convention(name: TargetName, found: Any = None) -> Convention:
-    """Return how a target is called: by its table, changed by the parameters of its name; `found` is what it names, if loaded.
+def find_convention(name: TargetName, loaded: Any = None) -> Convention:
+    """Return how an external loss is called: as its table says, changed by the parameters of its name.
 
-    An instance is called as its class is.
+    `loaded` is the function, class or instance, if it is loaded; an instance is called as its class is.
     """
-    table, default = KNOWN.get(name.adapter, {}), _UNKNOWN.get(name.adapter, Convention())
-    convention = table.get(name.last) or table.get(type(found).__name__, default)
+    table, default = CONVENTIONS.get(name.adapter, {}), _UNLISTED.get(name.adapter, Convention())
+    convention = table.get(name.last) or table.get(type(loaded).__name__, default)
     given = name.get("from_logits")
-    from_logits = str(getattr(found, "from_logits", None)) if given is None else given
+    from_logits = str(getattr(loaded, "from_logits", None)) if given is None else given
     if from_logits not in {"None", "True", "False"}:
         raise UsageError(f"from_logits={from_logits} in '{name.text}' is neither True nor False")
     if convention.takes_probabilities and from_logits != "True":
@@ -143,9 +143,9 @@ def find_convention(name: TargetName, found: Any = None) -> Convention:
     return replace(convention, objective=_guess_objective(name, convention))
 
 
-def is_known(name: TargetName) -> bool:
-    """Whether a table tells how the function is called."""
-    return name.last in KNOWN.get(name.adapter, {})
+def is_listed(name: TargetName) -> bool:
+    """Whether a table says how the function is called."""
+    return name.last in CONVENTIONS.get(name.adapter, {})
 
 
 def _guess_objective(name: TargetName, convention: Convention) -> Objective | None:

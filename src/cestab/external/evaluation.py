@@ -1,4 +1,4 @@
-"""Evaluating a loaded target on a block of cases: shapes, rows per call, one-hot targets, batches. Runs in the worker."""
+"""Evaluate an external loss on a block of cases: shapes, rows per call, one-hot targets, batches. Runs in the worker."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -37,9 +37,9 @@ Tick = Callable[[], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """One block: logits (classes, cases) of the arithmetic's format in its storage type, their target, and what is asked for.
+    """One block: logits (classes, cases) of the arithmetic's format in its storage type, their target, and the options.
 
-    `upstream` is the factor on the loss, of a batch the reduced one; `row_upstream` that on one row of it, for a recipe.
+    `upstream` is the factor on the loss, in a batch on the reduced one; `row_upstream` is that on one row, for a recipe.
     """
 
     arithmetic: Arithmetic
@@ -56,13 +56,13 @@ class Work:
 
 @dataclass(kw_only=True)
 class LoadedTarget:
-    """A target's function with its adapter, ready to be called."""
+    """An external function, class or instance with its adapter, ready to be called."""
 
     name: TargetName
-    found: Any
+    loaded: Any
     engine: Engine
     steps: dict[tuple[Any, ...], Step] = field(default_factory=dict)
-    reduces: bool = False  # seen to return one number for many rows
+    reduces: bool = False  # whether it returned one number for many rows
 
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]:
         """Return loss (cases,) and upstream·gradient (classes, cases), or None; `tick` is called after every call."""
@@ -75,7 +75,7 @@ class LoadedTarget:
         pieces = self._batches(work, z, target) if work.options.batch > 1 else self._rows(work, z, target)
         losses, gradients = [], []
         for loss, gradient in pieces:
-            losses.append(loss.copy())  # what a function returns may be its own, to be written over by the next call
+            losses.append(loss.copy())  # a function may return a buffer that its next call overwrites
             if gradient is not None:
                 gradients.append(gradient.reshape(len(gradient), -1).T.copy())
             tick()
@@ -85,8 +85,8 @@ class LoadedTarget:
     def facts(self) -> TargetFacts:
         """Return what its numbers depend on."""
         engine = self.engine
-        own = () if ":" in self.name.path else (self.name.path.split(".", maxsplit=1)[0],)  # optax, of optax.losses.…
-        versions = [(package, _find_version(package)) for package in dict.fromkeys((*engine.packages, *own))]
+        named_package = () if ":" in self.name.path else (self.name.path.split(".", maxsplit=1)[0],)  # optax, of optax.losses.…
+        versions = [(package, _find_version(package)) for package in dict.fromkeys((*engine.packages, *named_package))]
         return TargetFacts(
             formulation=self.name.text,
             adapter=self.name.adapter,
@@ -111,7 +111,7 @@ class LoadedTarget:
 
     def _target(self, target: Target, classes: int) -> Numbers:
         """Return indices (rows,) or weights (rows, classes), as the function takes them."""
-        form = find_convention(self.name, self.found).target
+        form = find_convention(self.name, self.loaded).target
         if isinstance(target, DenseTarget):
             if form is TargetForm.INDEX:
                 raise UnsupportedError(f"{self.name.last} takes class indices, no dense target")
@@ -154,7 +154,7 @@ class LoadedTarget:
         return int(given)
 
     def _padded(self, rows: int, size: int) -> int:
-        """Return how many rows a call gets: as many as `rows` says; compiled code few different numbers."""
+        """Return how many rows a call gets: `rows`, if given; compiled code gets few different numbers."""
         if self.reduces:
             return 1
         if self.name.get("rows") is not None:
@@ -195,22 +195,22 @@ class LoadedTarget:
         return self.steps[key]
 
     def _bind(self, fmt: Format, classes: int, options: LossOptions) -> Step:
-        """Return the function's evaluation with everything that it is given besides logits and target."""
-        convention, is_batch = find_convention(self.name, self.found), options.batch > 1
+        """Return the evaluation of the function, all of whose arguments except logits and target are bound."""
+        convention, is_batch = find_convention(self.name, self.loaded), options.batch > 1
         if is_batch and self.engine.maps_rows:
             raise UnsupportedError("mode=vmap maps a function of one row; it has no batch")
         if is_batch and self.name.get("reduction") not in (None, "none", options.reduction.value):
             raise UsageError(f"'{self.name.text}' asks for another reduction of a batch than --reduction {options.reduction}")
         reduction = options.reduction.value if is_batch and convention.output is Output.LOSS else "none"
-        function = make_call(self.name, self.found, self.engine, options, fmt, classes, reduction)
-        called = function if isinstance(self.found, type) else self.found
-        order = find_order(getattr(called, "forward", called), convention)  # of a PyTorch module, whose call tells nothing
+        function = make_call(self.name, self.loaded, self.engine, options, fmt, classes, reduction)
+        called = function if isinstance(self.loaded, type) else self.loaded
+        order = find_order(getattr(called, "forward", called), convention)  # of a PyTorch module, whose call has no signature
         convention = replace(convention, order=order)
         return self.engine.prepare(make_loss(function, convention, self.engine, options), fmt)
 
 
 def _to_rows(values: Numbers) -> Numbers:
-    """(classes, cases) → (cases, classes) in parts: at once, NumPy takes four times as long for 2, nearly twice for 1000."""
+    """(classes, cases) → (cases, classes) in parts: NumPy takes four times as long at once for 2, nearly twice for 1000."""
     rows = np.empty(values.shape[::-1], values.dtype)
     step = 1 if len(values) < FEW_CLASSES else CLASSES_AT_ONCE
     for start in range(0, len(values), step):
@@ -223,7 +223,7 @@ def _join(parts: list[Numbers]) -> Numbers:
 
 
 def _find_version(package: str) -> str | None:
-    """Return an installed package's version; None of what is none, such as a user's own module."""
+    """Return an installed package's version; None for what is no package, such as a user's module."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -240,15 +240,15 @@ class RecipeTarget:
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]:  # noqa: ARG002  # one call is a block
         """Return loss (cases,) and upstream·gradient (classes, cases)."""
         with np.errstate(all="ignore"):
-            own = self.formulation.with_weights(work.options)
-            loss, gradient = own.evaluate(work.logits, work.target, work.arithmetic, work.row_upstream)
+            weighted = self.formulation.with_weights(work.options)
+            loss, gradient = weighted.evaluate(work.logits, work.target, work.arithmetic, work.row_upstream)
             loss = reduce_rows(work.options, loss, work.arithmetic)
         if gradient.shape != work.logits.shape:
             raise TargetError(f"it returned a gradient of shape {gradient.shape}; {work.logits.shape} is needed")
         return loss, gradient
 
     def facts(self) -> TargetFacts:
-        """Return what its numbers depend on: NumPy, as all of cestab's own."""
+        """Return what its numbers depend on: NumPy, as for cestab's formulations."""
         versions = (("numpy", np.__version__),)
         return TargetFacts(
             formulation=self.name.text,

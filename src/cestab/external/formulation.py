@@ -1,4 +1,4 @@
-"""External formulations: a target's name stands where a formulation's does, in every command."""
+"""External formulations: in every command, the name of an external loss may stand for a formulation's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from cestab.vocabulary.objectives import Objective
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalFormulation:
-    """A loss that is not ours, as its name tells it; nothing of it is imported here.
+    """An external loss, as its name describes it; nothing of it is imported here.
 
-    `objective` is None where the name does not tell it: then it is the request's, without one the `suggestion`, if any.
+    `objective` is None where the name does not state it: then the request's is used, or else the `suggestion`, if any.
     """
 
     name: str

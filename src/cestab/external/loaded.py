@@ -1,4 +1,4 @@
-"""The targets of a request: loaded before the work, their processes ended after it."""
+"""The external losses of a request: loaded before the work, their processes ended after it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,11 +13,11 @@ from cestab.vocabulary.external import Guard, TargetFacts
 def loaded_targets(names: Iterable[str], guard: Guard) -> Iterator[tuple[TargetFacts, ...]]:
     """Load the external formulations among `names`, several at a time; yield what their numbers depend on.
 
-    A name that cannot be found is a UsageError. What cannot be loaded for another reason has no facts, and every setting of
-    it says why.
+    A name that cannot be found is a UsageError. A loss that cannot be loaded for another reason has no facts; each of its
+    settings says why.
     """
-    found = [find_any_formulation(name) for name in names]
-    targets = [formulation.target for formulation in found if isinstance(formulation, ExternalFormulation)]
+    formulations = [find_any_formulation(name) for name in names]
+    targets = [formulation.target for formulation in formulations if isinstance(formulation, ExternalFormulation)]
     try:
         for target in targets:
             start_target(target, guard)

@@ -1,4 +1,4 @@
-"""Finding what a target's path names: a dotted path, or a function in a file."""
+"""Load what the path of an external loss names: a dotted path, or a function in a file."""
 
 import difflib
 import importlib
@@ -12,7 +12,7 @@ from typing import Any
 from cestab.errors import UsageError
 
 ALIASES = {"tf": "tensorflow"}
-EXTRAS = {"optax": "jax"}  # that bring a module besides their framework
+EXTRAS = {"optax": "jax"}  # that install a module besides their framework
 
 
 def load(path: str) -> Any:
@@ -30,7 +30,7 @@ def _import_file(file: str) -> ModuleType:
     path = Path(file)
     if not path.is_file():
         raise UsageError(f"there is no file '{file}'")
-    sys.path.insert(0, str(path.resolve().parent))  # its own imports are found as if it were run
+    sys.path.insert(0, str(path.resolve().parent))  # its imports are resolved as if it were run
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"'{file}' is not a file of Python")
@@ -67,7 +67,7 @@ def _hint(name: str) -> str:
 
 
 def _guarded(what: str, action: Any) -> Any:
-    """Import; what the module itself raises is the caller's mistake."""
+    """Import; what the imported module raises is the caller's mistake."""
     try:
         return action()
     except (ModuleNotFoundError, UsageError):
@@ -76,12 +76,12 @@ def _guarded(what: str, action: Any) -> Any:
         raise UsageError(f"'{what}' cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def _walk(found: Any, names: Sequence[str], where: str) -> Any:
+def _walk(value: Any, names: Sequence[str], where: str) -> Any:
     for name in names:
-        if not hasattr(found, name):
-            public = [known for known in dir(found) if not known.startswith("_")]
+        if not hasattr(value, name):
+            public = [attribute for attribute in dir(value) if not attribute.startswith("_")]
             nearest = difflib.get_close_matches(name, public, n=1)
             hint = f"; did you mean {nearest[0]}?" if nearest else ""
             raise UsageError(f"there is no '{name}' in {where}{hint}")
-        found, where = getattr(found, name), f"{where}.{name}"
-    return found
+        value, where = getattr(value, name), f"{where}.{name}"
+    return value

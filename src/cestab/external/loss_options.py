@@ -1,4 +1,4 @@
-"""What the parameters of a target's name change about the objective, told without loading it."""
+"""What the parameters of an external loss's name change about the objective; read without loading the loss."""
 
 from cestab.errors import UsageError
 from cestab.external.conventions import find_convention

@@ -1,4 +1,4 @@
-"""The names of targets, `ADAPTER:PATH[:key=value,…]`, read without importing what they name."""
+"""The names of external losses, `ADAPTER:PATH[:key=value,…]`, read without importing what they name."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ PARAMETERS = re.compile(r":(?=[A-Za-z_]\w*=)")
 
 @dataclass(frozen=True, kw_only=True)
 class TargetName:
-    """A target as written, taken apart; `parameters` are texts."""
+    """The name of an external loss in its parts; `parameters` are texts."""
 
     text: str
     adapter: str
@@ -32,7 +32,7 @@ class TargetName:
 
     @property
     def last(self) -> str:
-        """The function's or class's own name."""
+        """The name of the function or class."""
         return re.split(r"[.:]", self.path)[-1]
 
     @property
@@ -50,12 +50,12 @@ class TargetName:
 
 
 def is_target_name(text: str) -> bool:
-    """Whether a formulation's name is that of code which is not ours."""
+    """Whether a formulation's name is that of an external loss."""
     return text.partition(":")[0] in ADAPTERS or PLAIN_FILE.match(text) is not None
 
 
 def refuse_near_name(text: str, formulations: Iterable[str]) -> None:
-    """Raise a UsageError for what is neither the name of a target nor of a formulation, but looks like the former."""
+    """Raise a UsageError for a text that names no formulation but looks like the name of an external loss."""
     head, _, rest = text.partition(":")
     if head in formulations:
         return
@@ -73,7 +73,7 @@ def refuse_near_name(text: str, formulations: Iterable[str]) -> None:
 
 
 def parse_target_name(text: str) -> TargetName:
-    """Take a name apart; a UsageError says what is wrong with it."""
+    """Split a name into its parts; a UsageError says what is wrong with it."""
     head, *rest = PARAMETERS.split(text, maxsplit=1)
     adapter, _, path = ("python", "", head) if PLAIN_FILE.match(text) else head.partition(":")
     file, _, function = path.rpartition(":")

@@ -1,4 +1,4 @@
-"""Functions on cestab's own array type: no framework's code, but formulations like cestab's own."""
+"""Recipes: functions on cestab's array type, which need no framework and are formulations like cestab's."""
 
 import functools
 import os
@@ -15,14 +15,14 @@ from cestab.formulations.parameters import with_parameters
 from cestab.formulations.registry import Formulation, Recipe, find_recipe
 
 
-def as_recipe(name: TargetName, found: Any) -> Formulation | None:
-    """Return the formulation whose recipe a loaded function is, with the name's parameters; None where it is none."""
-    recipe = find_recipe(found)
+def as_recipe(name: TargetName, loaded: Any) -> Formulation | None:
+    """Return the formulation whose recipe a loaded function is, with the name's parameters; None where it is no recipe."""
+    recipe = find_recipe(loaded)
     return None if recipe is None else with_parameters(recipe, name.text, name.options)
 
 
 def load_recipe(name: TargetName) -> Formulation:
-    """Load a function that is known to be a recipe into this process; what it prints goes to standard error here, too."""
+    """Load a recipe into this process; what it prints goes to standard error, as in a worker."""
     with _current_folder_on_path(), redirect_stdout(sys.stderr):
         recipe = as_recipe(name, load(name.path))
     assert recipe is not None, "it was a recipe in its own process"
@@ -31,7 +31,7 @@ def load_recipe(name: TargetName) -> Formulation:
 
 @contextmanager
 def _current_folder_on_path() -> Iterator[None]:
-    """Let modules of the current folder be found, as they are in a target's own process."""
+    """Let modules of the current folder be imported, as they are in a worker."""
     before = list(sys.path)
     sys.path.append(os.getcwd())  # noqa: PTH109  # a string, as all of them
     try:
@@ -41,7 +41,7 @@ def _current_folder_on_path() -> Iterator[None]:
 
 
 def _guarded(recipe: Recipe, name: str) -> Recipe:
-    """Return a recipe of which an exception is no defect of ours: it may rely on floats, which exact arithmetic has not."""
+    """Return a recipe whose exceptions become UsageErrors: it may rely on floats, which exact arithmetic does not have."""
 
     @functools.wraps(recipe)
     def run(*arguments: Any, **parameters: Any) -> Any:

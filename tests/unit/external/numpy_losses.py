@@ -26,7 +26,7 @@ Function = Callable[..., Any]
 
 def target_of(function: Any, parameters: str = "", path: str = "python:m.f") -> LoadedTarget:
     name = parse_target_name(f"{path}{':' if parameters else ''}{parameters}")
-    return LoadedTarget(name=name, found=function, engine=NumpyEngine(NumpyEngine.read_site(name)))
+    return LoadedTarget(name=name, loaded=function, engine=NumpyEngine(NumpyEngine.read_site(name)))
 
 
 def work_of(

@@ -6,7 +6,7 @@ import pytest
 
 from cestab.errors import UsageError
 from cestab.external import ADAPTERS
-from cestab.external.conventions import KNOWN, Convention, Input, Order, Output, TargetForm, find_convention
+from cestab.external.conventions import CONVENTIONS, Convention, Input, Order, Output, TargetForm, find_convention
 from cestab.external.engines.base import find_order
 from cestab.external.formulation import ExternalFormulation, find_any_formulation
 from cestab.external.names import parse_target_name
@@ -28,8 +28,8 @@ def convention_of(text: str) -> Convention:
 
 
 def test_tables_are_of_adapters_and_name_functions() -> None:
-    assert set(KNOWN) == set(ADAPTERS) - {"python"}
-    assert all(name.isidentifier() for table in KNOWN.values() for name in table)
+    assert set(CONVENTIONS) == set(ADAPTERS) - {"python"}
+    assert all(name.isidentifier() for table in CONVENTIONS.values() for name in table)
 
 
 def test_functions_and_their_classes_are_called_alike() -> None:
@@ -38,8 +38,8 @@ def test_functions_and_their_classes_are_called_alike() -> None:
         "keras": {"categorical_crossentropy": "CategoricalCrossentropy", "binary_crossentropy": "BinaryCrossentropy"},
     }.items():
         for function, its_class in pairs.items():
-            assert KNOWN[adapter][function] == KNOWN[adapter][its_class], function
-    assert KNOWN["keras"].items() <= KNOWN["tensorflow"].items(), "tf.keras.losses"
+            assert CONVENTIONS[adapter][function] == CONVENTIONS[adapter][its_class], function
+    assert CONVENTIONS["keras"].items() <= CONVENTIONS["tensorflow"].items(), "tf.keras.losses"
 
 
 @pytest.mark.parametrize(

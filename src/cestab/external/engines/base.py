@@ -1,4 +1,4 @@
-"""What every framework's adapter provides, and how a target's function becomes a loss of logits and target in it."""
+"""What every framework's adapter provides, and how an external function becomes a loss of logits and target in it."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -19,21 +19,21 @@ from cestab.vocabulary.loss_options import LossOptions, Reduction
 Numbers = npt.NDArray[Any]
 # logits (rows, classes) or (rows,), target, upstream factor → loss and upstream·gradient; None without a gradient
 Step = Callable[[Numbers, Numbers, float], tuple[Numbers, Numbers | None]]
-Loss = Callable[[Any, Any], Any]  # of a framework's own arrays
+Loss = Callable[[Any, Any], Any]  # of a framework's arrays
 TARGET_NAMES = {"y_true", "labels", "label", "target", "targets", "y", "true"}
 
 
 class UnsupportedError(Exception):
-    """What the target, its framework or its mode does not compute: a verdict of its own, no defect."""
+    """What the external loss, its framework or its mode does not compute: the verdict is `unsupported`, not a defect."""
 
 
 class TargetError(Exception):
-    """A target that could not be evaluated: it raised, hung, died, or returned what is no loss."""
+    """An external loss could not be evaluated: it raised, hung, died, or returned what is no loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """Where a target runs: parameters of its name that are the adapter's business."""
+    """Where an external loss runs: the parameters of its name that the adapter reads."""
 
     device: str
     mode: str
@@ -53,7 +53,7 @@ class Engine(ABC):
     compiles_shapes: bool = False  # whether every new number of rows costs a compilation
     class_axis: int = 1  # of logits as the function gets them
     row_axis: int = 0  # of its losses
-    arrays: tuple[type, ...] = ()  # what a loss may be; () where the adapter looks at it itself
+    arrays: tuple[type, ...] = ()  # types that a loss may have; () where the adapter checks the type
     inputs: Mapping[Input, Callable[[Any], Any]]
 
     def __init__(self, site: Site) -> None:
@@ -66,7 +66,7 @@ class Engine(ABC):
 
     @classmethod
     def read_site(cls, name: TargetName) -> Site:
-        """Return where a target is to run; a UsageError for what the adapter does not have."""
+        """Return where an external loss is to run; a UsageError for what the adapter does not have."""
         return Site(
             device=choose(name, "device", cls.devices, cls.devices[0]),
             mode=choose(name, "mode", cls.modes, cls.modes[0]),
@@ -76,10 +76,10 @@ class Engine(ABC):
 
     @abstractmethod
     def refuse(self, fmt: Format) -> str | None:
-        """Return why nothing is computed in a format; None where it is."""
+        """Return why the framework computes nothing in a format; None where it does."""
 
     def class_keywords(self, fmt: Format) -> Mapping[str, Any]:  # noqa: ARG002
-        """Return what a class of losses gets, where it declares it, unless the name gives it."""
+        """Return the keywords for a class of losses, used where it declares them and the name does not give them."""
         return {}
 
     @abstractmethod
@@ -103,11 +103,11 @@ class Engine(ABC):
         """Whether exp(−100) is 0 in float32, in this mode and on this device."""
 
     def describe_device(self) -> str:
-        """Return the device's name in a report, with that of the card where it is one."""
+        """Return the device's name in a report; for a GPU, with the name of the card."""
         return self.site.device
 
     def threads(self) -> int | None:
-        """Return how many threads one call may use; None where that is not known."""
+        """Return how many threads one call may use; None where that is unknown."""
         return None
 
 
@@ -115,7 +115,7 @@ SITE_KEYS = ("device", "mode", "layout", "backend", "rows")  # parameters of a n
 
 
 def make_loss(function: Callable[..., Any], convention: Convention, engine: Engine, options: LossOptions) -> Loss:
-    """Return the loss of the framework's own logits and target; of a batch, in one number."""
+    """Return the loss of the framework's arrays of logits and target; of a batch, one number."""
     transform = engine.inputs.get(convention.input)
     if transform is None and convention.input is not Input.LOGITS:
         raise UsageError(f"this adapter has no input={convention.input}; it has {', '.join(engine.inputs) or 'logits alone'}")
@@ -132,7 +132,7 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
             value = function(target, x) if is_swapped else function(x, target)
         if engine.arrays and not isinstance(value, engine.arrays):
             raise TargetError(f"it returned a {type(value).__name__}; a {engine.arrays[0].__name__} is needed")
-        if isinstance(value, tuple):  # a loss with its own gradient, which nothing is reduced of
+        if isinstance(value, tuple):  # a loss and its gradient, which are not reduced
             return value
         rank = len(getattr(value, "shape", ()))  # a plain number has none
         if convention.output is Output.ELEMENTWISE and rank > most_dimensions:
@@ -155,7 +155,7 @@ def find_order(function: Callable[..., Any], convention: Convention) -> Order:
 
 
 def find_parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """Return the declared parameters of a function or class; none where its signature is not known."""
+    """Return the declared parameters of a function or class; none where its signature is not available."""
     try:
         return inspect.signature(function).parameters
     except (TypeError, ValueError):  # many built-in functions

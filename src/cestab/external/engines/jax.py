@@ -1,4 +1,4 @@
-"""JAX: a loss of its arrays, differentiated by jax.vjp in their own dtype."""
+"""JAX: a loss of its arrays, differentiated by jax.vjp in their dtype."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ class JaxEngine(Engine):
 
 
 def _precision(fmt: Format | None) -> Any:
-    """JAX's 64-bit types, which it has only on demand, for float64 alone."""
+    """Enable JAX's 64-bit types for float64 alone."""
     return jax.enable_x64(fmt is not None and fmt.name == "float64")
 
 

@@ -1,4 +1,4 @@
-"""Keras 3: a loss of its backend's arrays, which the backend's own adapter makes and differentiates."""
+"""Keras 3: a loss of its backend's arrays, which the backend's adapter makes and differentiates."""
 
 import importlib
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ DTYPES = ("float64", "float32", "float16", "bfloat16")  # that Keras knows as a 
 
 
 class KerasEngine(Engine):
-    """The backend is Keras' own choice (KERAS_BACKEND, keras.json) unless the target's name gives one."""
+    """The backend is the one that Keras chose (KERAS_BACKEND, keras.json) unless the loss's name gives one."""
 
     packages = ("keras", *_BACKEND.packages)
     modes = _BACKEND.modes
@@ -59,7 +59,7 @@ class KerasEngine(Engine):
         device = "cpu" if self.site.device == "cpu" else "gpu"
 
         def step(z: Numbers, target: Numbers, upstream: float) -> tuple[Numbers, Numbers | None]:
-            with keras.device(device):  # else Keras moves tensors to the device that it likes best
+            with keras.device(device):  # else Keras moves tensors to the device that it prefers
                 return inner(z, target, upstream)
 
         return step

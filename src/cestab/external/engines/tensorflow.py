@@ -1,4 +1,4 @@
-"""TensorFlow: a loss of its tensors, differentiated by GradientTape in their own dtype."""
+"""TensorFlow: a loss of its tensors, differentiated by GradientTape in their dtype."""
 
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -24,7 +24,7 @@ from cestab.vocabulary.loss_options import Reduction
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 NOT_COMPUTED = ("list of allowed values", "Could not find device for node", "No OpKernel was registered")
-tf.get_logger().setLevel("ERROR")  # it warns of compiling one function for many shapes, which is what a sweep does
+tf.get_logger().setLevel("ERROR")  # TensorFlow warns of compiling one function for many shapes, which is what a sweep does
 KINDS = {"cpu": "CPU", "cuda": "GPU"}  # of devices, in TensorFlow's words
 
 
@@ -105,7 +105,7 @@ class TensorflowEngine(Engine):
             return flushes(lambda x: exponential(tf.constant(x)))
 
     def threads(self) -> int | None:
-        return tf.config.threading.get_intra_op_parallelism_threads() or None  # 0: it decides
+        return tf.config.threading.get_intra_op_parallelism_threads() or None  # 0: TensorFlow decides
 
 
 def _differentiate(loss: Loss) -> Callable[..., tuple[Any, Any]]:

@@ -1,4 +1,4 @@
-"""PyTorch: a loss of tensors, differentiated by its autograd in its own dtype."""
+"""PyTorch: a loss of tensors, differentiated by autograd in their dtype."""
 
 import functools
 import re
@@ -17,7 +17,7 @@ NOT_COMPUTED = re.compile(r"\"\w+\" not implemented for '\w+'")  # PyTorch's wor
 
 
 class TorchEngine(Engine):
-    """Layout NC is logits of shape (rows, classes), NCL (1, classes, rows): another kernel of PyTorch's."""
+    """Layout NC is logits of shape (rows, classes), NCL (1, classes, rows), which another kernel of PyTorch computes."""
 
     packages = ("torch",)
     modes = ("eager", "compile", "vmap")
