@@ -44,7 +44,7 @@ _SEVERITY_RANK = np.array([0, *(kind.severity.rank for kind in KINDS)])
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Largest change of loss and gradient by rounding the logits: in ulps with the row, and as such."""
+    """Largest change of loss and gradient by rounding the logits: in ulps, with the row, and as a plain difference."""
 
     loss: Error = NO_ERROR
     loss_change: float = 0.0
@@ -74,7 +74,7 @@ class RankedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class RowTotals:
-    """What is kept of one formulation under one set of conditions."""
+    """The totals of one formulation under one set of conditions, over the rows so far."""
 
     summary: Summary = field(default_factory=Summary)
     worst: tuple[RankedRow, ...] = ()
@@ -89,43 +89,45 @@ class RowTotals:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupTotals:
-    """What is kept of one set of conditions: totals by formulation, and the cost of rounding."""
+    """The totals of one set of conditions: those of each formulation by name, and the cost of rounding."""
 
     conditions: Conditions
-    own: dict[str, RowTotals]
+    totals_by_name: dict[str, RowTotals]
     cost: Cost = Cost()
 
     def merge(self, other: "GroupTotals") -> "GroupTotals":
-        own = {name: totals.merge(other.own[name]) for name, totals in self.own.items()}
-        return replace(self, own=own, cost=self.cost.merge(other.cost))
+        totals_by_name = {name: totals.merge(other.totals_by_name[name]) for name, totals in self.totals_by_name.items()}
+        return replace(self, totals_by_name=totals_by_name, cost=self.cost.merge(other.cost))
 
 
 def run_audit(
     request: AuditRequest, *, progress: Callable[[int, int], Any] = ignore_progress, folder: Path | None = None
 ) -> Report:
-    """Return the report of recorded logits; `progress` hears of rows done. Ctrl-C ends it with the rows that are done.
+    """Return the report of recorded logits; `progress` is called with the numbers of rows done and of all rows.
 
-    The files are named relative to `folder`, else to the current one.
+    After Ctrl-C the report holds the rows that are done. The files are relative to `folder`, else to the current one.
     """
     where = folder or Path()
     labels_file = None if request.labels is None else str(where / request.labels)
     source = (str(where / request.file), labels_file, request.objective, request.class_axis, request.ignore_index)
     with loaded_targets(request.formulations, request.guard) as targets, open_recording(*source) as recording:
-        totals = list(_begin_totals(request, recording.classes))
+        groups = list(_begin_totals(request, recording.classes))
         drawn = draw_rows(recording.rows, request.sample, request.seed)
         wanted = recording.rows if drawn is None else drawn.size
         done, ignored, is_interrupted = 0, 0, False
         try:
-            for count, rows, logits, labels in _blocks(recording, drawn, request.ignore_index):
-                totals = [total.merge(_audit_block(total, rows, logits, labels)) for total in totals]
+            for count, rows, logits, labels in _read_blocks(recording, drawn, request.ignore_index):
+                groups = [group.merge(_audit_block(group, rows, logits, labels)) for group in groups]
                 done, ignored = done + count, ignored + count - rows.size
                 progress(done, wanted)
         except KeyboardInterrupt:
             if not done:
                 raise
             is_interrupted = True
-    results = tuple(_assemble(request, group, name) for name in request.formulations for group in totals if name in group.own)
-    escalated = sum(own.summary.escalated for group in totals for own in group.own.values())
+    results = tuple(
+        _assemble(request, group, name) for name in request.formulations for group in groups if name in group.totals_by_name
+    )
+    escalated = sum(totals.summary.escalated for group in groups for totals in group.totals_by_name.values())
     return Report(
         version=version(),
         environment=describe_environment(targets),
@@ -141,16 +143,18 @@ def run_audit(
 
 
 def _begin_totals(request: AuditRequest, classes: int) -> Iterator[GroupTotals]:
-    """Yield the totals of no rows for every set of conditions, those that only formulations of some options have apart."""
+    """Yield empty totals for every set of conditions; formulations with other options have other conditions."""
     for options, names in group_by_options(request.formulations).items():
         for conditions in plan_arithmetics(request.arithmetics, request.objective, options, request.guard):
-            yield GroupTotals(conditions=replace(conditions, classes=classes), own={name: RowTotals() for name in names})
+            yield GroupTotals(
+                conditions=replace(conditions, classes=classes), totals_by_name={name: RowTotals() for name in names}
+            )
 
 
-def _blocks(
+def _read_blocks(
     recording: Recording, drawn: IntArray | None, ignore_index: int
 ) -> Iterator[tuple[int, IntArray, Doubles, npt.NDArray[Any]]]:
-    """Yield (rows read, and of those that count: their numbers, logits (classes, rows), labels), of the drawn rows or all."""
+    """Yield, for blocks of the drawn rows or of all: rows read, then numbers, logits and labels of those not ignored."""
     size = max(1, NUMBERS_PER_BLOCK // recording.classes)
     for start in range(0, recording.rows if drawn is None else drawn.size, size):
         stop = min(start + size, recording.rows)
@@ -162,7 +166,7 @@ def _blocks(
 
 
 def _audit_block(group: GroupTotals, rows: npt.NDArray[Any], originals: Doubles, labels: npt.NDArray[Any]) -> GroupTotals:
-    """Judge one block under the conditions of a group; a formulation that has failed is not tried again."""
+    """Return the totals of one block under the conditions of a group; a formulation that has failed is not tried again."""
     conditions = group.conditions
     rounded, is_kept = round_logits(originals, conditions.fmt)
     undefined = rows.size - int(np.count_nonzero(is_kept))
@@ -170,15 +174,19 @@ def _audit_block(group: GroupTotals, rows: npt.NDArray[Any], originals: Doubles,
         positions=rows, logits=rounded, target=make_recorded_target(conditions.objective, conditions.fmt, labels)
     ).select(is_kept)
     truth = find_truth(conditions, cases, precise=True)
-    own = {}
-    for name, total in group.own.items():
+    totals_by_name = {}
+    for name, before in group.totals_by_name.items():
         judge = partial(judge_cases, conditions, find_any_formulation(name), cases, truth, has_map=False, undefined=undefined)
-        judged = attempt(judge) if total.failure is None else total.failure
+        judged = attempt(judge) if before.failure is None else before.failure
         if isinstance(judged, Failure):
-            own[name] = RowTotals(failure=judged)
+            totals_by_name[name] = RowTotals(failure=judged)
         else:
-            own[name] = RowTotals(summary=judged[1], worst=_rank_rows(cases.positions, judged[0]))
-    return GroupTotals(conditions=conditions, own=own, cost=_measure_cost(conditions, cases, originals[:, is_kept], truth))
+            totals_by_name[name] = RowTotals(summary=judged[1], worst=_rank_rows(cases.positions, judged[0]))
+    return GroupTotals(
+        conditions=conditions,
+        totals_by_name=totals_by_name,
+        cost=_measure_cost(conditions, cases, originals[:, is_kept], truth),
+    )
 
 
 def _rank_rows(rows: npt.NDArray[Any], judgement: Judgement) -> tuple[RankedRow, ...]:
@@ -210,10 +218,10 @@ def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, t
 
 
 def _assemble(request: AuditRequest, group: GroupTotals, name: str) -> SettingResult:
-    conditions, own = group.conditions, group.own[name]
-    if own.failure is not None:
-        return assemble_failure(conditions, name, own.failure, Coverage.RECORDED)
-    summary = own.summary
+    conditions, totals = group.conditions, group.totals_by_name[name]
+    if totals.failure is not None:
+        return assemble_failure(conditions, name, totals.failure, Coverage.RECORDED)
+    summary = totals.summary
 
     def reproduce(place: Place) -> str:
         return row_command(conditions, name, request, place.position)
@@ -227,7 +235,7 @@ def _assemble(request: AuditRequest, group: GroupTotals, name: str) -> SettingRe
         coverage=Coverage.RECORDED,
         findings=make_findings(summary, place_row, reproduce),
         largest_error=make_largest(summary, place_row),
-        worst_rows=tuple(_place_error(row.error) for row in own.worst),
+        worst_rows=tuple(_place_error(row.error) for row in totals.worst),
         rounding_cost=_place_cost(group.cost),
         reason=describe_unjudged(summary),
     )

@@ -1,4 +1,4 @@
-"""What `cestab check` is told and answers: the audits of a project, its baseline, and what their findings are taken for."""
+"""What `cestab check` reads and answers: the audits of a project, its baseline, and how each finding is classified."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from cestab.vocabulary.settings import Environment, Finding, Setting, SettingRes
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """A finding that is accepted, and why. None matches everything; `start` is the |t| from which on it is expected."""
+    """A finding that is accepted, and why. None matches everything; `start` is the |t| from which it is expected."""
 
     finding: FindingKind
     reason: str
@@ -26,7 +26,7 @@ class Allowance:
     start: float | None = None
 
     def matches(self, setting: Setting) -> bool:
-        """Whether it speaks of the setting."""
+        """Whether it applies to the setting."""
         pairs = (
             (self.formulation, setting.formulation),
             (self.dtype, setting.dtype),
@@ -34,7 +34,7 @@ class Allowance:
             (self.classes, setting.classes),
             (self.target, setting.target),
         )
-        return all(own is None or own == other for own, other in pairs)
+        return all(expected is None or expected == actual for expected, actual in pairs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class CheckAudit:
 class CheckConfig:
     """The audits of a project; `baseline` is the path of its file, `baseline_name` how it is shown.
 
-    Names of losses that are not cestab's are relative to `folder`, as seen from the current one.
+    External losses are named relative to `folder`, which is relative to the current folder.
     """
 
     file: str
@@ -66,7 +66,7 @@ BaselineKey = tuple[str, Setting, FindingKind]  # the first is the audit's name
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineEntry:
-    """A finding that is known: its cases, and of a sweep where it begins: t as its decimal reads, and in hexadecimal."""
+    """A finding of the baseline: its cases and, in a sweep, the t at which it begins, in decimal and in hexadecimal."""
 
     cases: int
     coverage: Coverage
@@ -83,7 +83,7 @@ Baseline = Mapping[BaselineKey, BaselineEntry]
 
 
 class GateRule(StrEnum):
-    """What a known finding can do to fail the gate all the same."""
+    """Why an accepted finding fails the gate all the same."""
 
     MOVED_BOUNDARY = "moved-boundary"
     MORE_CASES = "more-cases"
@@ -91,7 +91,7 @@ class GateRule(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckProblem:
-    """One finding and what it is taken for: gated, accepted (with the reason), or neither.
+    """One finding and how it is classified: gated, accepted (with the reason), or neither.
 
     `rule` is the finding's name or a GateRule.
     """
@@ -105,7 +105,7 @@ class CheckProblem:
 
 
 class StaleSource(StrEnum):
-    """Where something that does not hold any more is written."""
+    """Where a stale acceptance is written."""
 
     ALLOW = "allow"
     BASELINE = "baseline"
@@ -113,7 +113,7 @@ class StaleSource(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Stale:
-    """An allowance or an entry of the baseline that is not needed as it stands; it does not count for the status."""
+    """An allowance or an entry of the baseline that is no longer needed as written; it does not change the exit status."""
 
     audit: str
     source: StaleSource
@@ -124,7 +124,7 @@ class Stale:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedAudit:
-    """One audit with its report and what its findings are taken for, in the order of the report."""
+    """One audit with its report and the classification of its findings, in the order of the report."""
 
     audit: CheckAudit
     report: Report
@@ -159,7 +159,7 @@ class CheckReport:
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether it holds only what was finished."""
+        """Whether Ctrl-C ended it early, so that it holds only what was finished."""
         return len(self.audits) < len(self.config.audits) or any(checked.report.is_interrupted for checked in self.audits)
 
     def gated(self) -> list[tuple[CheckedAudit, CheckProblem]]:
@@ -167,7 +167,7 @@ class CheckReport:
         return [(checked, problem) for checked in self.audits for problem in checked.gated()]
 
     def unjudged(self) -> list[CheckedAudit]:
-        """Audits of which nothing at all could be judged, though nothing crashed."""
+        """Audits in which no setting was judged and none crashed."""
         return [checked for checked in self.audits if not checked.judged() and not checked.has_crashed()]
 
     def results(self) -> Iterator[SettingResult]:
@@ -181,7 +181,7 @@ class CheckReport:
         return {verdict: verdicts.count(verdict) for verdict in Verdict}
 
     def exit_status(self) -> ExitStatus:
-        """What a shell is told: an interruption; else the gate; else whether every audit judged something; else a crash."""
+        """The exit status: an interruption; else the gate; else whether every audit judged something; else a crash."""
         counts = self.verdict_counts()
         if self.is_interrupted:
             return ExitStatus.INTERRUPTED

@@ -25,18 +25,18 @@ from cestab.vocabulary.kinds import Coverage, Verdict
 from cestab.vocabulary.phrases import show_count, show_magnitude
 from cestab.vocabulary.settings import Finding, SettingResult
 
-MOST_GROWTH = 2  # of the number of cases of a known finding
+MOST_GROWTH = 2  # factor on the cases of a finding in the baseline
 IN_BASELINE = "in the baseline"
 
 
 def decide_check(config: CheckConfig, reports: Sequence[Report], baseline: Baseline) -> CheckReport:
-    """Return what the findings of the audits' reports are taken for, and which allowances and entries are stale."""
+    """Return how each finding of the audits' reports is classified, and which allowances and entries are stale."""
     audits = [_decide_audit(audit, report, baseline) for audit, report in zip(config.audits, reports, strict=False)]
     stale: list[Stale] = []
-    if not is_interrupted(config, reports):  # else nothing is known to be gone
-        stale += (each for checked in audits for each in _find_stale_allowances(checked))
+    if not is_interrupted(config, reports):  # else what is missing may only be unfinished
+        stale += (allowance for checked in audits for allowance in _find_stale_allowances(checked))
         stale += _find_stale_entries(audits, baseline)
-    targets = dict.fromkeys(facts for report in reports for facts in report.environment.targets)  # of several audits once
+    targets = dict.fromkeys(facts for report in reports for facts in report.environment.targets)  # each once
     return CheckReport(
         version=version(),
         environment=describe_environment(tuple(targets)),
@@ -57,9 +57,9 @@ def _decide_audit(audit: CheckAudit, report: Report, baseline: Baseline) -> Chec
 
 
 def _decide(audit: CheckAudit, result: SettingResult, finding: Finding, baseline: Baseline, *, is_gated: bool) -> CheckProblem:
-    """Return what one finding is taken for: the allowances first, then the baseline, then `fail-on`."""
-    kind, rule, message = finding.kind, finding.kind.label, _describe(finding, result)
-    allowances = [each for each in audit.allow if each.finding is kind and each.matches(result.setting)]
+    """Return how one finding is classified: by the allowances first, then by the baseline, then by `fail-on`."""
+    kind, rule, message = finding.kind, finding.kind.label, _describe_finding(finding, result)
+    allowances = [allowance for allowance in audit.allow if allowance.finding is kind and allowance.matches(result.setting)]
     for allowance in allowances:
         if not _begins_before(finding, allowance, result):
             return CheckProblem(
@@ -75,15 +75,19 @@ def _decide(audit: CheckAudit, result: SettingResult, finding: Finding, baseline
                 result=result, finding=finding, rule=rule, message=message, is_gated=False, accepted=IN_BASELINE
             )
         return CheckProblem(
-            result=result, finding=finding, rule=worse, message=f"{message}; in the baseline {_extent(entry)}", is_gated=True
+            result=result,
+            finding=finding,
+            rule=worse,
+            message=f"{message}; in the baseline {_describe_extent(entry)}",
+            is_gated=True,
         )
     if allowances:
-        expected = ", ".join(dict.fromkeys(_show_start(each, result) for each in allowances))
+        expected = ", ".join(dict.fromkeys(_show_start(allowance, result) for allowance in allowances))
         rule, message = GateRule.MOVED_BOUNDARY, f"{message}; allowed from |t| = {expected}"
     return CheckProblem(result=result, finding=finding, rule=rule, message=message, is_gated=True)
 
 
-def _describe(finding: Finding, result: SettingResult) -> str:
+def _describe_finding(finding: Finding, result: SettingResult) -> str:
     """Return where a finding begins and how often it was seen."""
     if result.coverage is Coverage.RECORDED:
         return f"{finding.kind.label} in {finding.cases:,} of {show_count(result.cases, 'row')}"
@@ -91,7 +95,7 @@ def _describe(finding: Finding, result: SettingResult) -> str:
     return f"{finding.kind.label} from |t| = {start}, in {finding.cases:,} of {show_count(result.cases, 'case')}"
 
 
-def _extent(entry: BaselineEntry) -> str:
+def _describe_extent(entry: BaselineEntry) -> str:
     cases = "" if entry.t is None else f", in {show_count(entry.cases, 'case')}"
     return f"{describe_entry(entry)}{cases}"
 
@@ -108,12 +112,12 @@ def _show_start(allowance: Allowance, result: SettingResult) -> str:
 
 
 def _begins_before(finding: Finding, allowance: Allowance, result: SettingResult) -> bool:
-    """Whether a finding begins at a smaller |t| than is allowed; beyond the format all do."""
+    """Whether a finding begins at a smaller |t| than is allowed; if that is beyond the format, every finding does."""
     return not abs(finding.first.value) >= _round_start(allowance, result)
 
 
 def _compare_with_entry(finding: Finding, entry: BaselineEntry, result: SettingResult) -> GateRule | None:
-    """Return how a known finding got worse, None if it did not."""
+    """Return how a finding of the baseline got worse, None if it did not."""
     if finding.kind.is_hard and entry.value is not None and abs(finding.first.value) < abs(entry.value):
         return GateRule.MOVED_BOUNDARY
     are_comparable = result.coverage is entry.coverage is not Coverage.SAMPLED
@@ -124,27 +128,29 @@ def _find_stale_allowances(checked: CheckedAudit) -> Iterator[Stale]:
     """Yield allowances whose finding is gone or begins later everywhere; a setting that crashed may still have it."""
     for allowance in checked.audit.allow:
         results = [result for result in checked.report.settings if allowance.matches(result.setting)]
-        found = [(r, f) for r in results for f in r.findings if f.kind is allowance.finding]
+        findings = [(r, f) for r in results for f in r.findings if f.kind is allowance.finding]
         if any(result.verdict is Verdict.ERROR for result in results):
             continue
         label = f"{allowance.finding.label} ({allowance.reason})"
-        if not found:
-            yield _stale_allowance(checked, allowance, f"allowed {label} is not found any more; remove it")
-        elif allowance.start is not None and all(abs(f.first.value) > _round_start(allowance, r) for r, f in found):
-            begin = show_magnitude(min((float(f.first.decimal) for _, f in found), key=abs))
+        if not findings:
+            yield _make_stale(checked, allowance, f"allowed {label} is not found any more; remove it")
+        elif allowance.start is not None and all(abs(f.first.value) > _round_start(allowance, r) for r, f in findings):
+            begin = show_magnitude(min((float(f.first.decimal) for _, f in findings), key=abs))
             message = f"allowed {label} begins later, at |t| = {begin}; raise its from = {allowance.start!r}"
-            yield _stale_allowance(checked, allowance, message)
+            yield _make_stale(checked, allowance, message)
 
 
-def _stale_allowance(checked: CheckedAudit, allowance: Allowance, message: str) -> Stale:
+def _make_stale(checked: CheckedAudit, allowance: Allowance, message: str) -> Stale:
     return Stale(audit=checked.audit.name, source=StaleSource.ALLOW, kind=allowance.finding, setting=None, message=message)
 
 
 def _find_stale_entries(audits: Sequence[CheckedAudit], baseline: Baseline) -> Iterator[Stale]:
     """Yield entries of the baseline that do not occur any more; a setting that crashed may still have them."""
-    found = {(each.audit.name, p.result.setting, p.finding.kind) for each in audits for p in each.problems}
-    crashed = {(each.audit.name, r.setting) for each in audits for r in each.report.settings if r.verdict is Verdict.ERROR}
+    current = {(checked.audit.name, p.result.setting, p.finding.kind) for checked in audits for p in checked.problems}
+    crashed = {
+        (checked.audit.name, r.setting) for checked in audits for r in checked.report.settings if r.verdict is Verdict.ERROR
+    }
     for audit, setting, kind in baseline:
-        if (audit, setting, kind) not in found and (audit, setting) not in crashed:
+        if (audit, setting, kind) not in current and (audit, setting) not in crashed:
             message = f"{setting}: {kind.label} of the baseline is not found any more; {HOW_TO_UPDATE}"
             yield Stale(audit=audit, source=StaleSource.BASELINE, kind=kind, setting=setting, message=message)

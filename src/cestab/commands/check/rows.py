@@ -37,7 +37,7 @@ MOST_LINES = 50  # of problems in Markdown, which people read
 
 
 def render_csv(report: CheckReport) -> str:
-    """Return one line per setting and finding, and one for every setting without findings; then the columns are empty."""
+    """Return one line per setting and finding, and one, with empty cells, for every setting without findings."""
     return to_csv(COLUMNS, _lines(report))
 
 
@@ -49,9 +49,9 @@ def _lines(report: CheckReport) -> Iterator[list[Cell]]:
         for result in checked.report.settings:
             shown = result.setting.show()
             start: list[Cell] = [checked.audit.name, *(shown[name] for name in COLUMNS[1:10]), result.verdict]
-            own = [_cells(problem) for problem in problems.get(id(result), [])]
+            finding_cells = [_cells(problem) for problem in problems.get(id(result), [])]
             end: list[Cell] = [shown["batch"], shown["reduction"], result.reason]
-            yield from ([*start, *cells, *end] for cells in own or [[None] * FINDING_COLUMNS])
+            yield from ([*start, *cells, *end] for cells in finding_cells or [[None] * FINDING_COLUMNS])
 
 
 def _cells(problem: CheckProblem) -> list[Cell]:
@@ -64,10 +64,10 @@ def _cells(problem: CheckProblem) -> list[Cell]:
 def render_markdown(report: CheckReport) -> str:
     """Return the headline, a row per audit, what is gated, what was not judged, and what is stale."""
     gated = report.gated()
-    headline = f"## `cestab check` {_tell_outcome(report)}\n"
-    parts = [headline, to_markdown(OVERVIEW, (_overview(report, each) for each in report.audits))]
+    headline = f"## `cestab check` {_describe_outcome(report)}\n"
+    parts = [headline, to_markdown(OVERVIEW, (_overview(report, checked) for checked in report.audits))]
     if gated:
-        rows = [(checked.audit.name, str(each.result.setting), each.rule, each.message) for checked, each in gated]
+        rows = [(checked.audit.name, str(problem.result.setting), problem.rule, problem.message) for checked, problem in gated]
         parts.append(to_markdown(("audit", "setting", "rule", "gated"), rows[:MOST_LINES]))
         if len(rows) > MOST_LINES:
             parts.append(f"… and {len(rows) - MOST_LINES} more; `cestab check --json` has them all.\n")
@@ -77,7 +77,7 @@ def render_markdown(report: CheckReport) -> str:
         ]
         parts.append("".join(["**Not judged**\n\n", *lines]))
     if report.stale:
-        parts.append(to_markdown(("audit", "stale"), [(each.audit, each.message) for each in report.stale[:MOST_LINES]]))
+        parts.append(to_markdown(("audit", "stale"), [(stale.audit, stale.message) for stale in report.stale[:MOST_LINES]]))
     return "\n".join(parts)
 
 
@@ -86,8 +86,8 @@ def find_unjudged(report: CheckReport) -> list[tuple[str, str, str]]:
     return [(checked.audit.name, *line) for checked in report.audits for line in list_unjudged(checked.report.settings)]
 
 
-def _tell_outcome(report: CheckReport) -> str:
-    """Return what came of a check, and what keeps it from being the whole answer."""
+def _describe_outcome(report: CheckReport) -> str:
+    """Return the outcome of a check, and what limits it: an interruption, settings that were not audited or not wholly."""
     gated, crashed = len(report.gated()), report.verdict_counts()[Verdict.ERROR]
     partly = sum(result.verdict.is_judged and not result.is_wholly_judged for result in report.results())
     limits = ["was interrupted"] if report.is_interrupted else []
@@ -109,6 +109,6 @@ def count_audit(report: CheckReport, checked: CheckedAudit) -> list[int]:
     """Return the numbers of one audit under OVERVIEW."""
     verdicts = [result.verdict.value for result in checked.report.settings]
     judged = [verdicts.count(verdict) for verdict in ("pass", "warn", "fail")]
-    stale = sum(each.audit == checked.audit.name for each in report.stale)
+    stale = sum(entry.audit == checked.audit.name for entry in report.stale)
     counts = [len(checked.gated()), len(checked.accepted()), stale]
     return [len(verdicts), *judged, len(verdicts) - sum(judged), *counts]

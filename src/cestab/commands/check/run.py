@@ -13,24 +13,25 @@ from cestab.errors import UsageError
 from cestab.evaluation.environment import ignore_progress
 from cestab.vocabulary.requests import SweepRequest
 
-STEPS = 1000  # of an audit on the bar of progress
+STEPS = 1000  # of one audit on the progress bar
 
 
 def run_audits(config: CheckConfig, *, progress: Callable[[int, int], Any] = ignore_progress) -> list[Report]:
-    """Return the report of every audit of a configuration, as far as Ctrl-C let it come; `progress` hears of the whole.
+    """Return the report of every audit of a configuration, or of those before Ctrl-C.
 
-    Losses are named relative to the configuration; what is wrong with one is told with the audit's line.
+    `progress` is called with the numbers of steps done and of all steps. Losses are named relative to the configuration; an
+    error names the line of its audit.
     """
     reports: list[Report] = []
     here = Path.cwd()
     for index, audit in enumerate(config.audits):
 
-        def hear(done: int, total: int, start: int = STEPS * index) -> None:
+        def report_progress(done: int, total: int, start: int = STEPS * index) -> None:
             progress(start + STEPS * done // max(1, total), STEPS * len(config.audits))
 
         try:
             with chdir(config.folder):
-                reports.append(_run_audit(audit, here, hear))
+                reports.append(_run_audit(audit, here, report_progress))
         except UsageError as error:
             raise UsageError(f"{config.file}:{audit.location.line}: audit '{audit.name}': {error}") from None
         except KeyboardInterrupt:
@@ -43,7 +44,7 @@ def run_audits(config: CheckConfig, *, progress: Callable[[int, int], Any] = ign
 
 
 def _run_audit(audit: CheckAudit, here: Path, progress: Callable[[int, int], Any]) -> Report:
-    """Return the report of one audit, whose recorded files are named as seen from `here`."""
+    """Return the report of one audit, whose recorded files are named relative to `here`."""
     request = audit.request
     if isinstance(request, SweepRequest):
         return run_sweep(request, progress=progress)

@@ -15,7 +15,7 @@ from cestab.reports.tables import describe_limits
 from cestab.reports.text import to_text
 from cestab.vocabulary.phrases import show_count
 
-MOST_LINES = 20  # of one list; the JSON has them all
+MOST_LINES = 20  # of one list; the JSON has all
 GATED = OVERVIEW.index("gated") - 1
 
 
@@ -39,9 +39,9 @@ def _parts(report: CheckReport) -> Iterator[RenderableType]:
     ]
     yield Text(" · ".join(parts))
     yield _overview(report)
-    yield from _list("Gated", "red", (_line(checked.audit.name, *_tell(problem)) for checked, problem in report.gated()))
+    yield from _list("Gated", "red", (_line(checked.audit.name, *_describe(problem)) for checked, problem in report.gated()))
     yield from _list("Not judged", "magenta", (_line(*line) for line in find_unjudged(report)))
-    yield from _list("Stale", "yellow", (_line(each.audit, each.message) for each in report.stale))
+    yield from _list("Stale", "yellow", (_line(stale.audit, stale.message) for stale in report.stale))
     yield from _list("Run by", "default", (_line(*line) for line in list_targets(report.environment)))
 
 
@@ -56,8 +56,8 @@ def _overview(report: CheckReport) -> Table:
     return table
 
 
-def _tell(problem: CheckProblem) -> tuple[str, ...]:
-    """Return setting, rule where it is not the finding itself, and message."""
+def _describe(problem: CheckProblem) -> tuple[str, ...]:
+    """Return the setting, the rule if it is not the kind of finding, and the message."""
     is_finding = problem.rule == problem.finding.kind.label
     return (str(problem.result.setting), *(() if is_finding else (problem.rule,)), problem.message)
 
@@ -68,11 +68,11 @@ def _line(start: str, *rest: str) -> Text:
 
 def _list(title: str, style: str, lines: Iterable[Text]) -> Iterator[RenderableType]:
     """Yield a titled list, cut where it is too long to read; nothing if it is empty."""
-    found: Sequence[Text] = list(lines)
-    if not found:
+    shown: Sequence[Text] = list(lines)
+    if not shown:
         return
     yield Text(title, style=f"bold {style}")
-    for line in found[:MOST_LINES]:
+    for line in shown[:MOST_LINES]:
         yield Padding(line, (0, 0, 0, 2))
-    if len(found) > MOST_LINES:
-        yield Padding(Text(f"… and {len(found) - MOST_LINES} more; --json has them all"), (0, 0, 0, 2))
+    if len(shown) > MOST_LINES:
+        yield Padding(Text(f"… and {len(shown) - MOST_LINES} more; --json has them all"), (0, 0, 0, 2))
