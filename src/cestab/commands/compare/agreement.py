@@ -20,7 +20,7 @@ from cestab.truth.tiers import Truth
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementTally:
-    """What Agreement counts, of some cases."""
+    """The counts of an Agreement over some cases, with a position instead of a place."""
 
     cases: int = 0
     equal: int = 0
@@ -63,7 +63,7 @@ class Pair:
 
 
 def compare_block(block: Block, reference: str) -> tuple[dict[str, Outcome], dict[str, Pair]]:
-    """Return an outcome per formulation, and for each but the reference how it agrees with that, where both have results.
+    """Return an outcome per formulation and, where both have results, how each other one agrees with the reference.
 
     The reference is the first of the block. After Ctrl-C some formulations are missing.
     """
@@ -74,14 +74,14 @@ def compare_block(block: Block, reference: str) -> tuple[dict[str, Outcome], dic
     pairs: dict[str, Pair] = {}
 
     def compare(name: str) -> Outcome:
-        own = attempt(partial(compute, conditions, find_any_formulation(name), cases))
-        if isinstance(own, Failure):
-            return own
-        outcome = judge_results(conditions, cases, own, truth, has_map=True)[1]
+        results = attempt(partial(compute, conditions, find_any_formulation(name), cases))
+        if isinstance(results, Failure):
+            return results
+        outcome = judge_results(conditions, cases, results, truth, has_map=True)[1]
         if name == reference:
-            base.append(own)
+            base.append(results)
         elif base:
-            pairs[name] = _compare(cases.positions, base[0], own, truth, conditions)
+            pairs[name] = _compare(cases.positions, base[0], results, truth, conditions)
         return outcome
 
     return evaluate_each(block.formulations, compare), pairs
@@ -125,13 +125,13 @@ def _tally(
 
 
 def _is_equal(a: FloatArray, b: FloatArray) -> Bools:
-    """Whether values are bitwise equal, all NaN counted as one."""
+    """Whether values are bitwise equal, where all NaN are equal."""
     equal: Bools = ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
     return equal
 
 
 def _largest_error(error: Doubles, computed: FloatArray, true: Doubles) -> Doubles:
-    """Return the largest error of each case; that of a NaN is infinite, that of an infinity that is right 0."""
-    known = np.where(np.isinf(computed) & (computed == true), 0.0, np.where(np.isnan(error), np.inf, error))
-    worst: Doubles = np.maximum.reduce(known, axis=0)
+    """Return the largest error of each case; a NaN's is infinite, a correct infinity's is 0."""
+    errors = np.where(np.isinf(computed) & (computed == true), 0.0, np.where(np.isnan(error), np.inf, error))
+    worst: Doubles = np.maximum.reduce(errors, axis=0)
     return worst

@@ -10,7 +10,7 @@ from cestab.vocabulary.settings import Environment, Finding, Place, SettingResul
 
 
 class Relation(StrEnum):
-    """How a formulation does beside the reference, over all settings of a dtype."""
+    """How a formulation compares with the reference, over all settings of a dtype."""
 
     DOMINATES = "dominates"
     DOMINATED = "is dominated by"
@@ -22,8 +22,8 @@ class Relation(StrEnum):
 class Agreement:
     """How two formulations' losses (or gradients) agree over the cases of a setting that both were given.
 
-    `equal` counts bitwise equal ones (NaN equals NaN), `nearer_…` those of which one is nearer the truth (of gradients, by
-    the largest entry's error); `distance` is the place of their largest difference in ulps, None where no pair is finite.
+    `equal` counts the cases that are bitwise equal (NaN equals NaN), `nearer_…` those in which that one is nearer the truth (a
+    gradient by its largest error); `distance` is the place of the largest difference in ulps, None where no pair is finite.
     """
 
     cases: int
@@ -97,7 +97,7 @@ class Comparison:
         return tuple(setting for setting in self.settings if setting.worse)
 
     def exit_status(self) -> ExitStatus:
-        """What a shell is told: an interruption, else the gate, else a crash, else whether any pair was judged."""
+        """The exit status: an interruption, else the gate, else a crash, else whether any pair was judged."""
         if self.is_interrupted:
             return ExitStatus.INTERRUPTED
         if self.fails_on_worse and self.worse():

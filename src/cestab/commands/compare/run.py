@@ -1,4 +1,4 @@
-"""Run a comparison: the same cases through a reference and other formulations, and what each does better."""
+"""Run a comparison: the same cases through a reference and other formulations, and what each one does better."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from cestab.vocabulary.settings import Finding, SettingResult
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedGroup:
-    """A group's results, and how each other formulation agrees with the reference; None where nothing was computed."""
+    """A group's results, and how the other formulations agree with the reference; None where nothing was computed."""
 
     plan: Plan
     group: GroupResult
@@ -70,8 +70,8 @@ def compare_group(plan: Plan) -> ComparedGroup:
     pairs: dict[str, Pair] = {}
 
     def compare(block: Block) -> Mapping[str, Outcome]:
-        outcomes, own = compare_block(block, plan.formulations[0])
-        pairs.update({name: pairs.get(name, Pair()).merge(pair) for name, pair in own.items()})
+        outcomes, block_pairs = compare_block(block, plan.formulations[0])
+        pairs.update({name: pairs.get(name, Pair()).merge(pair) for name, pair in block_pairs.items()})
         return outcomes
 
     group = complete_group(plan, evaluate_plan(plan, compare))

@@ -76,7 +76,7 @@ def _headline(comparison: Comparison) -> str:
 
 
 def _compared(comparison: Comparison) -> list[str]:
-    """Return the others of which something was finished: all, but after Ctrl-C."""
+    """Return the other formulations with a finished setting; after Ctrl-C some may have none."""
     return [other for other in comparison.others if _settings_of(comparison, other)]
 
 
@@ -85,10 +85,10 @@ def _settings_of(comparison: Comparison, other: str) -> list[SettingComparison]:
 
 
 def _cells(setting: SettingComparison) -> tuple[str, ...]:
-    """Shares of equal losses and gradients, of gradients nearer the truth (reference : other), the largest distance."""
-    own = setting.other.setting
-    case = ", ".join([f"{own.pattern} {own.classes} {own.target}", *own.unusual()])
-    before = (own.dtype, case, _verdict(setting.reference), _verdict(setting.other))
+    """Return dtype, case, verdicts, shares of equal losses and gradients, of gradients nearer the truth, largest distance."""
+    other = setting.other.setting
+    case = ", ".join([f"{other.pattern} {other.classes} {other.target}", *other.unusual()])
+    before = (other.dtype, case, _verdict(setting.reference), _verdict(setting.other))
     if setting.loss is None:
         return (*before, "", "", "")
     equal, nearer = _percent(setting.loss.equal, setting.loss), ""
@@ -117,9 +117,9 @@ def _add(table: Table, setting: SettingComparison) -> None:
 
 
 def _details(comparison: Comparison, setting: SettingComparison) -> Iterator[str]:
-    own = setting.other.setting
-    names = comparison.reference, own.formulation
-    case = own.describe()
+    other = setting.other.setting
+    names = comparison.reference, other.formulation
+    case = other.describe()
     for name, findings in zip(names, (setting.only_reference, setting.only_other), strict=True):
         for finding in findings:
             reach = f"t from {finding.lowest.decimal} to {finding.highest.decimal}"
@@ -134,8 +134,17 @@ def _start(place: Place | None) -> str:
 
 
 def _record(setting: SettingComparison) -> tuple[Cell, ...]:
-    own = setting.other.setting
-    named = (own.formulation, own.dtype, own.compute, str(own.summation), own.loss_scale, own.pattern, own.classes, own.target)
+    other = setting.other.setting
+    named = (
+        other.formulation,
+        other.dtype,
+        other.compute,
+        str(other.summation),
+        other.loss_scale,
+        other.pattern,
+        other.classes,
+        other.target,
+    )
     verdicts = (str(setting.reference.verdict), str(setting.other.verdict))
     pair = (setting.loss, setting.gradient)
     counts = [cell for a in pair for cell in ((None,) * 3 if a is None else (a.equal, a.nearer_reference, a.nearer_other))]

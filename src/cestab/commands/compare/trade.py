@@ -1,4 +1,4 @@
-"""Better and worse: what one formulation's results in the same setting have that the other's have not, and in words."""
+"""Better and worse: the findings that only one of two formulations has in a setting, and sentences about the trade."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ MOST_KINDS = 2
 
 
 def keep_common(results: Sequence[SettingResult]) -> Sequence[SettingResult]:
-    """Return results with what all of them were judged for: where one has no gradient, findings and verdict of the loss."""
+    """Return the results reduced to what all were judged for: where one has no gradient, to the loss."""
     if all(result.is_wholly_judged for result in results) or not all(result.verdict.is_judged for result in results):
         return results
     return [_keep_loss(result) for result in results]
@@ -29,12 +29,12 @@ def find_harms(reference: SettingResult, other: SettingResult) -> Iterator[str]:
     judged = reference.verdict.is_judged
     if other.verdict.is_worse_than(reference.verdict):
         yield f"{other.verdict} instead of {reference.verdict}"
-    known = {finding.kind: finding for finding in reference.findings}
+    reference_findings = {finding.kind: finding for finding in reference.findings}
     for finding in _graded(other):
-        if judged and finding.kind not in known:
+        if judged and finding.kind not in reference_findings:
             yield f"{finding.kind.label} from |t| = {_start(finding)}"
-        elif finding.kind in known and finding.kind.is_hard:
-            before = known[finding.kind]
+        elif finding.kind in reference_findings and finding.kind.is_hard:
+            before = reference_findings[finding.kind]
             if abs(finding.first.value) < abs(before.first.value):
                 yield f"{finding.kind.label} from |t| = {_start(finding)} instead of {_start(before)}"
 
@@ -51,7 +51,7 @@ def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
     """Return the relation of one other formulation to the reference in one dtype, and a sentence that names the trade."""
     reference, other = settings[0].reference.setting, settings[0].other.setting
     compared = [setting for setting in settings if setting.is_compared]
-    unjudged = _tell_unjudged(settings)
+    unjudged = _describe_unjudged(settings)
     if not compared:
         sentence = f"{other.dtype}: {other.formulation} could not be compared with {reference.formulation}: {unjudged}"
         return DtypeComparison(dtype=other.dtype, other=other.formulation, relation=None, sentence=sentence)
@@ -78,8 +78,8 @@ def describe_trade(settings: Sequence[SettingComparison]) -> DtypeComparison:
     return DtypeComparison(dtype=other.dtype, other=other.formulation, relation=relation, sentence=sentence)
 
 
-def _tell_unjudged(settings: Sequence[SettingComparison]) -> str:
-    """Return why settings could not be compared, each reason once; where it is the reference's, it is named."""
+def _describe_unjudged(settings: Sequence[SettingComparison]) -> str:
+    """Return why settings could not be compared, each reason once; those of the reference begin with its name."""
     references, others = (
         [result for result in results if not result.verdict.is_judged]
         for results in ([setting.reference for setting in settings], [setting.other for setting in settings])
@@ -91,29 +91,29 @@ def _tell_unjudged(settings: Sequence[SettingComparison]) -> str:
 
 def _clauses(verb: str, settings: Sequence[SettingComparison], *, is_added: bool) -> str:
     """Return e.g. `removes nan-gradient in 6 settings (from |t| ≥ 88.72, margin, 2 classes)`, the severest kinds first."""
-    found: dict[FindingKind, list[tuple[SettingComparison, Finding]]] = {}
+    by_kind: dict[FindingKind, list[tuple[SettingComparison, Finding]]] = {}
     for setting in settings:
         for finding in setting.only_other if is_added else setting.only_reference:
             if finding.kind.severity is not Severity.NOTE:
-                found.setdefault(finding.kind, []).append((setting, finding))
+                by_kind.setdefault(finding.kind, []).append((setting, finding))
     ranked = sorted(
-        found, key=lambda kind: (kind.severity is not Severity.FAIL, -len(found[kind]), list(FindingKind).index(kind))
+        by_kind, key=lambda kind: (kind.severity is not Severity.FAIL, -len(by_kind[kind]), list(FindingKind).index(kind))
     )
-    clauses = [_clause(kind, found[kind]) for kind in ranked[:MOST_KINDS]]
+    clauses = [_clause(kind, by_kind[kind]) for kind in ranked[:MOST_KINDS]]
     if len(ranked) > MOST_KINDS:
         clauses.append(f"{len(ranked) - MOST_KINDS} kinds more" if len(ranked) > MOST_KINDS + 1 else "one kind more")
     return f"{verb} {show_list(clauses)}" if clauses else ""
 
 
-def _clause(kind: FindingKind, found: Sequence[tuple[SettingComparison, Finding]]) -> str:
-    setting, first = min(found, key=lambda pair: abs(pair[1].first.value))
+def _clause(kind: FindingKind, pairs: Sequence[tuple[SettingComparison, Finding]]) -> str:
+    setting, first = min(pairs, key=lambda pair: abs(pair[1].first.value))
     case = setting.other.setting
     start = f"|t| ≥ {abs(first.first.value):.4g}, {case.pattern}, {show_classes(case.classes)}"
-    return f"{kind.label} in {show_count(len(found), 'setting')} (from {start})"
+    return f"{kind.label} in {show_count(len(pairs), 'setting')} (from {start})"
 
 
 def _moves(settings: Sequence[SettingComparison]) -> str:
-    """Return where the severest hard finding that both have begins in the other, if that moved, in the setting where most."""
+    """Return where the severest hard finding of both begins in the other, if it moved; in the setting where it moved most."""
     pairs = [
         (abs(pair.reference.value), abs(pair.other.value), pair.kind)
         for setting in settings

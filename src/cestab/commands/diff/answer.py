@@ -31,7 +31,7 @@ class Change:
     """One change of a setting.
 
     `subject` is a kind of finding, or `loss` or `gradient` of an error; `old` and `new` are what the rule compares, None
-    where that report has none; `floats` by how many floats of the format a boundary moved.
+    where that report has none; `floats` is the number of floats of the format by which a boundary moved.
     """
 
     rule: ChangeRule
@@ -54,7 +54,7 @@ class SettingDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentChange:
-    """One thing that the numbers may depend on and that is another in NEW."""
+    """One thing that the numbers may depend on and that is different in NEW."""
 
     name: str
     old: str
@@ -75,12 +75,12 @@ class Difference:
 
     def changes(self) -> list[tuple[Setting, Change]]:
         """Every change with its setting."""
-        return [(each.setting, change) for each in self.settings for change in each.changes]
+        return [(compared.setting, change) for compared in self.settings for change in compared.changes]
 
     def worse(self) -> list[tuple[Setting, Change]]:
         """Changes that make the exit status 1."""
         return [(setting, change) for setting, change in self.changes() if change.is_worse]
 
     def exit_status(self) -> ExitStatus:
-        """What a shell is told."""
+        """The exit status: the gate fails where anything is worse."""
         return ExitStatus.GATE_FAILED if self.worse() else ExitStatus.DONE

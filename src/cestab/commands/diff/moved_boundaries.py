@@ -1,4 +1,4 @@
-"""Where a hard finding holds on other floats than before: the boundaries that moved, and by how many floats."""
+"""Boundaries that moved: the floats on which a hard finding holds now and did not before, and the other way round."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ Run = tuple[int, int]  # ordinals of the first and the last float
 def find_movements(old: SettingResult, new: SettingResult, before: Finding, after: Finding) -> list[Change]:
     """Return a change for each run of floats that the kind gained, then for each that it left.
 
-    The maps tell; beyond the intervals that both list, the ends of the findings do.
+    The maps decide; beyond the intervals that both reports list, the ends of the findings do.
     """
     is_cut = any(len(result.intervals) < result.interval_count for result in (old, new))
     end = min((result.intervals[-1].stop.position for result in (old, new) if result.intervals), default=0) if is_cut else None

@@ -13,7 +13,7 @@ from cestab.vocabulary.kinds import Coverage, Severity
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Finding, Place, SettingResult
 
-CORRECTLY_ROUNDED_ULPS = 0.5  # no error up to here is worse than another: the format cannot do better
+CORRECTLY_ROUNDED_ULPS = 0.5  # no error up to here counts as worse: the format cannot do better
 
 Request = SweepRequest | AuditRequest
 
@@ -64,7 +64,7 @@ _AUDIT: dict[str, Callable[[AuditRequest], object]] = {
 
 
 def _conditions(report: Report) -> Iterator[tuple[str, object]]:
-    """Yield what two reports must share to be comparable: all that the keys of settings do not tell apart."""
+    """Yield what two reports must share to be comparable, beyond the fields of their settings."""
     request = report.request
     yield "schema", _schema(request)
     yield from ((f"request.{name}", get(request)) for name, get in _SHARED.items())
@@ -90,10 +90,15 @@ def _compare_environments(old: Report, new: Report) -> Iterator[EnvironmentChang
 
 
 def _name_versions(report: Report) -> dict[str, str]:
-    """Return what a report's numbers may depend on, the versions of its targets' frameworks included."""
+    """Return what a report's numbers may depend on, including the versions of external losses' packages."""
     environment = report.environment
-    own = {"python": environment.python, "numpy": environment.numpy, "platform": environment.platform, "cpu": environment.cpu}
-    return {"cestab": report.version} | own | {name: v for facts in environment.targets for name, v in facts.versions}
+    machine = {
+        "python": environment.python,
+        "numpy": environment.numpy,
+        "platform": environment.platform,
+        "cpu": environment.cpu,
+    }
+    return {"cestab": report.version} | machine | {name: v for facts in environment.targets for name, v in facts.versions}
 
 
 def _miss_setting(old: SettingResult) -> SettingDifference:
@@ -168,6 +173,6 @@ def _compare_errors(old: SettingResult, new: SettingResult, max_growth: float) -
     }
     for part, (before, after) in pairs.items():
         if before is None or after is None or before.ulps is None or after.ulps is None:
-            continue  # no finite pair was seen: what is there instead is a finding
+            continue  # no finite pair was seen, which is a finding
         if not after.ulps <= max(CORRECTLY_ROUNDED_ULPS, max_growth * before.ulps):
             yield Change(rule=ChangeRule.GROWN_ERROR, is_worse=True, subject=part, old=before.ulps, new=after.ulps)

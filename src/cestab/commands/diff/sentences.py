@@ -1,4 +1,4 @@
-"""The words and flat forms of `cestab diff`: sentences, CSV, Markdown, and what CI systems read."""
+"""The sentences of `cestab diff`, and its flat forms: CSV, Markdown, and the gate that CI systems read."""
 
 from cestab.commands.diff.answer import Change, ChangeRule, Difference, SettingDifference
 from cestab.reports import rows
@@ -27,7 +27,7 @@ def _row(setting: Setting, change: Change, schema: str) -> list[Cell]:
 def render_markdown(difference: Difference) -> str:
     """Return the headline and a table of the changes, those for the worse first."""
     lines = [f"**cestab diff**: {headline(difference)}", describe_environment(difference)]
-    changes = sorted(difference.changes(), key=lambda found: not found[1].is_worse)
+    changes = sorted(difference.changes(), key=lambda pair: not pair[1].is_worse)
     shown = [_markdown_row(setting, change, difference.schema) for setting, change in changes]
     table = [rows.to_markdown(("", "formulation", "setting", "change"), shown).rstrip()] if shown else []
     return "\n\n".join([*filter(None, lines), *table]) + "\n"
@@ -40,13 +40,13 @@ def _markdown_row(setting: Setting, change: Change, schema: str) -> list[Cell]:
 
 def to_gate(difference: Difference) -> GateReport:
     """Return the difference as cases of a gate, one per setting; only changes for the worse are gated."""
-    cases = tuple(_gate_case(each, difference.schema) for each in difference.settings)
+    cases = tuple(_gate_case(compared, difference.schema) for compared in difference.settings)
     return GateReport(
         command="diff", version=difference.version, headline=headline(difference), cases=cases, status=difference.exit_status()
     )
 
 
-def _gate_case(found: SettingDifference, schema: str) -> GateCase:
+def _gate_case(compared: SettingDifference, schema: str) -> GateCase:
     problems = tuple(
         Problem(
             rule=change.rule.label,
@@ -55,15 +55,17 @@ def _gate_case(found: SettingDifference, schema: str) -> GateCase:
             is_gated=change.is_worse,
             reproduce=change.reproduce,
         )
-        for change in found.changes
+        for change in compared.changes
     )
-    return GateCase(group=found.setting.formulation, name=found.setting.describe(), problems=problems, skipped=found.unjudged)
+    return GateCase(
+        group=compared.setting.formulation, name=compared.setting.describe(), problems=problems, skipped=compared.unjudged
+    )
 
 
 def headline(difference: Difference) -> str:
     """Return how many settings changed, how many of them for the worse."""
     settings = show_count(len(difference.settings), "setting")
-    changed = sum(bool(each.changes) for each in difference.settings)
+    changed = sum(bool(compared.changes) for compared in difference.settings)
     if not changed:
         return f"{settings}, no differences"
     worse = len({setting for setting, _ in difference.worse()})
@@ -71,7 +73,7 @@ def headline(difference: Difference) -> str:
 
 
 def describe_environment(difference: Difference) -> str | None:
-    """Return the line that says on what else the numbers may depend; None where it is the same."""
+    """Return the line that says which conditions of the numbers differ; None where all are the same."""
     changes = [f"{change.name} was {change.old!r}, is {change.new!r}" for change in difference.environment]
     return f"made under other conditions: {'; '.join(changes)}" if changes else None
 

@@ -31,18 +31,20 @@ def _parts(difference: Difference) -> Iterator[RenderableType]:
 
 
 def _part(difference: Difference, title: str, style: str, *, is_worse: bool) -> Iterator[RenderableType]:
-    found = [(each, [change for change in each.changes if change.is_worse is is_worse]) for each in difference.settings]
-    found = [(each, changes) for each, changes in found if changes]
-    if found:
+    groups = [
+        (compared, [change for change in compared.changes if change.is_worse is is_worse]) for compared in difference.settings
+    ]
+    groups = [(compared, changes) for compared, changes in groups if changes]
+    if groups:
         yield Text(title, style=style)
-    for each, changes in found[:MOST_SETTINGS]:
-        yield from _setting(each, changes, difference.schema)
-    if len(found) > MOST_SETTINGS:
-        yield Text(f"  … and {show_count(len(found) - MOST_SETTINGS, 'more setting')}; --json lists them all")
+    for compared, changes in groups[:MOST_SETTINGS]:
+        yield from _setting(compared, changes, difference.schema)
+    if len(groups) > MOST_SETTINGS:
+        yield Text(f"  … and {show_count(len(groups) - MOST_SETTINGS, 'more setting')}; --json lists them all")
 
 
-def _setting(each: SettingDifference, changes: Sequence[Change], schema: str) -> Iterator[RenderableType]:
-    yield Padding(Text.assemble((each.setting.formulation, "bold"), f" {each.setting.describe()}"), (0, 0, 0, 2))
+def _setting(compared: SettingDifference, changes: Sequence[Change], schema: str) -> Iterator[RenderableType]:
+    yield Padding(Text.assemble((compared.setting.formulation, "bold"), f" {compared.setting.describe()}"), (0, 0, 0, 2))
     for change in changes[:MOST_CHANGES]:
         yield Padding(Text(describe_change(change, schema)), (0, 0, 0, 4))
     if len(changes) > MOST_CHANGES:
