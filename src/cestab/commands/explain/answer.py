@@ -35,9 +35,10 @@ class Number:
 class Entry:
     """One entry of an operation's result (`index` its class, None where there is one number per case).
 
-    `exact` is what the whole computation has there without rounding, clips and epsilons: a decimal, `computed + 4.2e-18` where
-    a decimal that tells the two apart is too long, `?` where it could not be known. `ulps` is the error against it in
-    ulps of the operation's format, None where a value is not finite. `cause` and `words` say what this operation did.
+    `exact` is what the whole computation gives there without rounding, clips and epsilons: a decimal; `computed + 4.2e-18`
+    where a decimal that differs from the computed one is too long; `?` where the precision did not suffice. `ulps` is the
+    error against it in ulps of the operation's format, None where a value is not finite. `cause` and `words` say what this
+    operation did.
     """
 
     index: int | None
@@ -50,7 +51,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation: `name = expression`, in the forward or the backward pass; the entries that are shown."""
+    """One operation, `name = expression`, of the forward or the backward pass, with the entries that are shown."""
 
     name: str
     expression: str
@@ -62,7 +63,7 @@ class Operation:
 class RootCause:
     """Why a finding arose: the operation, what it did, and a sentence.
 
-    `is_sole`: its exact result alone removes the finding; else it is where the harm begins that ends in the finding.
+    `is_sole`: its exact result alone removes the finding; else it is where the error begins that ends in the finding.
     """
 
     finding: FindingKind
@@ -90,7 +91,7 @@ class Explanation:
 
     Logits, the weights of a dense target (an index target is one number) and gradients are those of the classes in `shown`;
     truth's numbers are decimals of proven digits. `rtol` and `atol` are those of the request or the format's; `roundings` says
-    which given numbers the format changed, `limits` which truth is beyond it, so that no operation is to blame.
+    which given numbers the format changed, `limits` which true value is beyond it, so that no operation is to blame.
     """
 
     version: str

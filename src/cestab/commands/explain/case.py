@@ -21,7 +21,7 @@ from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.vocabulary.phrases import show_classes
 from cestab.vocabulary.requests import ExplainRequest, GeneratedCase, GivenCase, RecordedCase
 
-LEAST_SLACK = 1e-6  # how far from 1 weights may add up to that were typed as decimals
+LEAST_SLACK = 1e-6  # how far from 1 the sum of weights that were typed as decimals may be
 
 
 def run_explain(request: ExplainRequest) -> Explanation:
@@ -51,17 +51,17 @@ def _take_given(conditions: Conditions, case: GivenCase) -> SingleCase:
         given = ", ".join(map(repr, case.logits))
         raise UsageError(f"logits {given} have no true loss: they must be finite numbers of {fmt.name}, or -inf for a mask")
     target = _parse_target(case.target, logits, conditions)
-    roundings = [*_tell_roundings("logits", case.logits, logits, conditions)]
+    roundings = [*_describe_roundings("logits", case.logits, logits, conditions)]
     if isinstance(target, DenseTarget) and (weights := _parse_numbers(case.target)) is not None:
-        roundings += _tell_roundings("weights", weights, target.weights, conditions)
-    shown = ", ".join(_spell(float(z), conditions) for z in logits[:, 0])
+        roundings += _describe_roundings("weights", weights, target.weights, conditions)
+    shown = ", ".join(_show_number(float(z), conditions) for z in logits[:, 0])
     cases = Cases(positions=np.zeros(1, dtype=np.int64), logits=logits, target=target)
     return SingleCase(replace(conditions, classes=classes), cases, f"logits {shown}, target {case.target}", tuple(roundings))
 
 
-def _tell_roundings(what: str, given: Sequence[float], rounded: FloatArray, conditions: Conditions) -> Iterator[str]:
-    """Yield a sentence if rounding to the format changed numbers that were given beyond their decimals."""
-    pairs = [(number, _spell(float(own), conditions)) for number, own in zip(given, rounded[:, 0], strict=True)]
+def _describe_roundings(what: str, given: Sequence[float], rounded: FloatArray, conditions: Conditions) -> Iterator[str]:
+    """Yield a sentence on given numbers, if there are any, that rounding to the format changed so that they print otherwise."""
+    pairs = [(number, _show_number(float(value), conditions)) for number, value in zip(given, rounded[:, 0], strict=True)]
     changed = [f"{number!r} is {decimal}" for number, decimal in pairs if float(decimal) != number]
     if changed:
         yield f"{what} rounded to {conditions.fmt.name}: {', '.join(dict.fromkeys(changed))}"
@@ -134,5 +134,5 @@ def _read_row(conditions: Conditions, case: RecordedCase) -> SingleCase:
     return SingleCase(replace(conditions, classes=len(logits)), cases, f"row {case.row} of {case.file}")
 
 
-def _spell(z: float, conditions: Conditions) -> str:
+def _show_number(z: float, conditions: Conditions) -> str:
     return shortest_decimal(z, conditions.fmt) if math.isfinite(z) else repr(z)

@@ -22,7 +22,7 @@ class Step:
     """One entry of an operation's result.
 
     `operands` are the computed numbers that it is made of; `has_right_operands` says, where `local` is not finite, whether all
-    of them are exact. `local` is its result from them without rounding, `exact` that of the computation without rounding;
+    of them are exact. `local` is the operation's result from them without rounding, `exact` that of a computation without any;
     `error_ulps` the computed result's error against `exact` (NaN if there is none).
     """
 
@@ -39,14 +39,14 @@ class Step:
 def find_incident(step: Step) -> tuple[Cause | None, str]:
     """Return the cause of the largest harm that the operation did, None if it did none, and words for it."""
     for look in (_look_at_special, _look_at_guard, _look_at_zero, _look_at_sum, _look_at_rows, _look_at_rounding):
-        found = look(step)
-        if found is not None:
-            return found
+        incident = look(step)
+        if incident is not None:
+            return incident
     return None, ""
 
 
 def is_origin(step: Step) -> bool:
-    """Whether the operation made at least as much of the entry's error as it was given."""
+    """Whether the operation made at least as much of the entry's error as its operands carried into it."""
     cause, _ = find_incident(step)
     if cause in (None, Cause.CANCELLATION) or not step.exact.is_known:
         return False
@@ -59,7 +59,7 @@ def is_origin(step: Step) -> bool:
     if not math.isfinite(step.computed):
         return carried <= 0.5 * abs(step.exact)
     made, error = abs(step.local - step.computed), abs(step.exact - step.computed)
-    return carried <= made <= 2.0 * error  # of two errors that cancel neither is to blame
+    return carried <= made <= 2.0 * error  # where two errors cancel, neither is to blame
 
 
 def measure_ulps(computed: float, exact: Exact, fmt: Format) -> float:
@@ -80,15 +80,15 @@ def _look_at_special(step: Step) -> tuple[Cause | None, str] | None:
         return Cause.OVERFLOW, f"overflow: {fmt.name} ends at {fmt.max:.4g}"
     if local.cause is None:
         return None, f"carries {step.computed} on"
-    return Cause(local.cause), _spell(step)
+    return Cause(local.cause), _show_operation(step)
 
 
-def _spell(step: Step) -> str:
-    """Return the operation that has no finite result in numbers."""
+def _show_operation(step: Step) -> str:
+    """Return in numbers an operation that has no finite result."""
     if step.operation in (LOG, LOG1P):
         return "log of 0"
     if step.operation == DIVIDE:
-        return " / ".join(_decimal(operand, step.fmt) for operand in step.operands)
+        return " / ".join(_show_number(operand, step.fmt) for operand in step.operands)
     return _WORDS[Cause(step.local.cause or "")]
 
 
@@ -110,7 +110,7 @@ def _look_at_guard(step: Step) -> tuple[Cause | None, str] | None:
         return Cause.CLIPPED, "the clip lets no gradient pass"
     return (
         Cause.CLIPPED,
-        f"{'clipped from' if step.operation.is_clip else 'eps takes the place of'} {_decimal(before, step.fmt)}",
+        f"{'clipped from' if step.operation.is_clip else 'eps takes the place of'} {_show_number(before, step.fmt)}",
     )
 
 
@@ -125,19 +125,22 @@ def _look_at_zero(step: Step) -> tuple[Cause | None, str] | None:
 
 
 def _look_at_sum(step: Step) -> tuple[Cause | None, str] | None:
-    """Absorption of a small operand by a large one or by partial sums, and cancellation that shows what was lost before."""
+    """Absorption of a small operand by a large one or by partial sums, and cancellation that reveals an earlier error."""
     if not step.operation.is_sum:
         return None
     operands = [abs(operand) for operand in step.operands if operand != 0]
     largest = max(operands, default=0.0)
     if abs(step.computed) == largest and step.local != step.computed:
         drowned = max((x for x in operands if x < largest), default=largest)
-        return Cause.ABSORPTION, f"absorption: {_decimal(drowned, step.fmt)} is lost in {_decimal(largest, step.fmt)}"
+        return Cause.ABSORPTION, f"absorption: {_show_number(drowned, step.fmt)} is lost in {_show_number(largest, step.fmt)}"
     if step.operation == SUM and measure_ulps(step.computed, step.local, step.fmt) > _ONE_ROUNDING_ULPS:
         total = abs(step.computed)
         absorbed = [x for x in set(operands) if round_number(total + x, step.fmt) == total]
         if absorbed:
-            return Cause.ABSORPTION, f"absorption: {_decimal(max(absorbed), step.fmt)} is lost in {_decimal(total, step.fmt)}"
+            return (
+                Cause.ABSORPTION,
+                f"absorption: {_show_number(max(absorbed), step.fmt)} is lost in {_show_number(total, step.fmt)}",
+            )
         if abs(step.local - step.computed) > 0.25 * abs(step.local):
             return Cause.ABSORPTION, "absorption: terms are lost in partial sums"
     if largest and abs(step.computed) <= largest / 10 and not step.error_ulps <= _HARMLESS_ULPS:
@@ -158,6 +161,6 @@ def _look_at_rounding(step: Step) -> tuple[Cause | None, str] | None:
     return None if step.local == step.computed or not step.local.is_known else (Cause.ROUNDING, "")
 
 
-def _decimal(x: float, fmt: Format) -> str:
+def _show_number(x: float, fmt: Format) -> str:
     """Return a number as the table of an explanation has it."""
     return shortest_decimal(x, fmt) if math.isfinite(x) else repr(x)

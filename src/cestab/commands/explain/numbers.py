@@ -1,4 +1,4 @@
-"""Numbers of an explanation in writing: those of a format, and exact ones."""
+"""How an explanation shows numbers: those of a format, and exact ones."""
 
 import math
 
@@ -10,22 +10,22 @@ from cestab.numerics.formats import Format
 from cestab.numerics.rounding import hexadecimal, shortest_decimal
 
 EXACT_DIGITS, GAP_DIGITS = 10, 2
-LONGEST = 18  # characters of an exact number: what tells it in a line of 80 beside a float64
+LONGEST = 18  # characters of an exact number: what fits into a line of 80 beside a float64
 COMPUTED, UNKNOWN = "computed", "?"
 
 
-def spell_number(value: float, fmt: Format) -> Number:
+def show_number(value: float, fmt: Format) -> Number:
     """Return a number of the format in the forms in which it is printed."""
     if not math.isfinite(value):
         return Number(value=value, decimal=repr(value), hexadecimal=repr(value))
     return Number(value=value, decimal=shortest_decimal(value, fmt), hexadecimal=hexadecimal(value))
 
 
-def spell_exact(x: Exact, computed: float = math.nan, name: str = COMPUTED) -> str:
-    """Return an exact number in ten digits, or as many as tell it from the computed one.
+def show_exact(x: Exact, computed: float = math.nan, name: str = COMPUTED) -> str:
+    """Return an exact number in ten digits, or in as many as it takes to differ from the computed one.
 
-    Where that is too long, by its distance from the computed one, which is called `name`. `?` if the precision did not
-    suffice to know it.
+    Where that is too long, as a distance from the computed one, which is called `name`; `?` where the precision did not
+    suffice.
     """
     if not x.is_known:
         return UNKNOWN
@@ -33,16 +33,16 @@ def spell_exact(x: Exact, computed: float = math.nan, name: str = COMPUTED) -> s
         return repr(x.special)
     gap = x - computed
     if not gap.is_finite or not gap.is_known or gap.is_zero() or x.is_zero():
-        return _spell_ball(x, EXACT_DIGITS)
+        return _show_ball(x, EXACT_DIGITS)
     shared_bits = max(x.exponent() - gap.exponent(), 0)
     if shared_bits < 4 * LONGEST:
-        plain = _spell_ball(x, max(EXACT_DIGITS, 3 + round(shared_bits * math.log10(2))))
+        plain = _show_ball(x, max(EXACT_DIGITS, 3 + round(shared_bits * math.log10(2))))
         if len(plain) <= LONGEST:
             return plain
-    return f"{name} {'−' if gap.sign() < 0 else '+'} {_spell_ball(abs(gap), GAP_DIGITS)}"
+    return f"{name} {'−' if gap.sign() < 0 else '+'} {_show_ball(abs(gap), GAP_DIGITS)}"
 
 
-def _spell_ball(x: Exact, digits: int) -> str:
+def _show_ball(x: Exact, digits: int) -> str:
     """Return a finite number in digits; far beyond any format by its power of ten alone."""
     assert x.ball is not None, "a finite number"
     if x.is_zero():

@@ -1,4 +1,4 @@
-"""One case computed three ways, step by step, and again with single steps replaced: what brought a finding about.
+"""One case computed three ways, step by step, and again with single steps made exact, to find what caused a finding.
 
 `computed` is the format's arithmetic; `exact` has no rounding, no clip and no epsilon; `local` is each step without
 rounding, from the computed values of the steps before it. Exact numbers have the precision that is current.
@@ -27,7 +27,7 @@ from cestab.truth.tiers import Truth
 from cestab.vocabulary.kinds import FindingKind
 
 BEYOND = (FindingKind.OVERFLOWING_LOSS, FindingKind.OVERFLOWING_GRADIENT)
-_MOST_BITS = 2**17  # over all classes, of what 1 − p needs beyond the format's own precision: under a second
+_MOST_BITS = 2**17  # for all classes together, that 1 − p needs beyond the format's precision: these take under a second
 MakeArithmetic = Callable[[Format], Arithmetic]
 
 
@@ -48,7 +48,7 @@ class Judged:
         return self.worst_of(self.findings)
 
     def culpable(self) -> FindingKind | None:
-        """Return the worst finding that an operation is to blame for: none where the truth itself is beyond the format."""
+        """Return the worst finding that an operation is to blame for, without those whose truth is beyond the format."""
         return self.worst_of([kind for kind in self.findings if kind not in BEYOND])
 
     @staticmethod
@@ -63,9 +63,9 @@ class Judged:
         return -1 if worst is None else worst.severity.rank, ulps
 
     def has_lost(self, finding: FindingKind) -> bool:
-        """Whether the loss (the gradient) of which the finding speaks has none left that is as severe."""
-        own = self.kinds[0 if finding.is_loss else 1]
-        return own is None or own.severity.rank < finding.severity.rank
+        """Whether the loss or the gradient, whichever the finding is about, has no finding left that is as severe."""
+        kind = self.kinds[0 if finding.is_loss else 1]
+        return kind is None or kind.severity.rank < finding.severity.rank
 
 
 def judge_case(conditions: Conditions, cases: Cases, results: Results, truth: Truth) -> Judged:
@@ -95,7 +95,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """One case of one formulation; `cases` holds it alone."""
+    """One case of one formulation; `cases` holds only this case."""
 
     conditions: Conditions
     formulation: Formulation
@@ -111,18 +111,18 @@ class Replay:
 
     @cached_property
     def local(self) -> Run:
-        """The run whose `own` results are local; its steps hold the computed values."""
-        known = {index: step.value for index, step in enumerate(self.computed.tape.steps)}
-        return self._run(lambda fmt: ExactArithmetic(**vars(self.conditions.arithmetic(fmt)), is_guarded=True), known)
+        """The run whose tape's `results` are local; its steps hold the computed values."""
+        computed_values = {index: step.value for index, step in enumerate(self.computed.tape.steps)}
+        return self._run(lambda fmt: ExactArithmetic(**vars(self.conditions.arithmetic(fmt)), is_guarded=True), computed_values)
 
     @cached_property
     def judged(self) -> Judged:
         return self.judge(self.computed.loss.value, self.computed.gradient.value)
 
     def steps(self, finding: FindingKind | None = None) -> list[int]:
-        """Return the indices of the steps on which loss or gradient depend, those that only rename a value left out.
+        """Return the indices of the steps on which loss or gradient depend, without those that only rename a value.
 
-        With a finding, of the loss or of the gradient alone.
+        With a finding, only of those on which its loss or its gradient depends.
         """
         run = self.computed
         results = [run.loss, run.gradient] if finding is None else [run.loss if finding.is_loss else run.gradient]
@@ -133,7 +133,7 @@ class Replay:
         return judge_case(self.conditions, self.cases, (loss.reshape(-1), gradient), self.truth)
 
     def with_exact(self, index: int, places: Sequence[int | None]) -> Judged:
-        """Judge the case with some entries of one step's result exact and everything else computed from what it gets."""
+        """Judge the case with some entries of one step's result exact and everything after it computed from them."""
 
         def mixed(fmt: Format) -> Arithmetic:
             return MixedArithmetic(**vars(self.conditions.arithmetic(fmt)))

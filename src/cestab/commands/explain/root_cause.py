@@ -1,7 +1,7 @@
 """The root cause of a finding: which operation, which of its entries, and the sentence that says so.
 
-It is the earliest operation that made an error of its own without which the finding is gone. If no single one is, the loss or
-the gradient is followed back, from an entry to those that brought the largest error into it, to where the harm begins.
+It is the earliest operation whose errors, taken back, remove the finding. Where there is none, the search goes back from the
+loss or the gradient, from an entry to those that brought the largest error into it, to where the error begins.
 """
 
 import math
@@ -9,36 +9,36 @@ from typing import NamedTuple
 
 from cestab.commands.explain.answer import Cause, RootCause
 from cestab.commands.explain.causes import find_incident
-from cestab.commands.explain.numbers import spell_exact, spell_number
+from cestab.commands.explain.numbers import show_exact, show_number
 from cestab.commands.explain.replay import Replay
 from cestab.commands.explain.steps import Place, Steps
 from cestab.numerics.target import IndexTarget
 from cestab.vocabulary.kinds import FindingKind
 
-MOST_TRIED = 32  # operations, and entries of one, that are replaced to see what becomes of the finding
+MOST_TRIED = 32  # operations, and entries of one, that are made exact to see whether the finding disappears
 _SEVEREST_FIRST = tuple(Cause)
 Spot = tuple[int, Place]
 
 
 class Root(NamedTuple):
-    """The class of the entry that is named (None where there is one number), and what there is to say."""
+    """The root cause, and the class of its entry (None where the result is one number)."""
 
     place: Place
     cause: RootCause
 
 
 def find_root(replay: Replay, steps: Steps) -> Root | None:
-    """Return what brought the worst finding about; None without one that an operation is to blame for."""
+    """Return what caused the worst finding; None where there is none that an operation is to blame for."""
     finding = replay.judged.culpable()
     if finding is None:
         return None
-    own = replay.steps(finding)
+    indices = replay.steps(finding)
     if finding is FindingKind.UNDERFLOWING_GRADIENT:
-        return _blame_format(replay, steps, own[-1])
+        return _blame_format(replay, steps, indices[-1])
     search = _Search(replay, steps, finding)
-    sole = search.find_sole(own)
-    spot = sole or search.follow_back(own[-1])
-    return None if spot is None else _tell(steps, finding, spot, is_sole=sole is not None)
+    sole = search.find_sole(indices)
+    spot = sole or search.follow_back(indices[-1])
+    return None if spot is None else _describe_root(steps, finding, spot, is_sole=sole is not None)
 
 
 class _Search(NamedTuple):
@@ -48,9 +48,9 @@ class _Search(NamedTuple):
     steps: Steps
     finding: FindingKind
 
-    def find_sole(self, own: list[int]) -> Spot | None:
-        """Return the earliest operation whose own errors, taken back, remove the finding, and the entry that counts."""
-        made = [index for index in own if self.steps.origins(index)]
+    def find_sole(self, indices: list[int]) -> Spot | None:
+        """Return the earliest operation whose errors, taken back, remove the finding, and the entry to name."""
+        made = [index for index in indices if self.steps.origins(index)]
         if len(made) > MOST_TRIED:
             made = sorted(sorted(made, key=self._severity)[:MOST_TRIED])
         for index in made:
@@ -63,7 +63,7 @@ class _Search(NamedTuple):
         return self.replay.with_exact(index, places).has_lost(self.finding)
 
     def _find_entry(self, index: int, places: list[Place]) -> Place:
-        """Return the entry that removes the finding alone, else the target's or the one of largest error."""
+        """Return the entry that alone removes the finding, else the target's, else that of the largest error."""
         ordered = sorted(places, key=lambda place: self._harm(index, place))
         if len(ordered) == 1:
             return ordered[0]
@@ -77,14 +77,14 @@ class _Search(NamedTuple):
 
     def _severity(self, index: int) -> tuple[int, float]:
         """Sort key: the severest incident, then the largest error in ulps."""
-        place = min(self.steps.origins(index), key=lambda own: self._harm(index, own))
+        place = min(self.steps.origins(index), key=lambda origin: self._harm(index, origin))
         step = self.steps.entry(index, place)
         cause, _ = find_incident(step)
         ulps = math.inf if math.isnan(step.error_ulps) else step.error_ulps
         return len(_SEVEREST_FIRST) if cause is None else _SEVEREST_FIRST.index(cause), -ulps
 
     def follow_back(self, end: int) -> Spot | None:
-        """Return the earliest entry at which the harm in the end begins, None if nothing is known to be wrong there."""
+        """Return the earliest entry at which the error in the end begins, None if the end has no error."""
         places = [place for place in self.steps.places(end) if self.steps.error(end, place) or self._is_nan(end, place)]
         if not places:
             return None
@@ -93,14 +93,14 @@ class _Search(NamedTuple):
         seen: set[Spot] = {start}
         waiting: list[tuple[Spot, Spot | None]] = [(start, None)]  # with the last cancellation on the way
         while waiting:
-            spot, shown_by = waiting.pop()
+            spot, revealed_by = waiting.pop()
             cause, _ = find_incident(self.steps.entry(*spot))
-            shown_by = spot if cause is Cause.CANCELLATION else shown_by
+            revealed_by = spot if cause is Cause.CANCELLATION else revealed_by
             worst = [] if spot[1] in self.steps.origins(spot[0]) else self._worst_sources(spot)
             if not worst:
-                # a mere rounding did no harm before the cancellation that shows it
-                beginnings.append(shown_by if cause is Cause.ROUNDING and shown_by is not None else spot)
-            waiting += [(source, shown_by) for source in worst if source not in seen]
+                # a rounding did no harm before the cancellation that reveals it
+                beginnings.append(revealed_by if cause is Cause.ROUNDING and revealed_by is not None else spot)
+            waiting += [(source, revealed_by) for source in worst if source not in seen]
             seen.update(worst)
         return min(beginnings, key=lambda spot: (spot[0], self._harm(*spot)))
 
@@ -110,7 +110,7 @@ class _Search(NamedTuple):
         return step.exact.is_nan and step.exact.is_known
 
     def _worst_sources(self, spot: Spot) -> list[Spot]:
-        """Return the entries that brought the largest error into another: in absolute terms into a sum, else relative ones."""
+        """Return the entries that brought the largest error into another: absolute errors into a sum, else relative ones."""
         is_sum = self.replay.computed.tape.steps[spot[0]].operation.is_sum
         errors = {source: self._weight(source, is_sum=is_sum) for source in self.steps.sources(*spot)}
         largest = max(errors.values(), default=0.0)
@@ -125,10 +125,10 @@ class _Search(NamedTuple):
 
 def _blame_format(replay: Replay, steps: Steps, index: int) -> Root:
     """Return the last step: it underflows because the gradient is too small for the format, whatever came before."""
-    place = max(steps.places(index), key=lambda own: steps.error(index, own))
+    place = max(steps.places(index), key=lambda candidate: steps.error(index, candidate))
     formula = " = ".join(steps.formula(index))
     effect = f"the true gradient itself rounds to 0 in {replay.conditions.fmt.name}"
-    sentence = f"{formula} {_tell_value(steps, (index, place))}: underflow to 0; {effect}, a loss scale would keep it"
+    sentence = f"{formula} {_describe_value(steps, (index, place))}: underflow to 0; {effect}, a loss scale would keep it"
     return Root(
         place,
         RootCause(
@@ -141,7 +141,7 @@ def _blame_format(replay: Replay, steps: Steps, index: int) -> Root:
     )
 
 
-def _tell(steps: Steps, finding: FindingKind, spot: Spot, *, is_sole: bool) -> Root:
+def _describe_root(steps: Steps, finding: FindingKind, spot: Spot, *, is_sole: bool) -> Root:
     step = steps.entry(*spot)
     cause, words = find_incident(step)
     if cause is None:
@@ -159,16 +159,16 @@ def _tell(steps: Steps, finding: FindingKind, spot: Spot, *, is_sole: bool) -> R
             finding=finding,
             operation=formula,
             cause=cause,
-            sentence=f"{formula} {_tell_value(steps, spot)}: {words or cause}; {effect}",
+            sentence=f"{formula} {_describe_value(steps, spot)}: {words or cause}; {effect}",
             is_sole=is_sole,
         ),
     )
 
 
-def _tell_value(steps: Steps, spot: Spot) -> str:
+def _describe_value(steps: Steps, spot: Spot) -> str:
     """Return an entry's computed value beside the exact one."""
     step = steps.entry(*spot)
-    computed = spell_number(step.computed, step.fmt).decimal
-    exact = spell_exact(step.exact, step.computed, computed)
+    computed = show_number(step.computed, step.fmt).decimal
+    exact = show_exact(step.exact, step.computed, computed)
     seen = f"{computed}, in exact arithmetic, too" if exact == computed else f"{computed} instead of {exact}"
     return f"is {seen}" if spot[1] is None else f"is {seen} for class {spot[1]}"

@@ -1,4 +1,4 @@
-"""The operations of a replayed case: their names, their entries, which entries made an error and which carried one on."""
+"""The operations of a replayed case: their names, their entries, which of these made an error and which carried one on."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cestab.commands.explain.answer import Entry, Operation
 from cestab.commands.explain.causes import Step, find_incident, is_origin, measure_ulps
-from cestab.commands.explain.numbers import spell_exact, spell_number
+from cestab.commands.explain.numbers import show_exact, show_number
 from cestab.commands.explain.replay import Replay
 from cestab.numerics.exact_numbers import Exact, to_exact_list
 from cestab.numerics.operations import PICK, SOFTMAX_GRADIENT, SUBTRACT_TARGET
@@ -70,13 +70,13 @@ class Steps:
         return range(len(value)) if value.ndim == 2 and len(value) > 1 else (None,)
 
     def entry(self, index: int, place: Place) -> Step:
-        """Return one entry of a step with all that is known about it."""
-        known = self._entries.get((index, place))
-        if known is None:
-            known = self._entries[index, place] = self._look(index, place)
-        return known
+        """Return one entry of a step, with its numbers and errors."""
+        step = self._entries.get((index, place))
+        if step is None:
+            step = self._entries[index, place] = self._make_step(index, place)
+        return step
 
-    def _look(self, index: int, place: Place) -> Step:
+    def _make_step(self, index: int, place: Place) -> Step:
         replay, step = self.replay, self.replay.computed.tape.steps[index]
         fmt = replay.conditions.fmt if step.operation.is_conversion else replay.conditions.compute
         computed = float(_at(step.value, place))
@@ -95,29 +95,31 @@ class Steps:
         )
 
     def origins(self, index: int) -> list[Place]:
-        """Return the entries whose error the step made itself, at least as much as it carried on."""
-        known = self._origins.get(index)
-        if known is None:
-            known = self._origins[index] = [place for place in self._suspects(index) if is_origin(self.entry(index, place))]
-        return known
+        """Return the entries whose error comes at least as much from this step as from its operands."""
+        origins = self._origins.get(index)
+        if origins is None:
+            origins = self._origins[index] = [
+                place for place in self._find_suspects(index) if is_origin(self.entry(index, place))
+            ]
+        return origins
 
-    def _suspects(self, index: int) -> Iterator[Place]:
-        """Yield the entries that may be origins: a test of the numbers alone, for the sake of many classes."""
+    def _find_suspects(self, index: int) -> Iterator[Place]:
+        """Yield the entries that may be origins: a cheap test, since there may be many classes."""
         replay, step = self.replay, self.replay.computed.tape.steps[index]
         computed: list[float] = step.value.reshape(-1).tolist()
         exact, local = (
             to_exact_list(values) for values in (replay.exact.tape.steps[index].value, replay.local.tape.results[index])
         )
         is_decided = step.operation.is_guard
-        for place, value, own, right in zip(self.places(index), computed, local, exact, strict=True):
-            if is_decided or not math.isfinite(value) or own.ball is None or right.ball is None:
+        for place, value, unrounded, right in zip(self.places(index), computed, local, exact, strict=True):
+            if is_decided or not math.isfinite(value) or unrounded.ball is None or right.ball is None:
                 if not _is_equal(value, right) or math.isnan(value):
                     yield place
-            elif own.ball != value and abs(own.ball - right.ball) <= abs(own.ball - value):
+            elif unrounded.ball != value and abs(unrounded.ball - right.ball) <= abs(unrounded.ball - value):
                 yield place
 
     def error(self, index: int, place: Place) -> float:
-        """Return the size of an entry's error; infinity where a number is not finite, 0 where its exact value is not known."""
+        """Return the size of an entry's error; infinity where a number is not finite, 0 where its exact value is unknown."""
         step = self.entry(index, place)
         if not step.exact.is_known:
             return 0.0
@@ -145,7 +147,7 @@ class Steps:
             elif tape.steps[index].operation == PICK and isinstance(target, IndexTarget):
                 yield source, int(target.index[0])
             else:
-                yield from ((source, own) for own in places)
+                yield from ((source, other) for other in places)
 
     def _pairs(self, index: int, place: Place) -> Iterator[tuple[float, Exact]]:
         """Yield the computed operands of an entry with the exact ones; inputs and constants are right."""
@@ -171,10 +173,10 @@ class Steps:
     def _show(self, index: int, place: Place) -> Entry:
         step = self.entry(index, place)
         ulps = None if math.isnan(step.error_ulps) else step.error_ulps
-        number = spell_number(step.computed, step.fmt)
+        number = show_number(step.computed, step.fmt)
         cause, words = find_incident(step)
         return Entry(
-            index=place, computed=number, exact=spell_exact(step.exact, step.computed), ulps=ulps, cause=cause, words=words
+            index=place, computed=number, exact=show_exact(step.exact, step.computed), ulps=ulps, cause=cause, words=words
         )
 
 
@@ -185,7 +187,7 @@ def _at(values: npt.NDArray[Any], place: Place) -> Any:
 
 
 def _is_equal(computed: float, exact: Exact) -> bool:
-    """Whether a number is right; NaN is where the exact computation has it, too."""
+    """Whether a number is right; NaN is right where the exact computation also gives it."""
     if exact.ball is not None:
         return bool(exact.ball.mid() == computed)
     return exact.special == computed or (exact.is_nan and math.isnan(computed))

@@ -1,4 +1,4 @@
-"""An explanation for people: every operation, the root cause, and what another formulation makes of the case."""
+"""An explanation for people: every operation, the root cause, and another formulation's outcome on the case."""
 
 from collections.abc import Iterator
 from typing import TextIO
@@ -46,7 +46,7 @@ def _parts(explanation: Explanation, *, hexadecimal: bool, is_wide: bool) -> Ite
 
 
 def _choose(explanation: Explanation) -> list[tuple[int, Operation]]:
-    """Return the operations that are shown, with their places: of very many the first, the root cause, and the last."""
+    """Return the operations that are shown, with their places: of too many, the first, the root cause, and the last."""
     operations = explanation.operations
     ends = MOST_OPERATIONS // 2
     return [
@@ -114,7 +114,7 @@ def _outcomes(explanation: Explanation, *, hexadecimal: bool) -> Table:
 
 
 def _gradient(outcome: Outcome, place: int, *, hexadecimal: bool) -> Text:
-    """Return an entry of the gradient, of which a target may return none."""
+    """Return an entry of the gradient; an external loss may return none."""
     return Text(_show(outcome.gradient[place], hexadecimal=hexadecimal) if outcome.gradient else "none")
 
 

@@ -1,4 +1,4 @@
-"""The walk-through: the question that started cestab, answered with numbers that are computed as it is shown."""
+"""The walk-through: the question that started cestab, answered with numbers that are computed when it is shown."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

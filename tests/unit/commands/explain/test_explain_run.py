@@ -12,7 +12,7 @@ from flint import arb, ctx
 
 from cestab.commands.explain.answer import Cause, Explanation
 from cestab.commands.explain.case import run_explain
-from cestab.commands.explain.numbers import spell_exact
+from cestab.commands.explain.numbers import show_exact
 from cestab.commands.explain.request import make_case, make_explain_request
 from cestab.commands.explain.run import MOST_SHOWN
 from cestab.commands.resolve import make_arithmetics
@@ -52,11 +52,11 @@ def explain(name: str, dtype: str = "float32", against: str | None = None, **cas
 def test_exact_numbers_are_decimals_that_tell_them_from_the_computed_ones(
     x: Callable[[], Exact], computed: float, text: str
 ) -> None:
-    assert spell_exact(x(), computed) == text
+    assert show_exact(x(), computed) == text
 
 
 def test_powers_beyond_any_float_are_still_told() -> None:
-    assert spell_exact(Exact(-1.7e308).exp(), 0.0) == "10^-7.38301e+307"  # 1.7e308/log 10 = 7.383e307
+    assert show_exact(Exact(-1.7e308).exp(), 0.0) == "10^-7.38301e+307"  # 1.7e308/log 10 = 7.383e307
 
 
 def test_operations_are_named_in_order_and_refer_to_earlier_ones() -> None:
