@@ -13,38 +13,42 @@ def explain_failures(results: Sequence[SettingResult]) -> tuple[tuple[str, str],
     """Return (formulation, sentence) for every formulation that fails: its commonest failure, its cause, where it begins."""
     sentences = []
     for name in dict.fromkeys(result.setting.formulation for result in results):
-        own = [result for result in results if result.setting.formulation == name]
-        kind = _commonest_failure(own)
+        named_results = [result for result in results if result.setting.formulation == name]
+        kind = _find_commonest_failure(named_results)
         if kind is not None:
             cause = find_any_formulation(name).causes.get(kind, kind.summary)
-            sentences.append((name, f"{cause}: {kind.label} {_beginnings(own, kind)}"))
+            sentences.append((name, f"{cause}: {kind.label} {_describe_beginnings(named_results, kind)}"))
     return tuple(sentences)
 
 
-def _commonest_failure(results: Sequence[SettingResult]) -> FindingKind | None:
-    """Return the kind of failure that most dtypes have; of several the one in most settings, of a file's in most rows."""
+def _find_commonest_failure(results: Sequence[SettingResult]) -> FindingKind | None:
+    """Return the kind of failure of the most dtypes; of several, that of the most settings, then of the most recorded rows."""
     failures = [(f, r.setting) for r in results for f in r.findings if f.kind.severity is Severity.FAIL]
 
     def rank(kind: FindingKind) -> tuple[int, int, int]:
-        own = [(finding, setting) for finding, setting in failures if finding.kind is kind]
-        rows = sum(finding.cases for finding, setting in own if setting.pattern is None)
-        return len({setting.dtype for _, setting in own}), len(own), rows
+        failures_of_kind = [(finding, setting) for finding, setting in failures if finding.kind is kind]
+        rows = sum(finding.cases for finding, setting in failures_of_kind if setting.pattern is None)
+        return len({setting.dtype for _, setting in failures_of_kind}), len(failures_of_kind), rows
 
     return max((kind for kind in FindingKind if any(kind is f.kind for f, _ in failures)), key=rank, default=None)
 
 
-def _beginnings(results: Sequence[SettingResult], kind: FindingKind) -> str:
+def _describe_beginnings(results: Sequence[SettingResult], kind: FindingKind) -> str:
     """Return where a kind begins in each dtype, in the first pattern and number of classes that has it.
 
     E.g. `from |t| = 11.09 (float16), 88.72 (float32) in margin, 2 classes`; of recorded logits, in how many rows.
     """
-    found = [(r.setting, f) for r in results for f in r.findings if f.kind is kind]
-    pattern, classes = found[0][0].pattern, found[0][0].classes
+    pairs = [(r.setting, f) for r in results for f in r.findings if f.kind is kind]
+    pattern, classes = pairs[0][0].pattern, pairs[0][0].classes
     starts: dict[str, list[str]] = {}
-    for dtype in dict.fromkeys(setting.dtype for setting, _ in found):
-        own = [f for s, f in found if (s.dtype, s.pattern, s.classes) == (dtype, pattern, classes)]
-        if own:
-            start = f"{min(abs(f.first.value) for f in own):.4g}" if pattern else show_count(max(f.cases for f in own), "row")
+    for dtype in dict.fromkeys(setting.dtype for setting, _ in pairs):
+        findings = [f for s, f in pairs if (s.dtype, s.pattern, s.classes) == (dtype, pattern, classes)]
+        if findings:
+            start = (
+                f"{min(abs(f.first.value) for f in findings):.4g}"
+                if pattern
+                else show_count(max(f.cases for f in findings), "row")
+            )
             starts.setdefault(start, []).append(dtype)
     listed = ", ".join(f"{start} ({', '.join(dtypes)})" for start, dtypes in starts.items())
     return f"from |t| = {listed} in {pattern}, {show_classes(classes)}" if pattern else f"in {listed}"
@@ -60,76 +64,84 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
     names = dict.fromkeys(r.setting.formulation for r in results)
     ranked = {name: _rank([r for r in results if r.setting.formulation == name]) for name in names}
     best = min(ranked, key=lambda name: ranked[name])
-    own = [r for r in results if r.setting.formulation == best]
+    best_results = [r for r in results if r.setting.formulation == best]
     unjudged, fails, warns, _ = ranked[best]
     if unjudged:
         beginning = "no audited formulation was judged wholly; " if len(ranked) > 1 else ""
         return Recommendation(
-            dtype=dtype, formulation=None, why=f"{beginning}{_tell_unjudged(best, unjudged, own)}{_count_like(best, results)}"
+            dtype=dtype,
+            formulation=None,
+            why=f"{beginning}{_describe_unjudged(best, unjudged, best_results)}{_describe_others(best, results)}",
         )
     if fails:
         others = [rank for name, rank in ranked.items() if name != best]
-        return Recommendation(dtype=dtype, formulation=None, why=_tell_failure(best, _extent(Severity.FAIL, own), others))
+        return Recommendation(
+            dtype=dtype, formulation=None, why=_describe_failure(best, _show_extent(Severity.FAIL, best_results), others)
+        )
     if warns:
-        kinds = sorted({f.kind.label for r in own for f in r.findings if f.kind.severity is Severity.WARN})
-        why = f"nothing worse than {show_list(kinds)}, in {_extent(Severity.WARN, own)}"
+        kinds = sorted({f.kind.label for r in best_results for f in r.findings if f.kind.severity is Severity.WARN})
+        why = f"nothing worse than {show_list(kinds)}, in {_show_extent(Severity.WARN, best_results)}"
         return Recommendation(dtype=dtype, formulation=best, why=why)
-    return Recommendation(dtype=dtype, formulation=best, why=f"passes in {_share(len(own), own)}{_largest(own)}")
+    return Recommendation(
+        dtype=dtype,
+        formulation=best,
+        why=f"passes in {_show_share(len(best_results), best_results)}{_show_largest(best_results)}",
+    )
 
 
-def _tell_unjudged(name: str, unjudged: int, results: Sequence[SettingResult]) -> str:
-    """Return what of a formulation was not judged, the gradient or all, and where; first that what was judged fails."""
+def _describe_unjudged(name: str, unjudged: int, results: Sequence[SettingResult]) -> str:
+    """Return which part of a formulation was not judged, the gradient or all, and where; before that, a failure of the rest."""
     has_losses = all(r.verdict.is_judged for r in results)
     if any(r.verdict is Verdict.FAIL for r in results):
-        place = "" if unjudged == len(results) else f" in {_share(unjudged, results)}"
+        place = "" if unjudged == len(results) else f" in {_show_share(unjudged, results)}"
         subject = "its gradient could" if has_losses else "could"
-        return f"{name} fails in {_extent(Severity.FAIL, results)}, and {subject} not be judged{place}"
-    place = "any row" if len(results) == 1 and results[0].setting.pattern is None else _share(unjudged, results)
+        return f"{name} fails in {_show_extent(Severity.FAIL, results)}, and {subject} not be judged{place}"
+    place = "any row" if len(results) == 1 and results[0].setting.pattern is None else _show_share(unjudged, results)
     return f"{f'the gradient of {name}' if has_losses else name} could not be judged in {place}"
 
 
-def _count_like(name: str, results: Sequence[SettingResult]) -> str:
-    """Return of how many more losses the gradient could not be judged, if it could not be of this one."""
+def _describe_others(name: str, results: Sequence[SettingResult]) -> str:
+    """Return how many other formulations have no judged gradient either, if this one has none."""
     crashed = {r.setting.formulation for r in results if not r.verdict.is_judged}
     partly = {r.setting.formulation for r in results if not r.is_wholly_judged} - crashed
     return f", nor that of {len(partly) - 1} more" if name in partly and len(partly) > 1 else ""
 
 
-def _tell_failure(name: str, extent: str, others: Sequence["Rank"]) -> str:
-    """Return that the best formulation fails, and whether there was a choice; `others` are the ranks of the others."""
+def _describe_failure(name: str, extent: str, others: Sequence["Rank"]) -> str:
+    """Return a sentence: the best formulation fails, and there was a choice or none; `others` are the other ranks."""
     if not others:
         return f"{name} fails in {extent} and was the only one to be tried"
     judged = sum(not unjudged for unjudged, *_ in others)
     if not judged:
         return f"{name} fails in {extent} and was the only one that could be judged"
-    known = "audited formulation" if judged == len(others) else "formulation that could be judged"
-    return f"every {known} fails somewhere; {name} fails least, in {extent}"
+    candidate = "audited formulation" if judged == len(others) else "formulation that could be judged"
+    return f"every {candidate} fails somewhere; {name} fails least, in {extent}"
 
 
-def _extent(severity: Severity, results: Sequence[SettingResult]) -> str:
-    """Return in how many settings, or of a file's only one in how many rows, something of a severity was found."""
+def _show_extent(severity: Severity, results: Sequence[SettingResult]) -> str:
+    """Return in how many settings a finding of a severity was seen; for a single one of a file, in how many rows."""
     only = results[0]
     if len(results) > 1 or only.setting.pattern is not None:
         verdict = Verdict.FAIL if severity is Severity.FAIL else Verdict.WARN
-        return _share(sum(r.verdict is verdict for r in results), results)
-    rows, are_all_known = _count_rows(severity, only)
+        return _show_share(sum(r.verdict is verdict for r in results), results)
+    rows, is_exact = _count_rows(severity, only)
     if rows == only.cases:
-        return _share(1, results)
-    return f"{'' if are_all_known else 'at least '}{rows:,} of {show_count(only.cases, 'row')}"
+        return _show_share(1, results)
+    return f"{'' if is_exact else 'at least '}{rows:,} of {show_count(only.cases, 'row')}"
 
 
 def _count_rows(severity: Severity, result: SettingResult) -> tuple[int, bool]:
-    """Return how many rows at least have a finding of a severity, and whether it is known that no more have.
+    """Return how many rows at least have a finding of a severity, and whether that number is exact.
 
-    A row has at most one finding of the loss and one of the gradient; where both occur they may be of the same rows.
+    A row has at most one finding of the loss and one of the gradient; where both occur, it may be in the same rows.
     """
-    found = [f for f in result.findings if f.kind.severity is severity]
-    losses, gradients = (sum(f.cases for f in found if f.kind.is_loss is is_loss) for is_loss in (True, False))
+    findings = [f for f in result.findings if f.kind.severity is severity]
+    losses, gradients = (sum(f.cases for f in findings if f.kind.is_loss is is_loss) for is_loss in (True, False))
     return max(losses, gradients), not (losses and gradients)
 
 
-def _share(count: int, results: Sequence[SettingResult]) -> str:
-    """Return `3 of 8 settings`, `all 8 settings`, `both settings`, or for a single one what it is."""
+def _show_share(count: int, results: Sequence[SettingResult]) -> str:
+    """Return `3 of 8 settings`, `all 8 settings`, `both settings`, or words for a single one."""
     if len(results) == 1:
         return "every row" if results[0].setting.pattern is None else "the one setting"
     if count == len(results):
@@ -143,21 +155,21 @@ Rank = tuple[int, int, int, float]
 def _rank(results: Sequence[SettingResult]) -> Rank:
     """Return settings that were not wholly judged, what failed, what warned, and the largest error: smaller is better.
 
-    Of sweeps the settings count, of a file the rows.
+    In sweeps settings are counted, in a file rows.
     """
     unjudged = sum(not r.is_wholly_judged for r in results)
     fails, warns = (
         sum((r.verdict is verdict) if r.setting.pattern is not None else _count_rows(severity, r)[0] for r in results)
         for verdict, severity in ((Verdict.FAIL, Severity.FAIL), (Verdict.WARN, Severity.WARN))
     )
-    return unjudged, fails, warns, max((e for r in results for e in _errors(r)), default=0.0)
+    return unjudged, fails, warns, max((e for r in results for e in _list_errors(r)), default=0.0)
 
 
-def _errors(result: SettingResult) -> list[float]:
+def _list_errors(result: SettingResult) -> list[float]:
     places = (result.largest_error.loss, result.largest_error.gradient)
     return [place.ulps for place in places if place is not None and place.ulps is not None]
 
 
-def _largest(results: Sequence[SettingResult]) -> str:
-    errors = [error for result in results for error in _errors(result)]
+def _show_largest(results: Sequence[SettingResult]) -> str:
+    errors = [error for result in results for error in _list_errors(result)]
     return f"; largest error {max(errors):.3g} ulps" if errors else ""

@@ -10,7 +10,7 @@ from cestab.vocabulary.settings import Environment, Finding, SettingResult
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """Which audited formulation to use in a dtype; None when none of them should be used."""
+    """Which audited formulation to use in a dtype, None where none should be used, and why."""
 
     dtype: str
     formulation: str | None
@@ -45,11 +45,11 @@ class Report:
         severities = {"fail": {Severity.FAIL}, "warn": {Severity.WARN, Severity.FAIL}}
         words = set(self.request.fail_on)
         gated = {severity for word in words for severity in severities.get(word, set())}
-        found = [(result, finding) for result in self.settings for finding in result.findings]
-        return [(r, f) for r, f in found if f.kind.label in words or f.kind.severity in gated]
+        pairs = [(result, finding) for result in self.settings for finding in result.findings]
+        return [(r, f) for r, f in pairs if f.kind.label in words or f.kind.severity in gated]
 
     def exit_status(self) -> ExitStatus:
-        """What a shell is told: an interruption; else the gate; else a crash; else whether anything was judged."""
+        """The exit status: an interruption; else the gate; else a crash; else whether anything was judged."""
         counts = self.verdict_counts()
         if self.is_interrupted:
             return ExitStatus.INTERRUPTED

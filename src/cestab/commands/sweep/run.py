@@ -31,7 +31,7 @@ Group = TypeVar("Group", bound=_Group)
 
 @dataclass(frozen=True, kw_only=True)
 class GroupResult:
-    """One group's settings, and how many of its cases were decided in ball arithmetic; after Ctrl-C those that are finished."""
+    """One group's settings, and how many of its cases were decided in ball arithmetic; after Ctrl-C the finished ones."""
 
     results: dict[str, SettingResult]
     escalated: int
@@ -39,7 +39,7 @@ class GroupResult:
 
 
 def run_sweep(request: SweepRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
-    """Return the report of a request; `progress` hears of each group of settings that is finished."""
+    """Return the report of a request; `progress` is called after each group of settings."""
     plans = plan_sweep(request)
     with loaded_targets(request.formulations, request.guard) as targets:
         groups, is_interrupted = collect_groups(map(run_group, plans), len(plans), progress)
@@ -57,7 +57,7 @@ def run_sweep(request: SweepRequest, *, progress: Callable[[int, int], Any] = ig
 
 
 def collect_groups(groups: Iterable[Group], total: int, progress: Callable[[int, int], Any]) -> tuple[list[Group], bool]:
-    """Return the groups as they are finished, and whether Ctrl-C ended that early; before the first it is an error as ever."""
+    """Return the finished groups, and whether Ctrl-C ended them early; before the first is finished, it propagates."""
     finished: list[Group] = []
     try:
         for group in groups:
@@ -82,7 +82,7 @@ def run_group(plan: Plan) -> GroupResult:
 def evaluate_plan(plan: Plan, evaluate: Callable[[Block], Mapping[str, Outcome]]) -> dict[str, Outcome]:
     """Return the outcomes of all blocks by formulation; one that failed is not tried again.
 
-    After Ctrl-C only those are there that were evaluated on every block, or failed.
+    After Ctrl-C it holds only formulations that were evaluated on every block, or failed.
     """
     merged: dict[str, Outcome] = {}
     left, blocks = plan.formulations, list(plan.blocks())
@@ -91,7 +91,7 @@ def evaluate_plan(plan: Plan, evaluate: Callable[[Block], Mapping[str, Outcome]]
         merged = merge_results([merged, outcomes])
         if len(outcomes) < len(left):
             finished = outcomes if block is blocks[-1] else {}
-            return {name: own for name, own in merged.items() if name in finished or isinstance(own, Failure)}
+            return {name: outcome for name, outcome in merged.items() if name in finished or isinstance(outcome, Failure)}
         left = tuple(name for name in left if not isinstance(outcomes[name], Failure))
         if not left:
             break
@@ -108,7 +108,7 @@ def refuse_group(plan: Plan) -> GroupResult:
 
 
 def complete_group(plan: Plan, outcomes: Mapping[str, Outcome]) -> GroupResult:
-    """Return the results of a group from the outcomes of all its blocks; Ctrl-C before any was finished is an error as ever."""
+    """Return the results of a group from the outcomes of all its blocks; Ctrl-C before any is finished propagates."""
 
     def complete(name: str) -> tuple[SettingResult, int]:
         outcome = outcomes[name]
@@ -131,7 +131,7 @@ def complete_group(plan: Plan, outcomes: Mapping[str, Outcome]) -> GroupResult:
 
 
 def _complete(plan: Plan, name: str, summary: Summary) -> tuple[Summary, int]:
-    """Return the summary with its map: exhaustive ones are complete, sampled ones need their boundaries."""
+    """Return the summary with its map, and the number of unrefined boundaries: a sampled map needs a search for them."""
     if plan.coverage is Coverage.SAMPLED:
         return find_boundaries(Search(conditions=plan.conditions, formulation=name, tried=plan.sampled, summary=summary))
     return replace(summary, runs=join_runs(summary.runs)), 0

@@ -68,10 +68,10 @@ def _overview(report: Report) -> Table:
     is_sweep = isinstance(report.request, SweepRequest)
     table = new_table(("from |t|" if is_sweep else "rows", *dtypes))
     for name in report.request.formulations:
-        own = [result for result in report.settings if result.setting.formulation == name]
+        results = [result for result in report.settings if result.setting.formulation == name]
         table.add_row(
             Name(name=shorten(name)),
-            *(cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes),
+            *(cell([r for r in results if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes),
         )
     costs = [rounding_cell(report, dtype) for dtype in dtypes]
     if any(costs):
