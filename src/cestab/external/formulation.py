@@ -40,12 +40,12 @@ def find_any_formulation(text: str) -> AnyFormulation:
     if not is_target_name(text):
         refuse_near_name(text, FORMULATIONS | ADDED)
         return find_formulation(text)
-    target = parse_target_name(text)
-    convention = find_convention(target)
+    parsed = parse_target_name(text)
+    convention = find_convention(parsed)
     return ExternalFormulation(
         name=text,
-        target=target,
+        target=parsed,
         objective=convention.objective,
-        options=read_options(target),
+        options=read_options(parsed),
         suggestion=suggest_objective(convention),
     )

@@ -17,14 +17,14 @@ def loaded_targets(names: Iterable[str], guard: Guard) -> Iterator[tuple[TargetF
     settings says why.
     """
     formulations = [find_any_formulation(name) for name in names]
-    targets = [formulation.target for formulation in formulations if isinstance(formulation, ExternalFormulation)]
+    loss_names = [formulation.target for formulation in formulations if isinstance(formulation, ExternalFormulation)]
     try:
-        for target in targets:
-            start_target(target, guard)
+        for loss_name in loss_names:
+            start_target(loss_name, guard)
         facts = []
-        for target in targets:
+        for loss_name in loss_names:
             with suppress(TargetError, UnsupportedError):
-                facts.append(describe_target(target, guard))
+                facts.append(describe_target(loss_name, guard))
         yield tuple(facts)
     finally:
         end_targets()
