@@ -232,7 +232,7 @@ def _find_version(package: str) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeTarget:
-    """A function on cestab's own array type: every format, rounded step by step, differentiated by the chain rule."""
+    """A function on cestab's array type: every format, rounded step by step, differentiated by the chain rule."""
 
     name: TargetName
     formulation: Formulation

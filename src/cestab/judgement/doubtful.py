@@ -1,4 +1,4 @@
-"""Doubtful cases decided in ball arithmetic by the tables of judge.py: no verdict rests on an unproven digit."""
+"""Doubtful cases decided in ball arithmetic by the tables of rules.py: no verdict rests on an unproven digit."""
 
 import math
 from collections.abc import Sequence

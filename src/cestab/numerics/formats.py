@@ -18,7 +18,7 @@ class Format:
 
     `precision` counts the significant digits p, the implicit one included; a normal number is m·2^(e − p + 1) with
     p-digit m and min_exponent ≤ e ≤ max_exponent. `top_code_is_nan`: the largest significand of the top binade is
-    taken by NaN (the OCP e4m3fn). `rtol` and `atol` are the default tolerances of DESIGN section 6.
+    taken by NaN (the OCP e4m3fn). `rtol` and `atol` are the default tolerances.
     """
 
     name: str

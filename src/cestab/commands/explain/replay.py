@@ -78,7 +78,7 @@ def judge_case(conditions: Conditions, cases: Cases, results: Results, truth: Tr
 
 
 def find_precision(conditions: Conditions, cases: Cases) -> int:
-    """Return the bits in which the exact computation of a case tells 1 − exp(−|z|) from 1, for |z| up to 2^17/classes."""
+    """Return the bits in which the exact computation of a case separates 1 − exp(−|z|) from 1, for |z| up to 2^17/classes."""
     largest = float(np.max(np.abs(cases.logits), where=np.isfinite(cases.logits), initial=0))
     extra = min(2 * largest / math.log(2), _MOST_BITS / len(cases.logits))
     return ExactArithmetic(fmt=conditions.compute).precision_bits + math.ceil(extra)

@@ -78,7 +78,7 @@ def _explain(formulation: AnyFormulation, request: ExplainRequest, single: Singl
         root = find_root(replay, steps)
     shown = _choose_classes(computed, truth, cases, None if root is None else root.place)
     other = _choose_other(computed, request, single, truth)
-    true_loss, true_gradient = _find_truth(conditions, cases)
+    true_loss, true_gradient = _show_truth(conditions, cases)
     target, fmt = cases.target, conditions.fmt
     weights = case_weights(target, 0, len(cases.logits))
     return Explanation(
@@ -177,7 +177,7 @@ def _make_outcome(computed: Computed, shown: list[int], fmt: Format) -> Outcome:
     )
 
 
-def _find_truth(conditions: Conditions, cases: Cases) -> tuple[str, list[str]]:
+def _show_truth(conditions: Conditions, cases: Cases) -> tuple[str, list[str]]:
     """Return loss and gradient in ball arithmetic, as decimals."""
     ball = enclose(exact_case(conditions, cases, 0))
     loss = "inf" if ball.loss is None else show_exact(Exact(ball.loss))

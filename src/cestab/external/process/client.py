@@ -24,7 +24,7 @@ from cestab.external.process.channel import Channel, map_memory, open_memory
 from cestab.external.process.protocol import Assignment, Kind, Reply
 from cestab.vocabulary.external import Guard, TargetFacts
 
-# glibc gives freed blocks of such size back to the system at once, and each page of the next costs a fault: 0.5 ms a call
+# glibc returns freed blocks of this size to the system at once; then every page of the next costs a fault: 0.5 ms a call
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
 SECONDS_BETWEEN_LOOKS = 0.02  # at the memory; in that time a process can touch about 100 MB more
 
