@@ -18,7 +18,7 @@ class Kind(Enum):
 
 
 class Reply(NamedTuple):
-    """An answer to the other end: a result, a sign of life, or a sentence."""
+    """An answer to the other end: a result, a sign of life, or a sentence (of USAGE in parts)."""
 
     kind: Kind
     payload: Any = None
