@@ -47,7 +47,7 @@ class _Worker:
             raise TargetError(f"it ended its process: {_describe_end(self.process.wait())}") from None
         match reply.kind:
             case Kind.USAGE:
-                raise UsageError(reply.payload)
+                raise UsageError(*reply.payload)
             case Kind.UNSUPPORTED:
                 raise UnsupportedError(reply.payload)
             case Kind.ERROR:

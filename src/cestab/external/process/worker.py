@@ -118,7 +118,8 @@ def _attempt(action: Callable[[], Any]) -> Reply:
     try:
         return Reply(Kind.RESULT, action())
     except UsageError as error:
-        return Reply(Kind.USAGE, _in_one_line(str(error)))
+        line = _in_one_line(str(error))
+        return Reply(Kind.USAGE, error.args if line == str(error) else (line,))
     except UnsupportedError as error:
         return Reply(Kind.UNSUPPORTED, _in_one_line(str(error)))
     except TargetError as error:
