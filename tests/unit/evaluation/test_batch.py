@@ -223,25 +223,3 @@ def test_an_index_to_ignore_needs_an_index(plant: Callable[[LossOptions, Change]
     request = make_sweep_request(name, dtypes="float16", targets="smooth:0.1")
     with pytest.raises(UsageError, match="ignore_index=0 goes with index targets only"):
         plan_sweep(request)
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        LossOptions(),
-        LossOptions(
-            label_smoothing=0.1,
-            class_weights=(1.0, 2.5),
-            ignore_index=3,
-            gamma=2.0,
-            z_weight=1e-4,
-            batch=7,
-            reduction=Reduction.SUM,
-        ),
-    ],
-    ids=["default", "all"],
-)
-def test_options_read_back_from_a_report(given: LossOptions) -> None:
-    shown = given.show()
-    assert LossOptions.read(shown) == given
-    assert LossOptions.read({}) == LossOptions()
