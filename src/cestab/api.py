@@ -87,13 +87,13 @@ def assert_stable(formulations: Names, *, fail_on: Names = ("fail",), **options:
     status = report.exit_status()
     if status is ExitStatus.USAGE:
         raise UsageError(f"nothing could be judged: {results_report.explain_unjudged(report.settings)}")
-    problem = _tell_problem(report, status)
+    problem = _describe_problem(report, status)
     if problem is not None:
         shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
         raise AssertionError(f"{problem}\n{shown}")
 
 
-def _tell_problem(report: Report, status: ExitStatus) -> str | None:
+def _describe_problem(report: Report, status: ExitStatus) -> str | None:
     """Return why a report is no proof of stability: what is gated, what crashed, gradients that were not judged."""
     if status is not ExitStatus.DONE:
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in report.gated()))

@@ -44,7 +44,7 @@ class UsageError(ValueError):
 
 
 class NotAuditedError(UsageError):
-    """A loss that is not ours raised, hung or died where it is all that was asked for; exit status 3."""
+    """An external loss raised, hung or died where it is all that was asked for; exit status 3."""
 
     status = ExitStatus.NOT_AUDITED
 

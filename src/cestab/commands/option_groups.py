@@ -20,7 +20,7 @@ Parser = Callable[[str, Any], list[Any]]  # of its name and what is typed
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-CASES, ARITHMETIC, JUDGEMENT, OUTPUT, TARGETS = "Cases", "Arithmetic", "Judgement", "Output", "Code that is not ours"  # panels
+CASES, ARITHMETIC, JUDGEMENT, OUTPUT, TARGETS = "Cases", "Arithmetic", "Judgement", "Output", "External losses"  # panels
 
 Names = str | Sequence[str]  # here and below a single value counts as a list of one
 Integers = int | Sequence[int]

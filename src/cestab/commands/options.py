@@ -123,7 +123,7 @@ class ArithmeticOptions(FormatOptions, RuleOptions, total=False):
 
 
 class GuardOptions(TypedDict, total=False):
-    """What a call of code that is not ours may use."""
+    """What a call of an external loss may use."""
 
     timeout: Annotated[
         float | None,

@@ -107,7 +107,7 @@ def _append_summary(page: str) -> None:
 
 
 def write_text(text: str, stream: TextIO) -> None:
-    """Write a result; a broken pipe is silent, a full disk is told."""
+    """Write a result; a broken pipe is silent, a full disk is reported."""
     try:
         stream.write(text)
         stream.flush()

@@ -29,7 +29,7 @@ def assemble_arithmetics(checked: Mapping[str, Any]) -> Arithmetics:
 
 
 def make_guard(options: GuardOptions) -> Guard:
-    """Return what a call of code that is not ours may use: seconds, and bytes as a number or as 512M, 2G."""
+    """Return what a call of an external loss may use: seconds, and bytes as a number or as 512M, 2G."""
     checked = read_options(GuardOptions, options)
     return Guard(timeout_seconds=checked.get("timeout", DEFAULT_TIMEOUT_SECONDS), max_memory_bytes=checked.get("max_memory"))
 
@@ -53,12 +53,12 @@ def find_objective(formulations: Sequence[str] | None, objective: str | None) ->
                 suggested[name] = formulation.suggestion
             continue
         if named is not None and own != named:
-            raise UsageError(f"formulation '{name}' computes {own}, not {named}; take them apart")
+            raise UsageError(f"formulation '{name}' computes {own}, not {named}; audit them separately")
         named = own
     chosen = named or next(iter(suggested.values()), DEFAULT_OBJECTIVE)
     for name, likely in suggested.items():
         if likely.is_binary is not chosen.is_binary:  # a sigmoid is of one logit, a softmax of several
-            raise UsageError(f"formulation '{name}' computes {likely}, not {chosen}; take them apart")
+            raise UsageError(f"formulation '{name}' computes {likely}, not {chosen}; audit them separately")
     for name in formulations or ():
         _refuse_options(name, chosen)
     return chosen
@@ -74,8 +74,8 @@ def _refuse_options(name: str, objective: Objective) -> None:
         raise UsageError(f"{option} of '{name}' is no option of {objective}, but of {', '.join(others)}")
     if isinstance(formulation, ExternalFormulation) and objective.needed is not None:
         key, example = objective.needed
-        if formulation.target.get(key) is None and not getattr(formulation.options, key):
-            hint = formulation.target.spell(f"{key}={example}")
+        if formulation.parsed.get(key) is None and not getattr(formulation.options, key):
+            hint = formulation.parsed.with_parameter(f"{key}={example}")
             raise UsageError(f"'{name}' does not tell the {key} of {objective}, e.g. {hint}")
     count = len(formulation.options.class_weights)
     if objective.is_binary and count > 1:

@@ -12,12 +12,12 @@ from cestab.errors import UsageError, unknown_name
 from cestab.external.conventions import CONVENTION_KEYS, Input, find_convention, is_listed
 from cestab.external.engines.base import SITE_KEYS, Engine, find_parameters
 from cestab.external.loss_options import IGNORE_KEYS, OPTION_KEYS, REFUSED, WEIGHT_KEYS, read_options
-from cestab.external.names import TargetName, parse_value
+from cestab.external.names import ExternalName, parse_value
 from cestab.numerics.formats import Format
 from cestab.vocabulary.loss_options import LossOptions
 
 
-def refuse_unknown_keywords(name: TargetName, loaded: Any) -> None:
+def refuse_unknown_keywords(name: ExternalName, loaded: Any) -> None:
     """Raise a UsageError for a parameter that the function or class does not declare, where its signature is available.
 
     A function that is in no table may have an option of the objective built in: then the name states it for the truth alone.
@@ -36,7 +36,7 @@ def refuse_unknown_keywords(name: TargetName, loaded: Any) -> None:
             raise unknown_name(f"parameter of {name.last}", key, allowed)
 
 
-def refuse_hidden_options(name: TargetName, loaded: Any) -> None:
+def refuse_hidden_options(name: ExternalName, loaded: Any) -> None:
     """Raise a UsageError where a default or an attribute changes the objective and the name does not state it."""
     options = read_options(name)
     for key in ("label_smoothing", "gamma", "z_weight", *IGNORE_KEYS):
@@ -44,7 +44,7 @@ def refuse_hidden_options(name: TargetName, loaded: Any) -> None:
         if type(value) not in {int, float} or value == stated or (key in IGNORE_KEYS and value < 0):  # −100 is no label
             continue
         if name.get(key) is None:
-            hint = name.spell(f"{key}={value}")
+            hint = name.with_parameter(f"{key}={value}")
             raise UsageError(f"{name.last} has {key}={value}, which changes the objective: write {hint}")
         if is_attribute(loaded, key):
             raise UsageError(f"{name.last} has {key}={value}, not {name.get(key)}")
@@ -53,11 +53,11 @@ def refuse_hidden_options(name: TargetName, loaded: Any) -> None:
         if key in REFUSED:
             raise UsageError(f"{name.last} has {key}: {REFUSED[key]}")
         if not options.class_weights:
-            hint = name.spell(f"{key}=0.2:0.8")
+            hint = name.with_parameter(f"{key}=0.2:0.8")
             raise UsageError(f"{name.last} has class weights, which change the objective: write {hint}, say")
     takes_logits = find_convention(name, loaded).input is Input.LOGITS and name.get("input") is name.get("from_logits") is None
     if takes_logits and find_declared(loaded, "from_logits") is False:
-        raise UsageError(f"{name.last} has from_logits=False: write {name.spell('input=softmax')} or from_logits=True")
+        raise UsageError(f"{name.last} has from_logits=False: write {name.with_parameter('input=softmax')} or from_logits=True")
 
 
 def find_declared(loaded: Any, key: str) -> Any:
@@ -81,7 +81,7 @@ def is_attribute(loaded: Any, key: str) -> bool:
 
 
 def make_call(
-    name: TargetName, loaded: Any, engine: Engine, options: LossOptions, fmt: Format, classes: int, reduction: str
+    name: ExternalName, loaded: Any, engine: Engine, options: LossOptions, fmt: Format, classes: int, reduction: str
 ) -> Any:
     """Return what is called with logits and target: the function with its keywords, or an instance of the class.
 

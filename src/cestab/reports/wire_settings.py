@@ -84,7 +84,7 @@ class WorstRow(Row):
     ulps: Ulps
 
 
-class TargetFacts(Wire):
+class ExternalFacts(Wire):
     """What the numbers of a loss that is not cestab's depend on."""
 
     formulation: Word
@@ -104,7 +104,7 @@ class Environment(Wire):
     numpy: str
     platform: str
     cpu: str
-    targets: Annotated[tuple[TargetFacts, ...], Meta(min_length=1)] | UnsetType = UNSET
+    targets: Annotated[tuple[ExternalFacts, ...], Meta(min_length=1)] | UnsetType = UNSET
 
 
 class SettingName(Wire):
@@ -126,7 +126,7 @@ class SettingName(Wire):
 
 def write_environment(environment: settings.Environment) -> Environment:
     """Return the environment as reports have it."""
-    targets = tuple(TargetFacts(**vars(facts) | {"versions": dict(facts.versions)}) for facts in environment.targets)
+    targets = tuple(ExternalFacts(**vars(facts) | {"versions": dict(facts.versions)}) for facts in environment.targets)
     return Environment(**vars(environment) | {"targets": targets or UNSET})
 
 
@@ -136,9 +136,9 @@ def read_environment(shown: Environment) -> settings.Environment:
     return settings.Environment(**own, targets=tuple(_read_facts(facts) for facts in shown.targets or ()))
 
 
-def _read_facts(shown: TargetFacts) -> external.TargetFacts:
+def _read_facts(shown: ExternalFacts) -> external.ExternalFacts:
     own = {name: getattr(shown, name) for name in shown.__struct_fields__}
-    return external.TargetFacts(**own | {"versions": tuple(shown.versions.items())})
+    return external.ExternalFacts(**own | {"versions": tuple(shown.versions.items())})
 
 
 def write_setting(setting: settings.Setting, *, missing: UnsetType | None = UNSET) -> dict[str, Any]:

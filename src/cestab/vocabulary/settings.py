@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cestab.vocabulary.external import TargetFacts
+from cestab.vocabulary.external import ExternalFacts
 from cestab.vocabulary.kinds import Coverage, FindingKind, Severity, Summation, Verdict
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 from cestab.vocabulary.objectives import Objective
@@ -143,4 +143,4 @@ class Environment:
     numpy: str
     platform: str
     cpu: str
-    targets: tuple[TargetFacts, ...] = ()
+    targets: tuple[ExternalFacts, ...] = ()

@@ -97,5 +97,5 @@ def test_the_input_of_a_loss_suggests_its_objective_and_the_request_decides() ->
         ([of_softmax, of_sigmoid], None),
         ([of_softmax], "binary-cross-entropy"),
     ):
-        with pytest.raises(UsageError, match="take them apart"):
+        with pytest.raises(UsageError, match="audit them separately"):
             find_objective(names, objective)

@@ -18,7 +18,7 @@ from cestab.reports.wire_settings import (
     write_environment,
     write_setting,
 )
-from cestab.vocabulary.external import GradientSource, TargetFacts
+from cestab.vocabulary.external import ExternalFacts, GradientSource
 from cestab.vocabulary.kinds import Summation
 from cestab.vocabulary.loss_options import OPTION_NAMES, LossOptions, Reduction
 from cestab.vocabulary.objectives import FOCAL_LOSS, SOFTMAX_CROSS_ENTROPY
@@ -72,7 +72,7 @@ def test_an_objective_that_cestab_does_not_have_is_refused() -> None:
 
 
 def test_an_environment_reads_back() -> None:
-    facts = TargetFacts(
+    facts = ExternalFacts(
         formulation="a.py:f",
         adapter="python",
         versions=(("numpy", "2"), ("jax", "1")),

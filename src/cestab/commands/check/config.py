@@ -132,7 +132,7 @@ def _check_files(request: SweepRequest | AuditRequest, folder: Path) -> None:
     """Refuse losses in files that are not there; what is in the files is seen when they are loaded."""
     for formulation in map(find_any_formulation, request.formulations):
         if isinstance(formulation, ExternalFormulation):
-            file = formulation.target.path.rpartition(":")[0]
+            file = formulation.parsed.path.rpartition(":")[0]
             if file and not (folder / file).is_file():
                 raise UsageError(f"there is no file '{file}' in '{show_path(folder)}'")
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cestab.errors import UsageError
 from cestab.external.conventions import Convention, Input, Order, Output
-from cestab.external.names import TargetName, choose
+from cestab.external.names import ExternalName, choose
 from cestab.numerics.formats import Format
 from cestab.vocabulary.external import GradientSource
 from cestab.vocabulary.loss_options import LossOptions, Reduction
@@ -27,7 +27,7 @@ class UnsupportedError(Exception):
     """What the external loss, its framework or its mode does not compute: the verdict is `unsupported`, not a defect."""
 
 
-class TargetError(Exception):
+class ExternalError(Exception):
     """An external loss could not be evaluated: it raised, hung, died, or returned what is no loss."""
 
 
@@ -65,7 +65,7 @@ class Engine(ABC):
         return self.site.mode == "vmap"
 
     @classmethod
-    def read_site(cls, name: TargetName) -> Site:
+    def read_site(cls, name: ExternalName) -> Site:
         """Return where an external loss is to run; a UsageError for what the adapter does not have."""
         return Site(
             device=choose(name, "device", cls.devices, cls.devices[0]),
@@ -131,7 +131,7 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
         else:
             value = function(target, x) if is_swapped else function(x, target)
         if engine.arrays and not isinstance(value, engine.arrays):
-            raise TargetError(f"it returned a {type(value).__name__}; a {engine.arrays[0].__name__} is needed")
+            raise ExternalError(f"it returned a {type(value).__name__}; a {engine.arrays[0].__name__} is needed")
         if isinstance(value, tuple):  # a loss and its gradient, which are not reduced
             return value
         rank = len(getattr(value, "shape", ()))  # a plain number has none

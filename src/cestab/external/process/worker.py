@@ -19,14 +19,14 @@ import numpy as np
 
 from cestab.errors import UsageError
 from cestab.external.declared import refuse_hidden_options, refuse_unknown_keywords
-from cestab.external.engines.base import Engine, Numbers, TargetError, UnsupportedError
-from cestab.external.evaluation import LoadedTarget, RecipeTarget, Tick, Work
+from cestab.external.engines.base import Engine, ExternalError, Numbers, UnsupportedError
+from cestab.external.evaluation import LoadedLoss, LoadedRecipe, Tick, Work
 from cestab.external.loading import load
-from cestab.external.names import ADAPTERS, KERAS_BACKENDS, TargetName, choose
+from cestab.external.names import ADAPTERS, KERAS_BACKENDS, ExternalName, choose
 from cestab.external.process.channel import Channel, map_memory
 from cestab.external.process.protocol import Assignment, Kind, Reply
 from cestab.external.recipes import as_recipe
-from cestab.vocabulary.external import TargetFacts
+from cestab.vocabulary.external import ExternalFacts
 
 MODULES = {"python": "numpy"}  # by adapter, where the file has another name
 SECONDS_BETWEEN_HEARTBEATS = 0.2
@@ -35,14 +35,14 @@ LONGEST_SENTENCE = 300  # characters of what a loss raises; compilers write page
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # else TensorFlow reports every compilation
 
 
-class Target(Protocol):
+class ReadyLoss(Protocol):
     """An external loss that is ready to be called."""
 
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]: ...
-    def facts(self) -> TargetFacts: ...
+    def facts(self) -> ExternalFacts: ...
 
 
-def load_target(name: TargetName) -> Target:
+def load_loss(name: ExternalName) -> ReadyLoss:
     """Return the external loss that a name means; a UsageError where it, or its framework, does not exist."""
     engine_class = find_engine(name)
     engine = engine_class(engine_class.read_site(name))
@@ -52,12 +52,12 @@ def load_target(name: TargetName) -> Target:
     refuse_hidden_options(name, loaded)
     recipe = as_recipe(name, loaded)
     if recipe is not None:
-        return RecipeTarget(name=name, formulation=recipe)
+        return LoadedRecipe(name=name, formulation=recipe)
     refuse_unknown_keywords(name, loaded)
-    return LoadedTarget(name=name, loaded=loaded, engine=engine)
+    return LoadedLoss(name=name, loaded=loaded, engine=engine)
 
 
-def find_engine(name: TargetName) -> type[Engine]:
+def find_engine(name: ExternalName) -> type[Engine]:
     """Import an adapter and, with it, its framework."""
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
     backend = choose(name, "backend", KERAS_BACKENDS, "") if name.adapter == "keras" else ""
@@ -98,13 +98,13 @@ def serve(channel: Channel) -> None:
             last = time.monotonic()
             channel.send(Reply(Kind.HEARTBEAT))
 
-    load_reply = _attempt(lambda: load_target(assignment.name))
+    load_reply = _attempt(lambda: load_loss(assignment.name))
 
     def answer(work: Work | None) -> Reply:
         if load_reply.kind is not Kind.RESULT:
             return load_reply
-        target: Target = load_reply.payload
-        return _attempt(target.facts if work is None else lambda: target.evaluate(work, tick))
+        loss: ReadyLoss = load_reply.payload
+        return _attempt(loss.facts if work is None else lambda: loss.evaluate(work, tick))
 
     while True:
         try:
@@ -122,7 +122,7 @@ def _attempt(action: Callable[[], Any]) -> Reply:
         return Reply(Kind.USAGE, error.args if line == str(error) else (line,))
     except UnsupportedError as error:
         return Reply(Kind.UNSUPPORTED, _in_one_line(str(error)))
-    except TargetError as error:
+    except ExternalError as error:
         return Reply(Kind.ERROR, _in_one_line(str(error)))
     except BaseException as error:  # noqa: BLE001  # whatever the loss raises, SystemExit too, is a finding about it
         return Reply(Kind.ERROR, _in_one_line(f"it raised {type(error).__name__}: {error}").rstrip(":"))
