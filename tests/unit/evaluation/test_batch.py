@@ -144,7 +144,7 @@ def test_a_mean_of_no_rows_is_no_case(plant: Callable[[LossOptions, Change], str
 
 
 def request_of(*names: str, batch: int = 1, reduction: str = "mean", dtype: str = "float16") -> SweepRequest:
-    case: CaseOptions = {"logits": "-8:8:33", "patterns": "margin", "classes": 2, "targets": "wrong"}
+    case = CaseOptions(logits="-8:8:33", patterns="margin", classes=2, targets="wrong")
     return make_sweep_request(names, dtypes=dtype, batch=batch, reduction=reduction, **case)
 
 
