@@ -131,7 +131,7 @@ class Field:
         if not self.kind.is_list:
             return (option.read or self.kind.read)(self.name, value)
         noun = option.noun or self.flag.removeprefix("--").replace("-", " ")
-        chosen = values.select(noun, self.kind.read(self.name, value), ())
+        chosen = values.select(noun, self.kind.read(self.name, value))
         return chosen if option.read is None else tuple(option.read(self.name, item) for item in chosen)
 
     def parse(self, value: Any) -> Any:
