@@ -79,4 +79,5 @@ def _refuse_outside(name: str, value: float | tuple[float, ...], low: float, hig
 ROWS = ("batch", "reduction")  # the options that every objective has
 _DEFAULTS = {option.name: option.default for option in fields(LossOptions)}
 OPTION_NAMES = tuple(name for name in _DEFAULTS if name not in ROWS)
+NUMBERS = {name: default for name, default in _DEFAULTS.items() if isinstance(default, float)}  # with their defaults
 NO_OPTIONS = LossOptions()
