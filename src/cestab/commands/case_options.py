@@ -6,8 +6,7 @@ from typing import Annotated, TypedDict
 
 from cestab.commands import values
 from cestab.commands.option_groups import FilePath, Integers, Label, Names, Option, registered
-from cestab.vocabulary.loss_options import Reduction
-from cestab.vocabulary.requests import DEFAULT_IGNORE_INDEX
+from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX, Reduction
 
 of_cases = partial(Option, panel="Cases")
 

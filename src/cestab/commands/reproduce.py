@@ -6,8 +6,9 @@ from cestab.commands.option_groups import write_words
 from cestab.commands.options import ExplainOptions
 from cestab.evaluation.blocks import Conditions
 from cestab.external.formulation import find_any_formulation
+from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX
 from cestab.vocabulary.objectives import DEFAULT_OBJECTIVE
-from cestab.vocabulary.requests import DEFAULT_IGNORE_INDEX, AuditRequest, rules_of
+from cestab.vocabulary.requests import AuditRequest, rules_of
 
 
 def sweep_command(conditions: Conditions, formulation: str, t: str) -> str:

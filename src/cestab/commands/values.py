@@ -8,11 +8,13 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from numbers import Integral, Real
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cestab.errors import OptionName, UsageError, unknown_name
 from cestab.vocabulary.kinds import FindingKind
-from cestab.vocabulary.requests import LogitRange
+
+if TYPE_CHECKING:
+    from cestab.vocabulary.requests import LogitRange
 
 LONGEST_VALUE = 60  # characters of a wrong value that a sentence shows
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # of memory
@@ -166,7 +168,7 @@ def read_pattern(_option: str, name: str) -> str:
     return find_pattern(name).name
 
 
-def read_range(option: str, value: object) -> LogitRange:
+def read_range(option: str, value: object) -> "LogitRange":
     """Return a range of magnitudes."""
     from cestab.cases.ranges import parse_range
 

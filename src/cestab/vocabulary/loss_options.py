@@ -7,6 +7,7 @@ from typing import Any
 
 from cestab.errors import UsageError
 
+DEFAULT_IGNORE_INDEX = -100  # of recorded labels: torch.nn.functional.cross_entropy's
 MOST_ROWS = 2**24  # of a batch: as many as float32 counts exactly
 MOST_GAMMA = 8.0  # of a focal loss: the error bounds of its truth are proven up to there
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from cestab.vocabulary.external import DEFAULT_GUARD, Guard
 from cestab.vocabulary.kinds import Fp8Overflow, Summation
-from cestab.vocabulary.loss_options import Reduction
+from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX, Reduction
 from cestab.vocabulary.objectives import Objective
 
 DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -72,9 +72,6 @@ class SweepRequest:
     batch: int = 1
     reduction: Reduction = Reduction.MEAN
     guard: Guard = DEFAULT_GUARD
-
-
-DEFAULT_IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's
 
 
 @dataclass(frozen=True, kw_only=True)

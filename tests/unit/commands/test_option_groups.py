@@ -213,6 +213,46 @@ def test_the_keys_of_a_configuration_are_those_of_the_groups() -> None:
         assert set(keys) == others | {field.key for group in groups for field in fields_of(group).values()}
 
 
+ARITHMETIC = "dtype compute summation loss-scale fp8-overflow flush-subnormals"
+RECORDED_CASES = "labels axis ignore-index sample seed"
+GENERATED_CASES = "logits pattern classes target seed batch reduction"
+SINGLE_CASE = "logits target pattern classes at seed from row labels axis ignore-index batch reduction"
+OUTPUT = "output-format json output"
+HELP: dict[str, dict[str | None, str]] = {  # the options of each panel in their order
+    "sweep": {
+        "Cases": f"formulation objective {GENERATED_CASES}",
+        "Judgement": "rtol atol fail-on",
+        "Output": f"{OUTPUT} detail",
+    },
+    "audit": {
+        "Cases": f"{RECORDED_CASES} formulation objective",
+        "Judgement": "rtol atol fail-on",
+        "Output": f"{OUTPUT} detail",
+    },
+    "compare": {"Cases": f"objective {GENERATED_CASES}", "Judgement": "rtol atol fail-on-worse", "Output": f"{OUTPUT} detail"},
+    "explain": {
+        None: "formulation against",
+        "Cases": f"objective {SINGLE_CASE}",
+        "Judgement": "rtol atol",
+        "Output": f"{OUTPUT} hex",
+    },
+    "check": {None: "config update-baseline", "Output": OUTPUT},
+    "diff": {"Judgement": "max-growth", "Output": OUTPUT},
+}
+EVALUATING: dict[str | None, str] = {"Arithmetic": ARITHMETIC, "Code that is not ours": "timeout max-memory"}
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_shows_the_options_in_their_panels_and_order(command: str) -> None:
+    panels: dict[str | None, list[str]] = {}
+    for parameter in PARAMETERS[command]:
+        if parameter.opts[-1].startswith("--"):
+            panels.setdefault(parameter.rich_help_panel, []).append(parameter.opts[-1].removeprefix("--"))
+    assert {panel: " ".join(names) for panel, names in panels.items()} == HELP[command] | (
+        {} if command in ("check", "diff") else EVALUATING
+    )
+
+
 def test_only_commands_with_a_longer_table_have_detail() -> None:
     for command in ("sweep", "audit", "compare"):
         assert {*fields_of(DetailedOutput)} <= {parameter.name for parameter in PARAMETERS[command]}
