@@ -206,6 +206,11 @@ def repeat_finding(data: dict[str, Any]) -> None:
     data["settings"][0]["findings"].append(first_finding(data))
 
 
+def overlap(data: dict[str, Any]) -> None:
+    before, after = data["settings"][0]["intervals"][:2]
+    after["from"] = before["to"]
+
+
 def set_place(data: dict[str, Any], **values: Any) -> None:
     first_finding(data)["first"].update(values)
 
@@ -236,6 +241,7 @@ def set_place(data: dict[str, Any], **values: Any) -> None:
         (lambda d: set_place(d, hex="1.5"), ["settings[0].findings[0].first.hex", "'1.5'"]),
         (lambda d: set_place(d, t=1e300), ["settings[0].findings[0]", "1e+300", "no finite float16"]),
         (lambda d: d["settings"][0]["intervals"].reverse(), ["settings[0]", "intervals[1] begins before intervals[0] ends"]),
+        (overlap, ["settings[0]", "intervals[1] begins before intervals[0] ends"]),
         (lambda d: d["settings"][0].update(interval_count=1), ["settings[0]", "interval_count is 1"]),
         (lambda d: d["settings"][0]["max_error"].update(loss_at=None), ["settings[0].max_error", "loss_at is null"]),
         (lambda d: d["settings"][0].update(verdict=nest(400)), ["settings[0].verdict"]),
