@@ -1,8 +1,8 @@
 """`cestab diff` and `cestab schema` as a shell sees them: statuses, streams, forms, refusals."""
 
 import csv
+import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -174,21 +174,29 @@ def test_audits_are_compared_by_their_rows(cestab: Command, tmp_path: Path) -> N
     assert (refused.status, "summary.rows is 50" in refused.err) == (2, True)
 
 
-def shell(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cestab", *arguments]
-    environment = os.environ | {"COLUMNS": "80"}
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=environment)
+def test_standard_input_is_either_report_but_not_both(
+    reports: Reports, cestab: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worse = Path(reports.edit(lambda d: grow(d, 3.0))).read_bytes()
+
+    def diff(*arguments: str, given: bytes = worse) -> Any:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+        return cestab("diff", *arguments)
+
+    assert diff(reports.old, "-").status == 1
+    assert diff("-", reports.old).status == 0
+    both = diff("-", "-")
+    assert (both.status, both.out) == (2, "")
+    assert "both '-'" in both.err
+    empty = diff(reports.old, "-", "--json", given=b"")
+    assert (empty.status, json.loads(empty.out)["message"]) == (2, "standard input is empty")
 
 
-def test_standard_input_is_either_report_but_not_both(reports: Reports) -> None:
-    worse = Path(reports.edit(lambda d: grow(d, 3.0))).read_text(encoding="utf-8")
-    assert shell("diff", reports.old, "-", text=worse).returncode == 1
-    assert shell("diff", "-", reports.old, text=worse).returncode == 0
-    both = shell("diff", "-", "-", text=worse)
-    assert (both.returncode, both.stdout) == (2, "")
-    assert "both '-'" in both.stderr
-    empty = shell("diff", reports.old, "-", "--json")
-    assert (empty.returncode, json.loads(empty.stdout)["message"]) == (2, "standard input is empty")
+def test_standard_input_of_a_process_is_a_report(reports: Reports) -> None:
+    worse = Path(reports.edit(lambda d: grow(d, 3.0))).read_bytes()
+    command = [sys.executable, "-m", "cestab", "diff", reports.old, "-"]
+    done = subprocess.run(command, input=worse, capture_output=True, check=False)
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(

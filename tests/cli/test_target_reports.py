@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cestab.vocabulary.external import Guard
+from events import load_first
+
 Command = Callable[..., Any]
 
 DATA = Path(__file__).parents[1] / "data" / "targets.py"
@@ -182,6 +185,8 @@ def test_check_gates_targets(
 ) -> None:
     (tmp_path / "cestab.toml").write_text(CONFIG.format(path=DATA, function=function, timeout=timeout), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    if timeout == 1:
+        load_first([path_to(function)], Guard(timeout_seconds=1.0, max_memory_bytes=2**30), tmp_path, monkeypatch)
     outcome = cestab("check", *form)
     assert outcome.status == status
     assert words in " ".join((outcome.out + outcome.err).split())

@@ -4,6 +4,7 @@ import ctypes
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -228,3 +229,7 @@ def plain_number(_z: Array, _target: Target) -> Array:
 def gradient_of_one_class(z: Array, target: Target) -> Fused:
     """A gradient that is none."""
     return Fused(-pick(log(softmax(z)), target), pick(z, target))
+
+
+if "CESTAB_TEST_LOADED" in os.environ:  # a test waits for it (events.py)
+    Path(os.environ["CESTAB_TEST_LOADED"]).touch()

@@ -1,11 +1,13 @@
 """The recipes of docs/ci.md: their shell parts are run, word for word, with the installed cestab first on PATH.
 
 Left out: lines that install from an index. The folder holds what the recipes speak of: a configuration, an older report.
+Where the same lines are to fail for another formulation, they are run in this process.
 """
 
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from cestab.commands.app import app
+from cestab.commands.app import app, run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
 SECTIONS = dict(zip(*[iter(re.split(r"^## (.+)$", PAGE, flags=re.MULTILINE)[1:])] * 2, strict=True))
@@ -53,6 +55,13 @@ def run_shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+def run_here(line: str) -> int:
+    """Run a line in this process and the current folder; return its exit status."""
+    words = shlex.split(line)
+    assert words[0] == "cestab"
+    return run(words[1:])
+
+
 def test_the_recipes_are_read() -> None:
     assert list(SECTIONS) == ["GitHub Actions", "GitLab", "pre-commit", "jq"]
     assert [len(shell_lines(section)) for section in SECTIONS] == [4, 4, 2, 0]
@@ -60,11 +69,13 @@ def test_the_recipes_are_read() -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """Return a folder with a configuration that passes and the report that was committed before."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to a folder with a configuration that passes and the report that was committed before."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     (tmp_path / "cestab.toml").write_text(PROJECT, encoding="utf-8")
     sweep = next(line for line in runnable("GitLab") if "-o new.json" in line)
-    assert run_shell(sweep.replace("new.json", "stability.json"), tmp_path).returncode == 0
+    assert run_here(sweep.replace("new.json", "stability.json")) == 0
     return tmp_path
 
 
@@ -82,11 +93,11 @@ def test_the_shell_parts_run_and_fail_for_a_formulation_that_is_not_stable(secti
     config.write_text(PROJECT.replace("log-softmax", "naive"), encoding="utf-8")
     if new.exists():  # the same request, but a kernel that got worse
         sweep = next(line for line in runnable(section) if "-o new.json" in line)
-        assert run_shell(sweep.replace("log-softmax", "naive"), project).returncode == 0
+        assert run_here(sweep.replace("log-softmax", "naive")) == 0
         new.write_text(new.read_text(encoding="utf-8").replace('"naive"', '"log-softmax"'), encoding="utf-8")
     for line in runnable(section):
         if "-o new.json" not in line:
-            assert run_shell(line.replace("log-softmax", "naive"), project).returncode == 1, line
+            assert run_here(line.replace("log-softmax", "naive")) == 1, line
 
 
 @pytest.mark.parametrize("section", ["GitHub Actions", "GitLab", "pre-commit"])

@@ -2,18 +2,21 @@
 
 import importlib.util
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cestab.commands.app import run
 from cestab.external import ADAPTERS
 from cestab.external.formulation import find_any_formulation
+from cestab.vocabulary.external import Guard
+from events import TOUCH, load_first
+
+Command = Callable[[str], tuple[int, str]]
 
 TESTS = Path(__file__).parents[1]
 PAGE = (TESTS.parent / "docs" / "targets.md").read_text(encoding="utf-8")
@@ -38,38 +41,51 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(command: str) -> "subprocess.CompletedProcess[str]":
-    arguments = shlex.split(command)[1:]
-    return subprocess.run(
-        [sys.executable, "-m", "cestab", *arguments], capture_output=True, text=True, env=os.environ, check=False
-    )
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str]]:
+    """Run a line of the page in this process; return its status and what it prints."""
+
+    def run_line(line: str) -> tuple[int, str]:
+        capsys.readouterr()
+        return run(shlex.split(line)[1:]), capsys.readouterr().out
+
+    return run_line
 
 
 def without_versions(text: str) -> str:
     return re.sub(r"numpy [0-9.]+", "numpy X", text)
 
 
-@pytest.mark.usefixtures("folder")
-def test_what_the_page_shows_is_what_its_commands_print() -> None:
+def test_three_commands_are_shown_with_what_they_print() -> None:
     assert len(SHOWN) >= 3
-    for command, shown in SHOWN:
-        assert without_versions(run(command).stdout) == without_versions(shown), command
 
 
-@pytest.mark.usefixtures("folder")
-def test_the_repaired_gate_passes_and_a_wider_one_fails(folder: Path) -> None:
-    assert run("cestab check").returncode == 0
+@pytest.mark.parametrize(("line", "shown"), SHOWN, ids=[line for line, _ in SHOWN])
+def test_what_the_page_shows_is_what_its_command_prints(
+    line: str, shown: str, command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "--timeout 10 --max-memory 2G" in line:
+        with (folder / "broken.py").open("a", encoding="utf-8") as file:
+            file.write(TOUCH)
+        names = re.findall(r"-f (\S+)", line)
+        load_first(names, Guard(timeout_seconds=10.0, max_memory_bytes=2**31), folder, monkeypatch)
+    assert without_versions(command(line)[1]) == without_versions(shown)
+
+
+def test_the_repaired_gate_passes_and_a_wider_one_fails(folder: Path, command: Command) -> None:
+    assert command("cestab check")[0] == 0
     configuration = folder / "cestab.toml"
     configuration.write_text(configuration.read_text(encoding="utf-8").replace("-80:80", "-100:100"), encoding="utf-8")
-    assert run("cestab check").returncode == 1
+    assert command("cestab check")[0] == 1
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_recipe_runs_in_every_format_and_shows_its_operations() -> None:
-    commands = [line for line in COMMANDS if "recipe.py" in line]
-    assert len(commands) == 2
-    assert all(run(command).returncode == 0 for command in commands)
-    assert "Root cause" in run(commands[1]).stdout
+def test_the_recipe_runs_in_every_format_and_shows_its_operations(command: Command) -> None:
+    sweep, explain = (line for line in COMMANDS if "recipe.py" in line)
+    assert command(sweep)[0] == 0
+    status, shown = command(explain)
+    assert status == 0
+    assert "Root cause" in shown
 
 
 def test_every_adapter_has_an_example_that_parses() -> None:

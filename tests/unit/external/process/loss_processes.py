@@ -20,8 +20,8 @@ from cestab.vocabulary.loss_options import NO_OPTIONS
 
 DATA = Path(__file__).parents[3] / "data" / "targets.py"
 LOGITS = np.array([[0.0, 2.0], [0.0, -1.0]], dtype=np.float32)
-PATIENT = Guard(timeout_seconds=30.0)
-QUARTER_GIBIBYTE = Guard(timeout_seconds=30.0, max_memory_bytes=2**28)
+PATIENT = Guard(timeout_seconds=120.0)
+QUARTER_GIBIBYTE = Guard(timeout_seconds=120.0, max_memory_bytes=2**28)
 
 
 def find_children() -> list[psutil.Process]:

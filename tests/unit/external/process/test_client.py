@@ -30,6 +30,7 @@ from cestab.external.process import client
 from cestab.external.process.client import describe_loss, end_losses, evaluate_loss, start_loss
 from cestab.vocabulary.external import GradientSource, Guard
 from cestab.vocabulary.kinds import Summation
+from events import TOUCH, load_first, wait_until
 
 
 def failure_of(function: str, guard: Guard = PATIENT) -> str:
@@ -97,14 +98,12 @@ def test_a_process_that_was_killed_between_two_calls_is_told_once() -> None:
     ask("stable")
     (child,) = find_children()
     child.kill()
-    until = time.monotonic() + 20
-    while child.status() != psutil.STATUS_ZOMBIE:  # psutil's own wait would take its status from it
-        assert time.monotonic() < until
+    wait_until(lambda: child.status() == psutil.STATUS_ZOMBIE)  # psutil's own wait would take its status from it
     assert failure_of("stable") == "it ended its process: signal SIGKILL"
     assert ask("stable")[0].size == 2
 
 
-WITH_A_CHILD = """
+WITH_A_CHILD = f"""
 import subprocess, sys, time
 from pathlib import Path
 def f(z, target):
@@ -112,6 +111,7 @@ def f(z, target):
     Path(__file__).with_name("pid").write_text(str(child.pid))
     while True:
         time.sleep(60)
+{TOUCH}
 """
 
 
@@ -122,25 +122,36 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def test_a_hanging_call_is_ended_within_its_time_with_all_that_it_has_started(tmp_path: Path) -> None:
+def test_a_hanging_call_is_ended_within_its_time_with_all_that_it_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "hangs.py").write_text(WITH_A_CHILD, encoding="utf-8")
+    name, guard = f"{tmp_path}/hangs.py:f", Guard(timeout_seconds=2.0)
+    load_first([name], guard, tmp_path, monkeypatch)
     start = time.monotonic()
     with pytest.raises(ExternalError, match="it did not return within 2 s"):
-        evaluate_loss(parse_external_name(f"{tmp_path}/hangs.py:f"), work_of(), Guard(timeout_seconds=2.0))
-    assert 2 <= time.monotonic() - start < 20
+        evaluate_loss(parse_external_name(name), work_of(), guard)
+    assert 2 <= time.monotonic() - start < 60
     assert find_children() == []
     child = int((tmp_path / "pid").read_text(encoding="utf-8"))
-    until = time.monotonic() + 10
-    while is_alive(child):  # it was sent a signal, and ends soon
-        assert time.monotonic() < until
+    wait_until(lambda: not is_alive(child))  # it was sent a signal, and ends soon
 
 
-def test_every_heartbeat_restarts_the_clock(tmp_path: Path) -> None:
+SLOW = f"""
+import time
+def f(z, target):
+    time.sleep(0.1)
+    return z[:, 0]
+{TOUCH}
+"""
+
+
+def test_every_heartbeat_restarts_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """20 calls of 0.1 s in one block: longer than the timeout in all, none of them alone."""
-    slow = tmp_path / "slow.py"
-    slow.write_text("import time\ndef f(z, target):\n    time.sleep(0.1)\n    return z[:, 0]\n", encoding="utf-8")
-    name = parse_external_name(f"{slow}:f:rows=1")
-    loss, _ = evaluate_loss(name, work_of(np.zeros((2, 20), dtype=np.float32)), Guard(timeout_seconds=1.0))
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    name, guard = f"{tmp_path}/slow.py:f:rows=1", Guard(timeout_seconds=1.0)
+    load_first([name], guard, tmp_path, monkeypatch)
+    loss, _ = evaluate_loss(parse_external_name(name), work_of(np.zeros((2, 20), dtype=np.float32)), guard)
     assert loss.tolist() == [0.0] * 20
 
 
@@ -253,26 +264,31 @@ def test_a_forked_process_neither_asks_nor_ends_those_of_its_parent() -> None:
     assert ask("stable")[0].size == 2
 
 
+HANGS = """
+import os, time
+def f(z, target):
+    print(os.getpid(), file=open("called.part", "w"), flush=True)
+    os.replace("called.part", "called")
+    while True:
+        time.sleep(60)
+"""
 CALLER = """
-import sys
-from loss_processes import PATIENT, ask, find_children, name_of
-from cestab.external.process.client import start_loss
-start_loss(name_of("hangs"), PATIENT)
-print(find_children()[0].pid, flush=True)
-ask("hangs")
+from loss_processes import PATIENT, work_of
+from cestab.external.names import parse_external_name
+from cestab.external.process.client import evaluate_loss
+evaluate_loss(parse_external_name("hangs.py:f"), work_of(), PATIENT)
 """
 
 
-def test_a_call_that_hangs_does_not_outlive_its_caller() -> None:
+def test_a_call_that_hangs_does_not_outlive_its_caller(tmp_path: Path) -> None:
+    (tmp_path / "hangs.py").write_text(HANGS, encoding="utf-8")
     path = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    with subprocess.Popen([sys.executable, "-c", CALLER], stdout=subprocess.PIPE, text=True, env=os.environ | path) as caller:
-        assert caller.stdout is not None
-        worker = psutil.Process(int(caller.stdout.readline()))
-        time.sleep(1)  # the call has begun
+    with subprocess.Popen([sys.executable, "-c", CALLER], env=os.environ | path, cwd=tmp_path) as caller:
+        wait_until((tmp_path / "called").exists)
+        worker = int((tmp_path / "called").read_text(encoding="utf-8"))
+        assert is_alive(worker)
         caller.kill()
-    until = time.monotonic() + 20
-    while is_alive(worker.pid):
-        assert time.monotonic() < until
+    wait_until(lambda: not is_alive(worker))
 
 
 def test_the_folder_and_the_modules_of_the_caller_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ from cestab.errors import UsageError
 from cestab.external.engines.base import ExternalError
 from cestab.external.loaded import loaded_losses
 from cestab.external.names import ExternalName, parse_external_name
-from cestab.external.process.client import describe_loss, end_losses, evaluate_loss
+from cestab.external.process.client import describe_loss, end_losses, evaluate_loss, start_loss
 from cestab.vocabulary.external import Guard
+from events import wait_until
 
 
 def loader(folder: Path, source: str) -> ExternalName:
@@ -42,7 +43,9 @@ def test_what_cannot_be_loaded_is_not_tried_again_until_targets_are_ended(
         assert str(caught.value) == words
     assert (tmp_path / "loads").read_text(encoding="utf-8") == "x"
     end_losses()
-    loader(tmp_path, "")
+    loader(tmp_path, COUNTING)
+    start_loss(name, guard)
+    wait_until(lambda: (tmp_path / "loads").read_text(encoding="utf-8") == "xx")
     assert evaluate_loss(name, work_of(), guard)[0].tolist() == [0.0, 2.0]
 
 
