@@ -18,8 +18,8 @@ import numpy as np
 
 from cestab.evaluation.plan import NUMBERS_PER_BLOCK
 from cestab.external.evaluation import MOST_NUMBERS, Work
-from cestab.external.names import parse_target_name
-from cestab.external.process.client import KEEP_FREED_MEMORY, end_targets, evaluate_target
+from cestab.external.names import parse_external_name
+from cestab.external.process.client import KEEP_FREED_MEMORY, end_losses, evaluate_loss
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import find_format
 from cestab.numerics.target import IndexTarget
@@ -139,12 +139,12 @@ def time_calls(calls: Sequence[Callable[[], Any]]) -> float:
 
 
 def measure(name: str, direct: Direct, classes: int) -> str:
-    target, rows = parse_target_name(name), NUMBERS_PER_BLOCK // classes
+    target, rows = parse_external_name(name), NUMBERS_PER_BLOCK // classes
     blocks = make_blocks(classes, rows)
     calls_of = [split(work, MOST_NUMBERS // classes) for work in blocks]
     adapter, bare = [], []
     for _ in range(ROUNDS):
-        adapter.append(time_calls([lambda work=work: evaluate_target(target, work, Guard()) for work in blocks]))  # type: ignore[misc]
+        adapter.append(time_calls([lambda work=work: evaluate_loss(target, work, Guard()) for work in blocks]))  # type: ignore[misc]
         bare.append(time_calls([lambda parts=parts: [direct(z, y) for z, y in parts] for parts in calls_of]))  # type: ignore[misc]
     label = name.rsplit("/", maxsplit=1)[-1]
     one, other = statistics.median(adapter), statistics.median(bare)
@@ -153,11 +153,11 @@ def measure(name: str, direct: Direct, classes: int) -> str:
 
 def main() -> None:
     for name, make_direct in TARGETS.items():
-        if not sys.argv[1:] or parse_target_name(name).adapter in sys.argv[1:]:
+        if not sys.argv[1:] or parse_external_name(name).adapter in sys.argv[1:]:
             direct = make_direct()
             for classes in CLASSES:
                 print(measure(name, direct, classes), flush=True)
-            end_targets()
+            end_losses()
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ import numpy.typing as npt
 from cestab.external.conventions import find_convention
 from cestab.external.evaluation import Work
 from cestab.external.loss_options import read_options
-from cestab.external.names import parse_target_name
-from cestab.external.process.client import describe_target, evaluate_target
+from cestab.external.names import parse_external_name
+from cestab.external.process.client import describe_loss, evaluate_loss
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.truth.tiers import evaluate_truth
-from cestab.vocabulary.external import DEFAULT_GUARD, TargetFacts
+from cestab.vocabulary.external import DEFAULT_GUARD, ExternalFacts
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
@@ -47,13 +47,13 @@ def evaluate(
         upstream=upstream,
         options=options,
     )
-    loss, gradient = evaluate_target(parse_target_name(name), work, DEFAULT_GUARD)
+    loss, gradient = evaluate_loss(parse_external_name(name), work, DEFAULT_GUARD)
     assert gradient is not None
     return loss, gradient
 
 
-def describe(name: str) -> TargetFacts:
-    return describe_target(parse_target_name(name), DEFAULT_GUARD)
+def describe(name: str) -> ExternalFacts:
+    return describe_loss(parse_external_name(name), DEFAULT_GUARD)
 
 
 def benign_logits(dtype: str = "float32", classes: int = CLASSES) -> Numbers:
@@ -77,7 +77,7 @@ def soft_target(classes: int = CLASSES) -> DenseTarget:
 
 def check_against_truth(name: str, dtype: str, *targets: Target, classes: int = CLASSES) -> None:
     """Compare value and gradient on benign logits with the truth, for each target."""
-    parsed, fmt = parse_target_name(name), find_format(dtype)
+    parsed, fmt = parse_external_name(name), find_format(dtype)
     logits, options = benign_logits(dtype, classes), read_options(parsed)
     for target in targets:
         objective = find_convention(parsed).objective or SOFTMAX_CROSS_ENTROPY

@@ -21,8 +21,8 @@ from engines import (
     zeroing_margin,
 )
 
-from cestab.external.engines.base import TargetError, UnsupportedError
-from cestab.external.process.client import end_targets
+from cestab.external.engines.base import ExternalError, UnsupportedError
+from cestab.external.process.client import end_losses
 from cestab.numerics.formats import FORMATS, find_format
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget
@@ -56,7 +56,7 @@ def float32_seen(logits, labels):
 @pytest.fixture(autouse=True)
 def _end() -> Iterator[None]:
     yield
-    end_targets()
+    end_losses()
 
 
 @pytest.mark.parametrize("mode", ["eager", "jit", "vmap"])
@@ -118,7 +118,7 @@ def test_a_loss_of_many_rows_in_one_number_is_called_row_by_row(tmp_path: Path) 
 
 def test_what_is_no_loss_is_told(tmp_path: Path) -> None:
     (tmp_path / "users.py").write_text(USERS)
-    with pytest.raises(TargetError, match=r"returned a loss of shape \(64, 5\) for 64 cases of 5 classes; \(64,\) is needed"):
+    with pytest.raises(ExternalError, match=r"returned a loss of shape \(64, 5\) for 64 cases of 5 classes; \(64,\) is needed"):
         evaluate(f"jax:{tmp_path / 'users.py'}:pairs", benign_logits(), index_target())
 
 

@@ -27,7 +27,7 @@ import cestab
 from cestab.errors import UsageError
 from cestab.external.engines.base import UnsupportedError
 from cestab.external.names import KERAS_BACKENDS
-from cestab.external.process.client import end_targets
+from cestab.external.process.client import end_losses
 from cestab.numerics.target import DenseTarget, IndexTarget
 
 for module in ("keras", *KERAS_BACKENDS):
@@ -41,7 +41,7 @@ each_backend = pytest.mark.parametrize("backend", KERAS_BACKENDS)
 @pytest.fixture(autouse=True)
 def _end() -> Iterator[None]:
     yield
-    end_targets()
+    end_losses()
 
 
 @each_backend

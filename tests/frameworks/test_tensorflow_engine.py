@@ -22,8 +22,8 @@ from engines import (
     zeroing_margin,
 )
 
-from cestab.external.engines.base import TargetError, UnsupportedError
-from cestab.external.process.client import end_targets
+from cestab.external.engines.base import ExternalError, UnsupportedError
+from cestab.external.process.client import end_losses
 from cestab.numerics.target import IndexTarget
 from cestab.vocabulary.loss_options import LossOptions
 
@@ -40,7 +40,7 @@ MODES = ("eager", "compile", "jit", "vmap")
 @pytest.fixture(autouse=True)
 def _end() -> Iterator[None]:
     yield
-    end_targets()
+    end_losses()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -77,7 +77,7 @@ def test_an_operation_that_is_not_there_for_a_dtype_is_unsupported(tmp_path: Pat
 def test_a_loss_that_its_tape_does_not_see_is_told(tmp_path: Path) -> None:
     users = tmp_path / "users.py"
     users.write_text("import tensorflow as tf\ndef f(z, y): return tf.stop_gradient(z)[:, 0]\n")
-    with pytest.raises(TargetError, match="TensorFlow sees no path from its logits to its loss"):
+    with pytest.raises(ExternalError, match="TensorFlow sees no path from its logits to its loss"):
         evaluate(f"tensorflow:{users}:f", benign_logits(), index_target())
 
 

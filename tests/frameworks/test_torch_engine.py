@@ -23,10 +23,10 @@ from engines import (
 )
 
 from cestab.errors import UsageError
-from cestab.external.engines.base import TargetError, UnsupportedError
+from cestab.external.engines.base import ExternalError, UnsupportedError
 from cestab.external.loss_options import read_options
-from cestab.external.names import parse_target_name
-from cestab.external.process.client import end_targets
+from cestab.external.names import parse_external_name
+from cestab.external.process.client import end_losses
 from cestab.numerics.target import DenseTarget, IndexTarget
 from cestab.truth.tiers import evaluate_truth
 from cestab.vocabulary.loss_options import LossOptions, Reduction
@@ -41,7 +41,7 @@ CROSS_ENTROPY = f"{FUNCTIONAL}cross_entropy"
 @pytest.fixture(autouse=True)
 def _end() -> Iterator[None]:
     yield
-    end_targets()
+    end_losses()
 
 
 @pytest.mark.parametrize("mode", ["eager", "vmap"])
@@ -74,7 +74,7 @@ def test_options_have_their_own_truth() -> None:
 def test_so_they_have_in_batches(reduction: Reduction) -> None:
     """Every second row of a batch is ignored; a mean divides by the weights of the others."""
     name = f"{CROSS_ENTROPY}:label_smoothing=0.1,weight=0.25:0.75,ignore_index=1"
-    options = replace(read_options(parse_target_name(name)), batch=6, reduction=reduction)
+    options = replace(read_options(parse_external_name(name)), batch=6, reduction=reduction)
     logits, target = benign_logits("float64")[:, :8], IndexTarget(index=np.array([0, 2, 3, 4] * 2))
     truth = evaluate_truth(SOFTMAX_CROSS_ENTROPY, logits, target, 1 / options.divisor, precise=False, options=options)
     loss, gradient = evaluate(name, logits, target, "float64", options=options)
@@ -150,7 +150,7 @@ def test_modules_of_a_users_file(tmp_path: Path) -> None:
         ("number", "it returned a float; a Tensor is needed"),
         ("detached", "its loss does not depend on the logits"),
     ):
-        with pytest.raises(TargetError, match=words):
+        with pytest.raises(ExternalError, match=words):
             evaluate(f"torch:{path}:{name}", benign_logits(), index_target())
 
 

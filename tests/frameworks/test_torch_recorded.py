@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from cestab.external.evaluation import Work
-from cestab.external.names import parse_target_name
-from cestab.external.process.client import evaluate_target
+from cestab.external.names import parse_external_name
+from cestab.external.process.client import evaluate_loss
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import from_ordinal, to_ordinal
@@ -36,8 +36,8 @@ def find_outcomes(entry: dict[str, Any], t: npt.NDArray[Any]) -> dict[str, npt.N
     fmt, zero = FORMATS[entry["dtype"]], np.zeros_like(t)
     logits = np.stack((t, zero) if "[t,0]" in entry["case"] else (zero, t))
     target = IndexTarget(index=np.full(len(t), int(entry["case"][-1]), dtype=np.intp))
-    name = parse_target_name(f"torch:{LOSSES}:{entry['formulation'].split(':')[0].replace('-', '_')}")
-    loss, gradient = evaluate_target(
+    name = parse_external_name(f"torch:{LOSSES}:{entry['formulation'].split(':')[0].replace('-', '_')}")
+    loss, gradient = evaluate_loss(
         name,
         Work(arithmetic=Arithmetic(fmt=fmt), logits=logits, target=target, upstream=1.0, options=NO_OPTIONS),
         DEFAULT_GUARD,

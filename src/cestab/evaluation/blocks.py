@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cestab.external.engines.base import TargetError, UnsupportedError
+from cestab.external.engines.base import ExternalError, UnsupportedError
 from cestab.judgement.rules import Limits
 from cestab.judgement.summary import Summary
 from cestab.numerics.arithmetic import Arithmetic
@@ -114,7 +114,7 @@ def attempt(action: Callable[[], Value]) -> Value | Failure:
         return action()
     except UnsupportedError as error:
         return Failure(verdict=Verdict.UNSUPPORTED, reason=str(error))
-    except TargetError as error:
+    except ExternalError as error:
         return Failure(verdict=Verdict.ERROR, reason=str(error))
 
 

@@ -8,7 +8,7 @@ from cestab.evaluation.blocks import Cases, Conditions
 from cestab.external.engines.base import UnsupportedError
 from cestab.external.evaluation import Work
 from cestab.external.formulation import AnyFormulation, ExternalFormulation
-from cestab.external.process.client import evaluate_target
+from cestab.external.process.client import evaluate_loss
 from cestab.formulations import Formulation
 from cestab.numerics.arithmetic import reduce_rows
 from cestab.numerics.rounding import FloatArray, round_number
@@ -58,7 +58,7 @@ def compute_external(conditions: Conditions, formulation: ExternalFormulation, c
         options=conditions.rounded_options,
         row_upstream=conditions.upstream,
     )
-    loss, gradient = evaluate_target(formulation.target, work, conditions.guard)
+    loss, gradient = evaluate_loss(formulation.target, work, conditions.guard)
     with np.errstate(all="ignore"):
         return back.round(loss), None if gradient is None else back.round(gradient)
 

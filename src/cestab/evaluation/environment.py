@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cestab.vocabulary.external import TargetFacts
+from cestab.vocabulary.external import ExternalFacts
 from cestab.vocabulary.settings import Environment
 
 
@@ -19,7 +19,7 @@ def version() -> str:
     return metadata.version("cestab")
 
 
-def describe_environment(targets: tuple[TargetFacts, ...] = ()) -> Environment:
+def describe_environment(targets: tuple[ExternalFacts, ...] = ()) -> Environment:
     """Return versions of Python and NumPy, the platform, the processor's name, and what external losses depend on."""
     return Environment(
         python=platform.python_version(), numpy=np.__version__, platform=platform.platform(), cpu=_cpu(), targets=targets

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from cestab.errors import UsageError, unknown_name
-from cestab.external.names import TargetName
+from cestab.external.names import ExternalName
 from cestab.vocabulary.objectives import (
     BINARY_CROSS_ENTROPY,
     FOCAL_LOSS,
@@ -118,7 +118,7 @@ _OBJECTIVE_OF_OPTION = {objective.needed[0]: objective for objective in OBJECTIV
 _SQUARED_ERROR = {Input.SIGMOID: SIGMOID_MEAN_SQUARED_ERROR, Input.SOFTMAX: SOFTMAX_MEAN_SQUARED_ERROR}
 
 
-def find_convention(name: TargetName, loaded: Any = None) -> Convention:
+def find_convention(name: ExternalName, loaded: Any = None) -> Convention:
     """Return how an external loss is called: as its table says, changed by the parameters of its name.
 
     `loaded` is the function, class or instance, if it is loaded; an instance is called as its class is.
@@ -143,12 +143,12 @@ def find_convention(name: TargetName, loaded: Any = None) -> Convention:
     return replace(convention, objective=_guess_objective(name, convention))
 
 
-def is_listed(name: TargetName) -> bool:
+def is_listed(name: ExternalName) -> bool:
     """Whether a table says how the function is called."""
     return name.last in CONVENTIONS.get(name.adapter, {})
 
 
-def _guess_objective(name: TargetName, convention: Convention) -> Objective | None:
+def _guess_objective(name: ExternalName, convention: Convention) -> Objective | None:
     if name.last in ("mse_loss", "MSELoss"):
         if convention.input not in _SQUARED_ERROR:
             raise UsageError(f"'{name.text}' needs input=softmax or input=sigmoid")
@@ -168,7 +168,7 @@ Word = TypeVar("Word", bound=StrEnum)
 Default = TypeVar("Default")
 
 
-def _word(words: type[Word], name: TargetName, key: str, default: Default) -> Word | Default:
+def _word(words: type[Word], name: ExternalName, key: str, default: Default) -> Word | Default:
     text = name.get(key)
     if text is None:
         return default

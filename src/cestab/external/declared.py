@@ -12,12 +12,12 @@ from cestab.errors import UsageError, unknown_name
 from cestab.external.conventions import CONVENTION_KEYS, Input, find_convention, is_listed
 from cestab.external.engines.base import SITE_KEYS, Engine, find_parameters
 from cestab.external.loss_options import IGNORE_KEYS, OPTION_KEYS, REFUSED, WEIGHT_KEYS, read_options
-from cestab.external.names import TargetName, parse_value
+from cestab.external.names import ExternalName, parse_value
 from cestab.numerics.formats import Format
 from cestab.vocabulary.loss_options import LossOptions
 
 
-def refuse_unknown_keywords(name: TargetName, loaded: Any) -> None:
+def refuse_unknown_keywords(name: ExternalName, loaded: Any) -> None:
     """Raise a UsageError for a parameter that the function or class does not declare, where its signature is available.
 
     A function that is in no table may have an option of the objective built in: then the name states it for the truth alone.
@@ -36,7 +36,7 @@ def refuse_unknown_keywords(name: TargetName, loaded: Any) -> None:
             raise unknown_name(f"parameter of {name.last}", key, allowed)
 
 
-def refuse_hidden_options(name: TargetName, loaded: Any) -> None:
+def refuse_hidden_options(name: ExternalName, loaded: Any) -> None:
     """Raise a UsageError where a default or an attribute changes the objective and the name does not state it."""
     options = read_options(name)
     for key in ("label_smoothing", "gamma", "z_weight", *IGNORE_KEYS):
@@ -81,7 +81,7 @@ def is_attribute(loaded: Any, key: str) -> bool:
 
 
 def make_call(
-    name: TargetName, loaded: Any, engine: Engine, options: LossOptions, fmt: Format, classes: int, reduction: str
+    name: ExternalName, loaded: Any, engine: Engine, options: LossOptions, fmt: Format, classes: int, reduction: str
 ) -> Any:
     """Return what is called with logits and target: the function with its keywords, or an instance of the class.
 

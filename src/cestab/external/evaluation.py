@@ -14,19 +14,19 @@ from cestab.external.conventions import Output, TargetForm, find_convention
 from cestab.external.declared import make_call
 from cestab.external.engines.base import (
     Engine,
+    ExternalError,
     Numbers,
     Step,
-    TargetError,
     UnsupportedError,
     find_order,
     make_loss,
 )
-from cestab.external.names import TargetName
+from cestab.external.names import ExternalName
 from cestab.formulations.registry import Formulation
 from cestab.numerics.arithmetic import Arithmetic, reduce_rows
 from cestab.numerics.formats import Format
 from cestab.numerics.target import DenseTarget, Target
-from cestab.vocabulary.external import GradientSource, TargetFacts
+from cestab.vocabulary.external import ExternalFacts, GradientSource
 from cestab.vocabulary.kinds import Fp8Overflow, Summation
 from cestab.vocabulary.loss_options import LossOptions
 
@@ -56,10 +56,10 @@ class Work:
 
 
 @dataclass(kw_only=True)
-class LoadedTarget:
+class LoadedLoss:
     """An external function, class or instance with its adapter, ready to be called."""
 
-    name: TargetName
+    name: ExternalName
     loaded: Any
     engine: Engine
     steps: dict[tuple[Any, ...], Step] = field(default_factory=dict)
@@ -84,12 +84,12 @@ class LoadedTarget:
         has_gradient = len(gradients) == len(losses)
         return _join(losses), _join(gradients) if has_gradient else None
 
-    def facts(self) -> TargetFacts:
+    def facts(self) -> ExternalFacts:
         """Return what its numbers depend on."""
         engine = self.engine
         named_package = () if ":" in self.name.path else (self.name.path.split(".", maxsplit=1)[0],)  # optax, of optax.losses.…
         versions = [(package, _find_version(package)) for package in dict.fromkeys((*engine.packages, *named_package))]
-        return TargetFacts(
+        return ExternalFacts(
             formulation=self.name.text,
             adapter=self.name.adapter,
             versions=tuple((package, version) for package, version in versions if version is not None),
@@ -176,18 +176,18 @@ class LoadedTarget:
                     "its gradients are of single rows: with --batch it has to reduce them, and the loss, itself"
                 )
             if loss.size != 1:
-                raise TargetError(f"it returned a loss of shape {loss.shape} for a batch; one number is needed")
+                raise ExternalError(f"it returned a loss of shape {loss.shape} for a batch; one number is needed")
             yield loss.reshape(1), None if gradient is None else gradient[:1]
 
     def _check(self, loss: Numbers, gradient: Numbers | None, shape: tuple[int, ...]) -> Numbers:
-        """Return a loss of shape (rows,); a TargetError where it, or its gradient, has another."""
+        """Return a loss of shape (rows,); a ExternalError where it, or its gradient, has another."""
         rows = shape[0]
         if gradient is not None and gradient.shape != shape:
-            raise TargetError(f"it returned a gradient of shape {gradient.shape}; {shape} is needed")
+            raise ExternalError(f"it returned a gradient of shape {gradient.shape}; {shape} is needed")
         if loss.shape in ((rows,), (rows, 1)) or (loss.size == rows == 1):
             return loss.reshape(rows)
         classes = f" of {shape[1]} classes" if len(shape) > 1 else ""
-        raise TargetError(f"it returned a loss of shape {loss.shape} for {rows} cases{classes}; ({rows},) is needed")
+        raise ExternalError(f"it returned a loss of shape {loss.shape} for {rows} cases{classes}; ({rows},) is needed")
 
     def _call(self, work: Work, logits: Numbers, target: Numbers) -> tuple[Numbers, Numbers | None]:
         """Call the loss; one that overwrites what it is given is reported on standard error, once."""
@@ -245,10 +245,10 @@ def _find_version(package: str) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecipeTarget:
+class LoadedRecipe:
     """A function on cestab's array type: every format, rounded step by step, differentiated by the chain rule."""
 
-    name: TargetName
+    name: ExternalName
     formulation: Formulation
 
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]:  # noqa: ARG002  # one call is a block
@@ -258,13 +258,13 @@ class RecipeTarget:
             loss, gradient = weighted.evaluate(work.logits, work.target, work.arithmetic, work.row_upstream)
             loss = reduce_rows(work.options, loss, work.arithmetic)
         if gradient.shape != work.logits.shape:
-            raise TargetError(f"it returned a gradient of shape {gradient.shape}; {work.logits.shape} is needed")
+            raise ExternalError(f"it returned a gradient of shape {gradient.shape}; {work.logits.shape} is needed")
         return loss, gradient
 
-    def facts(self) -> TargetFacts:
+    def facts(self) -> ExternalFacts:
         """Return what its numbers depend on: NumPy, as for cestab's formulations."""
         versions = (("numpy", np.__version__),)
-        return TargetFacts(
+        return ExternalFacts(
             formulation=self.name.text,
             adapter="python",
             versions=versions,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cestab.external.conventions import find_convention, suggest_objective
 from cestab.external.loss_options import read_options
-from cestab.external.names import TargetName, is_target_name, parse_target_name, refuse_near_name
+from cestab.external.names import ExternalName, is_external_name, parse_external_name, refuse_near_name
 from cestab.formulations.parameters import find_formulation
 from cestab.formulations.registry import ADDED, FORMULATIONS, Formulation
 from cestab.vocabulary.kinds import FindingKind
@@ -21,7 +21,7 @@ class ExternalFormulation:
     """
 
     name: str
-    target: TargetName
+    target: ExternalName
     objective: Objective | None
     options: LossOptions
     suggestion: Objective | None = None
@@ -37,10 +37,10 @@ AnyFormulation = Formulation | ExternalFormulation
 
 def find_any_formulation(text: str) -> AnyFormulation:
     """Return the formulation that `NAME[:key=value,…]` or `ADAPTER:PATH[:key=value,…]` names."""
-    if not is_target_name(text):
+    if not is_external_name(text):
         refuse_near_name(text, FORMULATIONS | ADDED)
         return find_formulation(text)
-    parsed = parse_target_name(text)
+    parsed = parse_external_name(text)
     convention = find_convention(parsed)
     return ExternalFormulation(
         name=text,

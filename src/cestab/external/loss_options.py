@@ -2,7 +2,7 @@
 
 from cestab.errors import UsageError
 from cestab.external.conventions import find_convention
-from cestab.external.names import TargetName, parse_value
+from cestab.external.names import ExternalName, parse_value
 from cestab.vocabulary.loss_options import LossOptions
 
 WEIGHT_KEYS = ("weight", "class_weight", "class_weights")
@@ -11,7 +11,7 @@ OPTION_KEYS = ("label_smoothing", "gamma", "z_weight", *WEIGHT_KEYS, *IGNORE_KEY
 REFUSED = {"pos_weight": "cestab has no truth for it"}
 
 
-def read_options(name: TargetName) -> LossOptions:
+def read_options(name: ExternalName) -> LossOptions:
     """Return what the parameters of a name change about the objective's exact value."""
     for key, _ in name.parameters:
         if key in REFUSED:
@@ -28,7 +28,7 @@ def read_options(name: TargetName) -> LossOptions:
     )
 
 
-def _number(name: TargetName, key: str, default: float) -> float:
+def _number(name: ExternalName, key: str, default: float) -> float:
     text = name.get(key)
     if text is None:
         return default
@@ -38,7 +38,7 @@ def _number(name: TargetName, key: str, default: float) -> float:
         raise UsageError(f"{key}={text} in '{name.text}' is not a number") from None
 
 
-def _weights(name: TargetName) -> tuple[float, ...]:
+def _weights(name: ExternalName) -> tuple[float, ...]:
     """Return class weights written as 0.2:0.8, which are repeated over the classes."""
     texts = [name.get(key) for key in WEIGHT_KEYS if name.get(key) is not None]
     try:
@@ -50,7 +50,7 @@ def _weights(name: TargetName) -> tuple[float, ...]:
     return weights
 
 
-def _ignored(name: TargetName) -> int | None:
+def _ignored(name: ExternalName) -> int | None:
     for key in IGNORE_KEYS:
         text = name.get(key)
         if text is not None:

@@ -22,7 +22,7 @@ PARAMETERS = re.compile(r":(?=[A-Za-z_]\w*=)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetName:
+class ExternalName:
     """The name of an external loss in its parts; `parameters` are texts."""
 
     text: str
@@ -49,7 +49,7 @@ class TargetName:
         return dict(self.parameters).get(key)
 
 
-def is_target_name(text: str) -> bool:
+def is_external_name(text: str) -> bool:
     """Whether a formulation's name is that of an external loss."""
     return text.partition(":")[0] in ADAPTERS or PLAIN_FILE.match(text) is not None
 
@@ -72,7 +72,7 @@ def refuse_near_name(text: str, formulations: Iterable[str]) -> None:
         raise unknown_name("adapter", head, ADAPTERS)
 
 
-def parse_target_name(text: str) -> TargetName:
+def parse_external_name(text: str) -> ExternalName:
     """Split a name into its parts; a UsageError says what is wrong with it."""
     head, *rest = PARAMETERS.split(text, maxsplit=1)
     adapter, _, path = ("python", "", head) if PLAIN_FILE.match(text) else head.partition(":")
@@ -94,7 +94,7 @@ def parse_target_name(text: str) -> TargetName:
         if key in parameters:
             raise UsageError(f"'{text}' gives {key} twice")
         parameters[key] = value
-    return TargetName(text=text, adapter=adapter, path=path, parameters=tuple(parameters.items()))
+    return ExternalName(text=text, adapter=adapter, path=path, parameters=tuple(parameters.items()))
 
 
 def parse_value(text: str) -> Any:
@@ -105,7 +105,7 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def choose(name: TargetName, key: str, allowed: tuple[str, ...], default: str) -> str:
+def choose(name: ExternalName, key: str, allowed: tuple[str, ...], default: str) -> str:
     """Return the value of a parameter that is one of some words."""
     value = name.get(key)
     if value is not None and allowed == ("",):

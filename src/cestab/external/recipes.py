@@ -10,18 +10,18 @@ from typing import Any
 
 from cestab.errors import UsageError
 from cestab.external.loading import load
-from cestab.external.names import TargetName
+from cestab.external.names import ExternalName
 from cestab.formulations.parameters import with_parameters
 from cestab.formulations.registry import Formulation, Recipe, find_recipe
 
 
-def as_recipe(name: TargetName, loaded: Any) -> Formulation | None:
+def as_recipe(name: ExternalName, loaded: Any) -> Formulation | None:
     """Return the formulation whose recipe a loaded function is, with the name's parameters; None where it is no recipe."""
     recipe = find_recipe(loaded)
     return None if recipe is None else with_parameters(recipe, name.text, name.options)
 
 
-def load_recipe(name: TargetName) -> Formulation:
+def load_recipe(name: ExternalName) -> Formulation:
     """Load a recipe into this process; what it prints goes to standard error, as in a worker."""
     with _current_folder_on_path(), redirect_stdout(sys.stderr):
         recipe = as_recipe(name, load(name.path))

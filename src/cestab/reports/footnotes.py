@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from cestab.vocabulary.external import TargetFacts
+from cestab.vocabulary.external import ExternalFacts
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import Environment, SettingResult
 
@@ -36,12 +36,12 @@ def _describe(results: Sequence[SettingResult]) -> str:
     return f"{count if verdict.is_judged else f'{verdict} in {count}'} ({dtypes})"
 
 
-def list_targets(environment: Environment) -> list[Line]:
+def list_external(environment: Environment) -> list[Line]:
     """Return what the numbers of each external loss depend on."""
     return [(facts.formulation, ", ".join(_describe_target(facts))) for facts in environment.targets]
 
 
-def _describe_target(facts: TargetFacts) -> list[str]:
+def _describe_target(facts: ExternalFacts) -> list[str]:
     words = [f"{package} {version}" for package, version in facts.versions]
     words += [facts.device, facts.mode, f"gradient: {facts.gradient}"]
     words += [] if facts.threads is None else [show_count(facts.threads, "thread")]

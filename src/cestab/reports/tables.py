@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from cestab.reports.footnotes import list_targets, list_unjudged, shorten
+from cestab.reports.footnotes import list_external, list_unjudged, shorten
 from cestab.reports.text import Name
 from cestab.vocabulary.kinds import Verdict
 from cestab.vocabulary.requests import Arithmetics
@@ -15,9 +15,9 @@ from cestab.vocabulary.settings import Environment, SettingResult
 STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
 
-def describe_targets(results: Sequence[SettingResult], environment: Environment) -> Iterator[RenderableType]:
+def describe_external(results: Sequence[SettingResult], environment: Environment) -> Iterator[RenderableType]:
     """Yield why settings were not judged, and what the numbers of external losses depend on."""
-    for title, lines in (("Not judged", list_unjudged(results)), ("Run by", list_targets(environment))):
+    for title, lines in (("Not judged", list_unjudged(results)), ("Run by", list_external(environment))):
         if lines:
             yield Text(title, style="bold")
             yield from (Padding(Text.assemble((name, "bold"), f": {words}"), (0, 0, 0, 2)) for name, words in lines)

@@ -26,7 +26,7 @@ class GradientSource(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetFacts:
+class ExternalFacts:
     """What the numbers of an external loss depend on.
 
     `flushes_subnormals`: whether its float32 arithmetic gives 0 where the result is subnormal; None where that was not

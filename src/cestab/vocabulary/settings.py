@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from cestab.vocabulary.external import TargetFacts
+from cestab.vocabulary.external import ExternalFacts
 from cestab.vocabulary.kinds import Coverage, FindingKind, Severity, Summation, Verdict
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 from cestab.vocabulary.objectives import Objective
@@ -149,4 +149,4 @@ class Environment:
     numpy: str
     platform: str
     cpu: str
-    targets: tuple[TargetFacts, ...] = ()
+    targets: tuple[ExternalFacts, ...] = ()

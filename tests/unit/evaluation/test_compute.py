@@ -60,7 +60,7 @@ def test_class_weights_are_numbers_of_the_dtype_as_in_the_truth(monkeypatch: pyt
         asked.append(work)
         return np.zeros(1, dtype=np.float32), None
 
-    monkeypatch.setattr(compute, "evaluate_target", answer)
+    monkeypatch.setattr(compute, "evaluate_loss", answer)
     name = "torch:torch.nn.functional.cross_entropy:weight=0.1:2"
     (options,) = group_by_options([name])
     arithmetics = make_arithmetics("bfloat16", "float32")

@@ -8,8 +8,8 @@ import numpy as np
 
 from cestab.external.engines.base import Numbers
 from cestab.external.engines.numpy import NumpyEngine
-from cestab.external.evaluation import LoadedTarget, Work
-from cestab.external.names import parse_target_name
+from cestab.external.evaluation import LoadedLoss, Work
+from cestab.external.names import parse_external_name
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format
@@ -24,9 +24,9 @@ Calls = list[tuple[Numbers, Numbers]]
 Function = Callable[..., Any]
 
 
-def target_of(function: Any, parameters: str = "", path: str = "python:m.f") -> LoadedTarget:
-    name = parse_target_name(f"{path}{':' if parameters else ''}{parameters}")
-    return LoadedTarget(name=name, loaded=function, engine=NumpyEngine(NumpyEngine.read_site(name)))
+def target_of(function: Any, parameters: str = "", path: str = "python:m.f") -> LoadedLoss:
+    name = parse_external_name(f"{path}{':' if parameters else ''}{parameters}")
+    return LoadedLoss(name=name, loaded=function, engine=NumpyEngine(NumpyEngine.read_site(name)))
 
 
 def work_of(

@@ -9,7 +9,7 @@ from cestab.external import ADAPTERS
 from cestab.external.conventions import CONVENTIONS, Convention, Input, Order, Output, TargetForm, find_convention
 from cestab.external.engines.base import find_order
 from cestab.external.formulation import ExternalFormulation, find_any_formulation
-from cestab.external.names import parse_target_name
+from cestab.external.names import parse_external_name
 from cestab.vocabulary.objectives import (
     BINARY_CROSS_ENTROPY,
     FOCAL_LOSS,
@@ -24,7 +24,7 @@ SOFTMAX, BINARY, FOCAL = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY, FOCAL_LOSS
 
 
 def convention_of(text: str) -> Convention:
-    return find_convention(parse_target_name(text))
+    return find_convention(parse_external_name(text))
 
 
 def test_tables_are_of_adapters_and_name_functions() -> None:
@@ -104,7 +104,7 @@ def test_an_instance_is_called_as_its_class() -> None:
     class Other:
         from_logits = False
 
-    name = parse_target_name("keras:losses.py:loss")
+    name = parse_external_name("keras:losses.py:loss")
     found = find_convention(name, CategoricalCrossentropy())
     assert (found.target, found.order, found.input) == (TargetForm.ONE_HOT, Order.TARGET_FIRST, Input.LOGITS)
     CategoricalCrossentropy.from_logits = False

@@ -9,13 +9,13 @@ from cestab.errors import UsageError
 from cestab.external.declared import make_call, refuse_hidden_options, refuse_unknown_keywords
 from cestab.external.engines.numpy import NumpyEngine
 from cestab.external.loss_options import read_options
-from cestab.external.names import parse_target_name
+from cestab.external.names import parse_external_name
 from cestab.numerics.formats import FORMATS
 from cestab.vocabulary.loss_options import NO_OPTIONS
 
 
 def call_of(text: str, found: object, dtype: str = "float32", classes: int = 3) -> Any:
-    name = parse_target_name(text)
+    name = parse_external_name(text)
     engine = NumpyEngine(NumpyEngine.read_site(name))
     return make_call(name, found, engine, read_options(name), FORMATS[dtype], classes, "none")
 
@@ -50,7 +50,7 @@ class Loss:
 
 def refusal(parameters: str, found: object) -> str:
     with pytest.raises(UsageError) as caught:
-        refuse_unknown_keywords(parse_target_name(f"python:m.f:{parameters}"), found)
+        refuse_unknown_keywords(parse_external_name(f"python:m.f:{parameters}"), found)
     return str(caught.value)
 
 
@@ -72,7 +72,7 @@ def test_parameters_that_a_function_does_not_have_are_refused() -> None:
     ],
 )
 def test_parameters_that_it_may_have_are_not(parameters: str, found: object) -> None:
-    refuse_unknown_keywords(parse_target_name(f"python:m.f:{parameters}"), found)
+    refuse_unknown_keywords(parse_external_name(f"python:m.f:{parameters}"), found)
 
 
 class Criterion:
@@ -107,7 +107,7 @@ def with_torch_defaults(
 )
 def test_what_changes_the_objective_untold_is_refused(found: object, parameters: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        refuse_hidden_options(parse_target_name(f"python:m.f{parameters}"), found)
+        refuse_hidden_options(parse_external_name(f"python:m.f{parameters}"), found)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_changes_the_objective_untold_is_refused(found: object, parameters:
     ],
 )
 def test_what_is_told_is_not(found: object, parameters: str) -> None:
-    refuse_hidden_options(parse_target_name(f"python:m.f{parameters}"), found)
+    refuse_hidden_options(parse_external_name(f"python:m.f{parameters}"), found)
 
 
 def test_what_an_instance_was_made_with_is_not_given_to_its_call() -> None:
@@ -143,7 +143,7 @@ def test_of_an_instance_a_copy_reduces_as_asked_for_and_has_the_weights_in_the_f
 @pytest.mark.parametrize("option", ["gamma=2", "z_weight=0.1", "label_smoothing=0.1", "weight=0.2:0.8", "ignore_index=0"])
 def test_what_is_built_into_a_function_is_told_to_the_truth_alone(option: str) -> None:
     for found in (plain, Loss):
-        name = parse_target_name(f"python:m.f:{option}")
+        name = parse_external_name(f"python:m.f:{option}")
         refuse_unknown_keywords(name, found)
         call = call_of(name.text, found)
         assert isinstance(call, Loss) or call.keywords == {}
@@ -152,4 +152,4 @@ def test_what_is_built_into_a_function_is_told_to_the_truth_alone(option: str) -
 
 def test_a_known_function_is_told_nothing_that_it_does_not_have() -> None:
     with pytest.raises(UsageError, match="nll_loss has no parameters but logits and target, so 'gamma' means nothing"):
-        refuse_unknown_keywords(parse_target_name("torch:torch.nn.functional.nll_loss:gamma=2"), plain)
+        refuse_unknown_keywords(parse_external_name("torch:torch.nn.functional.nll_loss:gamma=2"), plain)

@@ -8,11 +8,11 @@ import pytest
 from numpy_losses import DATA, FORMAT_NAMES, INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, target_of, work_of
 
 from cestab.errors import UsageError
-from cestab.external.engines.base import Numbers, TargetError, UnsupportedError
+from cestab.external.engines.base import ExternalError, Numbers, UnsupportedError
 from cestab.external.evaluation import MOST_NUMBERS
 from cestab.external.loading import load
 from cestab.external.loss_options import read_options
-from cestab.external.names import parse_target_name
+from cestab.external.names import parse_external_name
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget
@@ -147,7 +147,7 @@ def test_a_function_that_reduces_gets_one_row_a_call(rows: str) -> None:
 @pytest.mark.parametrize("option", ["weight=0.2:0.8", "ignore_index=1"])
 def test_a_mean_of_its_own_over_weighted_or_ignored_rows_is_not_guessed(option: str) -> None:
     """Over a single row it divides the weight out, and the loss of an ignored one is 0/0."""
-    options = read_options(parse_target_name(f"python:m.f:{option}"))
+    options = read_options(parse_external_name(f"python:m.f:{option}"))
     with pytest.raises(UnsupportedError, match="use --batch N"):
         evaluate(lambda z, _: z[:, 0].mean(), work_of(options=options), option)
 
@@ -254,7 +254,7 @@ def test_whole_numbers_are_numbers_too_and_wider_ones_stay_as_wide() -> None:
     ],
 )
 def test_what_is_no_loss_or_gradient_is_told_in_words(result: Any, words: str) -> None:
-    with pytest.raises(TargetError) as caught:
+    with pytest.raises(ExternalError) as caught:
         evaluate(lambda _z, _t: result)
     assert str(caught.value) == words
 

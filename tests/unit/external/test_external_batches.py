@@ -9,7 +9,7 @@ import pytest
 from numpy_losses import INDEX, LOGITS, Calls, evaluate, exact_loss, recorded, work_of
 
 from cestab.errors import UsageError
-from cestab.external.engines.base import Numbers, TargetError, UnsupportedError
+from cestab.external.engines.base import ExternalError, Numbers, UnsupportedError
 from cestab.vocabulary.loss_options import LossOptions, Reduction
 
 BATCH = LossOptions(batch=4)
@@ -57,7 +57,7 @@ def test_every_second_row_of_a_batch_carries_the_ignore_index() -> None:
 
 
 def test_a_batch_has_one_loss() -> None:
-    with pytest.raises(TargetError, match=r"it returned a loss of shape \(2,\) for a batch; one number is needed"):
+    with pytest.raises(ExternalError, match=r"it returned a loss of shape \(2,\) for a batch; one number is needed"):
         evaluate(lambda z, _: (z[:2, 0], z), work_of(options=BATCH))
     with pytest.raises(UnsupportedError, match="its gradients are of single rows"):
         evaluate(lambda z, _: (z[:, 0], z), work_of(options=BATCH))

@@ -6,7 +6,7 @@ from cestab.errors import UsageError
 from cestab.external.engines.numpy import NumpyEngine
 from cestab.external.formulation import find_any_formulation
 from cestab.external.loss_options import read_options
-from cestab.external.names import parse_target_name
+from cestab.external.names import parse_external_name
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 
 
@@ -61,11 +61,11 @@ def test_what_is_no_such_number_is_told_in_one_sentence(parameters: str, words: 
 
 
 def test_options_need_no_import() -> None:
-    assert read_options(parse_target_name("python:no.such.module.f:gamma=1")) == LossOptions(gamma=1.0)
+    assert read_options(parse_external_name("python:no.such.module.f:gamma=1")) == LossOptions(gamma=1.0)
 
 
 @pytest.mark.parametrize("parameter", ["device=cuda", "mode=jit", "layout=NCL"])
 def test_the_adapter_has_one_place_to_run(parameter: str) -> None:
     key, _, value = parameter.partition("=")
     with pytest.raises(UsageError, match=f"unknown {key} of python '{value}'"):
-        NumpyEngine.read_site(parse_target_name(f"python:m.f:{parameter}"))
+        NumpyEngine.read_site(parse_external_name(f"python:m.f:{parameter}"))

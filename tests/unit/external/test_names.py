@@ -3,9 +3,9 @@
 import pytest
 
 from cestab.errors import UsageError
-from cestab.external import ADAPTERS, is_target_name
+from cestab.external import ADAPTERS, is_external_name
 from cestab.external.formulation import find_any_formulation
-from cestab.external.names import choose, parse_target_name, parse_value
+from cestab.external.names import choose, parse_external_name, parse_value
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ from cestab.external.names import choose, parse_target_name, parse_value
     ],
 )  # fmt: skip
 def test_a_name_is_taken_apart(text: str, adapter: str, path: str, parameters: dict[str, str]) -> None:
-    name = parse_target_name(text)
-    assert is_target_name(text)
+    name = parse_external_name(text)
+    assert is_external_name(text)
     assert (name.text, name.adapter, name.path, dict(name.parameters)) == (text, adapter, path, parameters)
     assert all(name.get(key) == value for key, value in parameters.items())
     assert name.get("other") is None
@@ -34,13 +34,13 @@ def test_a_name_is_taken_apart(text: str, adapter: str, path: str, parameters: d
 
 
 def test_the_last_part_is_the_function_alone() -> None:
-    assert parse_target_name("python:pkg.losses.ce").last == "ce"
-    assert parse_target_name("lib/my.losses.py:Loss.inner:eps=1").last == "inner"
+    assert parse_external_name("python:pkg.losses.ce").last == "ce"
+    assert parse_external_name("lib/my.losses.py:Loss.inner:eps=1").last == "inner"
 
 
 @pytest.mark.parametrize("text", ["naive", "clipped:eps=1e-8", "online:chunk=2", "bce-with-logits", "losses", "py:", ""])
 def test_other_names_are_no_targets(text: str) -> None:
-    assert not is_target_name(text)
+    assert not is_external_name(text)
 
 
 def message_of(text: str) -> str:
@@ -56,7 +56,7 @@ def test_an_adapter_without_a_function_gets_its_example(adapter: str) -> None:
     for text in (adapter, f"{adapter}:", f"{adapter}::"):
         sentence = message_of(text)
         assert sentence.startswith(f"'{text}' names no function, e.g. {adapter}:")
-        assert is_target_name(sentence.rpartition("e.g. ")[2])
+        assert is_external_name(sentence.rpartition("e.g. ")[2])
 
 
 @pytest.mark.parametrize("text", ["losses.py", "losses.py:", "python:losses.py", "python:losses.py:", "losses.py::eps=1"])
@@ -90,8 +90,8 @@ def test_a_list_is_told_to_repeat_the_option(text: str) -> None:
 
 
 def test_commas_and_colons_of_folders_and_weights_are_no_lists() -> None:
-    assert parse_target_name("a,b/losses.py:f").path == "a,b/losses.py:f"
-    assert parse_target_name("python:m.f:weight=0.2:0.8").get("weight") == "0.2:0.8"
+    assert parse_external_name("a,b/losses.py:f").path == "a,b/losses.py:f"
+    assert parse_external_name("python:m.f:weight=0.2:0.8").get("weight") == "0.2:0.8"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_values_are_literals_where_they_are_some(text: str, value: object) -> No
 
 
 def test_a_parameter_of_some_words_is_one_of_them() -> None:
-    name = parse_target_name("torch:m.f:mode=compil")
+    name = parse_external_name("torch:m.f:mode=compil")
     assert choose(name, "device", ("cpu", "cuda"), "cpu") == "cpu"
     with pytest.raises(UsageError, match=r"unknown mode of torch 'compil'; did you mean compile\? \(known: eager, compile\)"):
         choose(name, "mode", ("eager", "compile"), "eager")

@@ -27,7 +27,7 @@ from cestab.evaluation.environment import describe_environment, ignore_progress,
 from cestab.evaluation.evaluate import evaluate_at, find_truth, judge_cases
 from cestab.evaluation.plan import NUMBERS_PER_BLOCK, group_by_options, plan_arithmetics
 from cestab.external.formulation import find_any_formulation
-from cestab.external.loaded import loaded_targets
+from cestab.external.loaded import loaded_losses
 from cestab.judgement.judge import Judgement, measure_ulps
 from cestab.judgement.rules import KINDS
 from cestab.judgement.summary import NO_ERROR, Error, Summary, largest_error
@@ -110,7 +110,7 @@ def run_audit(
     where = folder or Path()
     labels_file = None if request.labels is None else str(where / request.labels)
     source = (str(where / request.file), labels_file, request.objective, request.class_axis, request.ignore_index)
-    with loaded_targets(request.formulations, request.guard) as targets, open_recording(*source) as recording:
+    with loaded_losses(request.formulations, request.guard) as targets, open_recording(*source) as recording:
         groups = list(_begin_totals(request, recording.classes))
         drawn = draw_rows(recording.rows, request.sample, request.seed)
         wanted = recording.rows if drawn is None else drawn.size

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cestab.commands.check.answer import CheckProblem, CheckReport
 from cestab.commands.check.rows import OVERVIEW, count_audit, find_unjudged
-from cestab.reports.footnotes import list_targets
+from cestab.reports.footnotes import list_external
 from cestab.reports.tables import describe_limits
 from cestab.reports.text import to_text
 from cestab.vocabulary.phrases import show_count
@@ -42,7 +42,7 @@ def _parts(report: CheckReport) -> Iterator[RenderableType]:
     yield from _list("Gated", "red", (_line(checked.audit.name, *_describe(problem)) for checked, problem in report.gated()))
     yield from _list("Not judged", "magenta", (_line(*line) for line in find_unjudged(report)))
     yield from _list("Stale", "yellow", (_line(stale.audit, stale.message) for stale in report.stale))
-    yield from _list("Run by", "default", (_line(*line) for line in list_targets(report.environment)))
+    yield from _list("Run by", "default", (_line(*line) for line in list_external(report.environment)))
 
 
 def _overview(report: CheckReport) -> Table:

@@ -12,7 +12,7 @@ from cestab.errors import UsageError
 from cestab.evaluation.blocks import Block, Outcome
 from cestab.evaluation.environment import describe_environment, ignore_progress, version
 from cestab.evaluation.plan import Plan, plan_sweep, refuse_other_options
-from cestab.external.loaded import loaded_targets
+from cestab.external.loaded import loaded_losses
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.requests import SweepRequest
 from cestab.vocabulary.settings import Finding, SettingResult
@@ -40,7 +40,7 @@ def run_comparison(
     """Return the comparison of the request's first formulation with each of the others."""
     refuse_other_options(request.formulations)
     plans = plan_sweep(request)
-    with loaded_targets(request.formulations, request.guard) as targets:
+    with loaded_losses(request.formulations, request.guard) as targets:
         groups, is_interrupted = collect_groups(map(compare_group, plans), len(plans), progress)
     settings = tuple(
         _compare_setting(group, request, other)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cestab.commands.compare.answer import Agreement, Comparison, SettingComparison
 from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.reports.tables import STYLES, describe_limits, describe_targets, name_columns, short
+from cestab.reports.tables import STYLES, describe_external, describe_limits, name_columns, short
 from cestab.reports.text import new_table, to_text
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import Finding, Place, SettingResult, find_worst
@@ -59,7 +59,7 @@ def _parts(comparison: Comparison, *, detail: bool) -> Iterator[RenderableType]:
         yield table
         if detail:
             yield from (Padding(Text(line), (0, 0, 0, 2)) for setting in settings for line in _details(comparison, setting))
-    yield from describe_targets(comparison.results(), comparison.environment)
+    yield from describe_external(comparison.results(), comparison.environment)
     for dtype in comparison.dtypes:
         yield Text(dtype.sentence)
 

@@ -15,7 +15,7 @@ from cestab.errors import UsageError
 from cestab.evaluation.blocks import Cases, Conditions
 from cestab.evaluation.evaluate import has_mean, make_cases
 from cestab.evaluation.plan import check_cases, check_options, group_by_options, plan_arithmetics
-from cestab.external.loaded import loaded_targets
+from cestab.external.loaded import loaded_losses
 from cestab.numerics.rounding import FloatArray, round_number, round_to_format, shortest_decimal, to_ordinal
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.vocabulary.phrases import show_classes
@@ -39,7 +39,7 @@ def run_explain(request: ExplainRequest) -> Explanation:
     if not has_mean(single.conditions, single.cases).all():
         raise UsageError("no row of the batch counts, so that it has no mean")
     names = [request.formulation, *([] if request.against is None else [request.against])]
-    with loaded_targets(names, request.guard) as targets:
+    with loaded_losses(names, request.guard) as targets:
         return explain_case(request, single, targets)
 
 

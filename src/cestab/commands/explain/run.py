@@ -17,7 +17,7 @@ from cestab.evaluation.compute import compute
 from cestab.evaluation.environment import describe_environment, version
 from cestab.evaluation.evaluate import case_weights, exact_case, find_truth
 from cestab.evaluation.plan import refuse_other_options
-from cestab.external.engines.base import TargetError, UnsupportedError
+from cestab.external.engines.base import ExternalError, UnsupportedError
 from cestab.external.formulation import AnyFormulation, ExternalFormulation, find_any_formulation
 from cestab.external.recipes import load_recipe
 from cestab.formulations import families, find_formulation
@@ -27,7 +27,7 @@ from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import IndexTarget, first_maximum
 from cestab.truth.balls import enclose, precision
 from cestab.truth.tiers import Truth
-from cestab.vocabulary.external import GradientSource, TargetFacts
+from cestab.vocabulary.external import ExternalFacts, GradientSource
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.requests import ExplainRequest
 from cestab.vocabulary.settings import Environment
@@ -54,7 +54,7 @@ class Computed(NamedTuple):
     judged: Judged
 
 
-def explain_case(request: ExplainRequest, single: SingleCase, targets: tuple[TargetFacts, ...] = ()) -> Explanation:
+def explain_case(request: ExplainRequest, single: SingleCase, targets: tuple[ExternalFacts, ...] = ()) -> Explanation:
     """Explain the single case that the request names; `targets` are the facts about external losses."""
     environment = describe_environment(targets)
     formulation = find_any_formulation(request.formulation)
@@ -114,7 +114,7 @@ def _compute_external(formulation: ExternalFormulation, single: SingleCase, trut
         results = compute(single.conditions, formulation, single.cases)
     except UnsupportedError as error:
         raise UsageError(f"{formulation.name} has no result here: {error}") from None
-    except TargetError as error:
+    except ExternalError as error:
         raise NotAuditedError(f"{formulation.name} has no result here: {error}") from None
     return Computed(formulation.name, *results, judge_case(single.conditions, single.cases, results, truth))
 

@@ -2,7 +2,7 @@
 
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.table import cell, headline, rounding_cell
-from cestab.reports.footnotes import list_targets, list_unjudged
+from cestab.reports.footnotes import list_external, list_unjudged
 from cestab.reports.rows import escape_markdown, to_markdown
 from cestab.vocabulary.requests import SweepRequest
 
@@ -12,7 +12,7 @@ def render(report: Report) -> str:
     parts = [f"### {escape_markdown(headline(report))}\n", _overview(report)]
     named = (
         ("Not judged", list_unjudged(report.settings)),
-        ("Run by", list_targets(report.environment)),
+        ("Run by", list_external(report.environment)),
         ("Why they fail", report.causes),
     )
     for title, sentences in named:

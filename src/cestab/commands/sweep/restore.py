@@ -12,7 +12,7 @@ from cestab.errors import UsageError
 from cestab.numerics.formats import Format, find_format
 from cestab.numerics.rounding import hexadecimal, round_number, to_ordinal
 from cestab.reports.reading import Json, name_source, read_report
-from cestab.vocabulary.external import DEFAULT_TIMEOUT_SECONDS, GradientSource, Guard, TargetFacts
+from cestab.vocabulary.external import DEFAULT_TIMEOUT_SECONDS, ExternalFacts, GradientSource, Guard
 from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
 from cestab.vocabulary.loss_options import LossOptions, Reduction
 from cestab.vocabulary.objectives import OBJECTIVES, Objective
@@ -71,8 +71,8 @@ def _restore_environment(shown: Json) -> Environment:
     return Environment(**own, targets=tuple(_restore_facts(facts) for facts in shown.get("targets", ())))
 
 
-def _restore_facts(shown: Json) -> TargetFacts:
-    return TargetFacts(
+def _restore_facts(shown: Json) -> ExternalFacts:
+    return ExternalFacts(
         formulation=shown["formulation"],
         adapter=shown["adapter"],
         versions=tuple(shown["versions"].items()),

@@ -14,7 +14,7 @@ from cestab.evaluation.boundaries import Search, find_boundaries
 from cestab.evaluation.environment import describe_environment, ignore_progress, version
 from cestab.evaluation.evaluate import evaluate_block
 from cestab.evaluation.plan import Plan, plan_sweep
-from cestab.external.loaded import loaded_targets
+from cestab.external.loaded import loaded_losses
 from cestab.judgement.summary import Summary, join_runs
 from cestab.vocabulary.kinds import Coverage, Verdict
 from cestab.vocabulary.requests import SweepRequest
@@ -41,7 +41,7 @@ class GroupResult:
 def run_sweep(request: SweepRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
     """Return the report of a request; `progress` is called after each group of settings."""
     plans = plan_sweep(request)
-    with loaded_targets(request.formulations, request.guard) as targets:
+    with loaded_losses(request.formulations, request.guard) as targets:
         groups, is_interrupted = collect_groups(map(run_group, plans), len(plans), progress)
     results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
     return Report(

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cestab.commands.sweep.answer import Report
 from cestab.reports.footnotes import shorten
-from cestab.reports.tables import STYLES, describe_limits, describe_targets, short
+from cestab.reports.tables import STYLES, describe_external, describe_limits, short
 from cestab.reports.text import Name, new_table, to_text
 from cestab.vocabulary.kinds import Verdict
 from cestab.vocabulary.phrases import show_count
@@ -28,7 +28,7 @@ def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
 def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
     yield Text(headline(report))
     yield _detail(report) if detail else _overview(report)
-    yield from describe_targets(report.settings, report.environment)
+    yield from describe_external(report.settings, report.environment)
     if report.causes:
         yield Text("Why they fail", style="bold")
         for name, sentence in report.causes:

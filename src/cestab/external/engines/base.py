@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cestab.errors import UsageError
 from cestab.external.conventions import Convention, Input, Order, Output
-from cestab.external.names import TargetName, choose
+from cestab.external.names import ExternalName, choose
 from cestab.numerics.formats import Format
 from cestab.vocabulary.external import GradientSource
 from cestab.vocabulary.loss_options import LossOptions, Reduction
@@ -27,7 +27,7 @@ class UnsupportedError(Exception):
     """What the external loss, its framework or its mode does not compute: the verdict is `unsupported`, not a defect."""
 
 
-class TargetError(Exception):
+class ExternalError(Exception):
     """An external loss could not be evaluated: it raised, hung, died, or returned what is no loss."""
 
 
@@ -65,7 +65,7 @@ class Engine(ABC):
         return self.site.mode == "vmap"
 
     @classmethod
-    def read_site(cls, name: TargetName) -> Site:
+    def read_site(cls, name: ExternalName) -> Site:
         """Return where an external loss is to run; a UsageError for what the adapter does not have."""
         return Site(
             device=choose(name, "device", cls.devices, cls.devices[0]),
@@ -148,9 +148,9 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
 def _refuse_type(value: Any, allowed: tuple[type, ...]) -> None:
     if inspect.iscoroutine(value):
         value.close()  # one that was never awaited warns
-        raise TargetError("it returned a coroutine: an async function is not a loss")
+        raise ExternalError("it returned a coroutine: an async function is not a loss")
     if allowed and not isinstance(value, allowed):
-        raise TargetError(f"it returned a {type(value).__name__}; a {allowed[0].__name__} is needed")
+        raise ExternalError(f"it returned a {type(value).__name__}; a {allowed[0].__name__} is needed")
 
 
 def find_order(function: Callable[..., Any], convention: Convention) -> Order:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from cestab.external.conventions import Input
-from cestab.external.engines.base import Engine, Loss, Numbers, Step, TargetError
+from cestab.external.engines.base import Engine, ExternalError, Loss, Numbers, Step
 from cestab.numerics.formats import FORMATS, Format
 from cestab.vocabulary.external import GradientSource
 from cestab.vocabulary.loss_options import Reduction
@@ -41,7 +41,7 @@ class NumpyEngine(Engine):
             if not isinstance(result, tuple):
                 return _to_floats(result, "loss"), None
             if len(result) != 2:
-                raise TargetError(f"it returned {len(result)} values; a loss, or a loss and its gradient, are needed")
+                raise ExternalError(f"it returned {len(result)} values; a loss, or a loss and its gradient, are needed")
             gradient = _to_numbers(result[1], "gradient")
             if upstream != 1.0:
                 gradient = gradient * gradient.dtype.type(upstream)
@@ -59,14 +59,14 @@ class NumpyEngine(Engine):
 def _to_numbers(values: Any, what: str) -> Numbers:
     """Return what a function returned as an array of floats, in the format that it has; whole numbers as float64."""
     if isinstance(values, np.ma.MaskedArray):
-        raise TargetError(f"it returned a masked array as {what}; what is masked has no value")
+        raise ExternalError(f"it returned a masked array as {what}; what is masked has no value")
     array = np.asarray(values)
     if array.dtype == object:
-        raise TargetError(f"it returned {type(values).__name__} as {what}; an array of real numbers is needed")
+        raise ExternalError(f"it returned {type(values).__name__} as {what}; an array of real numbers is needed")
     if array.dtype.kind in "iu":
         return array.astype(np.float64)
     if array.dtype.kind != "f" and array.dtype.name not in FORMATS:
-        raise TargetError(f"it returned a {what} of type {array.dtype}; real numbers are needed")
+        raise ExternalError(f"it returned a {what} of type {array.dtype}; real numbers are needed")
     return array
 
 

@@ -10,11 +10,11 @@ import tensorflow as tf
 from cestab.external.conventions import Input
 from cestab.external.engines.base import (
     Engine,
+    ExternalError,
     Loss,
     Numbers,
     Site,
     Step,
-    TargetError,
     UnsupportedError,
     flushes,
     to_numpy,
@@ -116,7 +116,7 @@ def _differentiate(loss: Loss) -> Callable[..., tuple[Any, Any]]:
         cotangent = tf.fill(tf.shape(value), tf.cast(upstream, value.dtype))
         gradient = tape.gradient(value, z, output_gradients=cotangent)
         if gradient is None:
-            raise TargetError("TensorFlow sees no path from its logits to its loss")
+            raise ExternalError("TensorFlow sees no path from its logits to its loss")
         return value, tf.convert_to_tensor(gradient)  # a gather's gradient comes as slices
 
     return compute

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from cestab.external.conventions import Input
-from cestab.external.engines.base import Engine, Loss, Numbers, Site, Step, TargetError, UnsupportedError, flushes
+from cestab.external.engines.base import Engine, ExternalError, Loss, Numbers, Site, Step, UnsupportedError, flushes
 from cestab.numerics.formats import Format
 from cestab.vocabulary.loss_options import Reduction
 
@@ -81,7 +81,7 @@ class TorchEngine(Engine):
             z = z.detach().requires_grad_()
             value = function(z, y)
             if not value.requires_grad:
-                raise TargetError("its loss does not depend on the logits for autograd: it was detached, or made anew")
+                raise ExternalError("its loss does not depend on the logits for autograd: it was detached, or made anew")
             (gradient,) = torch.autograd.grad(value, z, torch.full_like(value, upstream))
             return value.detach(), gradient
 

@@ -16,13 +16,13 @@ from typing import Any, cast
 import psutil
 
 from cestab.errors import UsageError
-from cestab.external.engines.base import Numbers, TargetError, UnsupportedError
+from cestab.external.engines.base import ExternalError, Numbers, UnsupportedError
 from cestab.external.evaluation import Work
-from cestab.external.names import TargetName
+from cestab.external.names import ExternalName
 from cestab.external.process.channel import Channel, map_memory, open_memory
 from cestab.external.process.protocol import Assignment, Kind, Reply
 from cestab.external.process.watchdog import Watchdog
-from cestab.vocabulary.external import Guard, TargetFacts
+from cestab.vocabulary.external import ExternalFacts, Guard
 
 # glibc returns freed blocks of this size to the system at once; then every page of the next costs a fault: 0.5 ms a call
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
@@ -47,7 +47,7 @@ class _Worker:
             case Kind.UNSUPPORTED:
                 raise UnsupportedError(reply.payload)
             case Kind.ERROR:
-                raise TargetError(reply.payload)
+                raise ExternalError(reply.payload)
         return reply.payload
 
     def begin(self, assignment: Assignment) -> None:
@@ -63,10 +63,10 @@ class _Worker:
             return self._wait()
         except TimeoutError:
             self.end()
-            raise TargetError(f"it did not {what} within {self.guard.timeout_seconds:g} s") from None
+            raise ExternalError(f"it did not {what} within {self.guard.timeout_seconds:g} s") from None
         except (EOFError, OSError):
             self.end()
-            raise TargetError(f"it ended its process: {_describe_end(self.process.wait())}") from None
+            raise ExternalError(f"it ended its process: {_describe_end(self.process.wait())}") from None
 
     def _wait(self) -> Reply:
         """Wait for the answer; every heartbeat restarts the clock. Raises TimeoutError, and EOFError where none comes."""
@@ -97,7 +97,7 @@ class _Worker:
             return reply
         self.end()
         forked = f"process {sender} answered, a fork of the one that was asked" if sender > 0 else "what came is no answer"
-        raise TargetError(f"its answer cannot be trusted: {forked}")
+        raise ExternalError(f"its answer cannot be trusted: {forked}")
 
     def _deadline(self) -> float:
         return time.monotonic() + self.guard.timeout_seconds
@@ -114,7 +114,7 @@ class _Worker:
         if used > limit:
             self.end()
             size = f"{limit / 2**30:.3g} GiB" if limit >= 2**30 else f"{limit / 2**20:.3g} MiB"
-            raise TargetError(f"its process needed more than {size} of memory")
+            raise ExternalError(f"its process needed more than {size} of memory")
 
     def end(self) -> None:
         """End the process at once, and with it those that it started."""
@@ -146,7 +146,7 @@ def _measure(process: psutil.Process) -> int:
         return 0
 
 
-Key = tuple[TargetName, Guard]
+Key = tuple[ExternalName, Guard]
 
 
 class _Pool(threading.local):
@@ -170,27 +170,27 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
-def describe_target(name: TargetName, guard: Guard) -> TargetFacts:
+def describe_loss(name: ExternalName, guard: Guard) -> ExternalFacts:
     """Load an external loss and return what its numbers depend on."""
     try:
-        return cast("TargetFacts", _ask(name, guard, None))
-    except TargetError as error:
+        return cast("ExternalFacts", _ask(name, guard, None))
+    except ExternalError as error:
         _POOL.broken[name, guard] = str(error)
         raise
 
 
-def evaluate_target(name: TargetName, work: Work, guard: Guard) -> tuple[Numbers, Numbers | None]:
+def evaluate_loss(name: ExternalName, work: Work, guard: Guard) -> tuple[Numbers, Numbers | None]:
     """Return loss (cases,) and upstream·gradient (classes, cases) of a block, or None without a gradient."""
     return cast("tuple[Numbers, Numbers | None]", _ask(name, guard, work))
 
 
-def start_target(name: TargetName, guard: Guard) -> None:
+def start_loss(name: ExternalName, guard: Guard) -> None:
     """Start a worker, which loads the loss at once, without waiting for it: several load at the same time."""
     if (name, guard) not in _POOL.workers:
         _POOL.workers[name, guard] = _start(name, guard)
 
 
-def end_targets() -> None:
+def end_losses() -> None:
     """End every process of this thread."""
     _POOL.broken.clear()
     while _POOL.workers:
@@ -200,25 +200,25 @@ def end_targets() -> None:
         _POOL.watchdog = None
 
 
-atexit.register(end_targets)
+atexit.register(end_losses)
 
 
-def _ask(name: TargetName, guard: Guard, message: Work | None) -> Any:
+def _ask(name: ExternalName, guard: Guard, message: Work | None) -> Any:
     if (name, guard) in _POOL.broken:
-        raise TargetError(_POOL.broken[name, guard])
-    start_target(name, guard)
+        raise ExternalError(_POOL.broken[name, guard])
+    start_loss(name, guard)
     worker = _POOL.workers[name, guard]
     try:
         return worker.ask(message)
     except BaseException as error:
-        if not isinstance(error, UsageError | UnsupportedError | TargetError):
+        if not isinstance(error, UsageError | UnsupportedError | ExternalError):
             worker.end()  # Ctrl-C between a question and its answer
         if worker.process.poll() is not None:
             _POOL.workers.pop((name, guard), None)  # the next setting gets a new one
         raise
 
 
-def _start(name: TargetName, guard: Guard) -> _Worker:
+def _start(name: ExternalName, guard: Guard) -> _Worker:
     memory = open_memory()
     process = subprocess.Popen(  # noqa: S603  # a module of cestab
         [sys.executable, "-P", "-m", "cestab.external.process.worker", str(memory)],

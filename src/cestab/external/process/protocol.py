@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from cestab.external.names import TargetName
+from cestab.external.names import ExternalName
 
 
 class Kind(Enum):
@@ -27,5 +27,5 @@ class Reply(NamedTuple):
 class Assignment(NamedTuple):
     """The first message: the name of the loss, and the caller's module search path."""
 
-    name: TargetName
+    name: ExternalName
     paths: Sequence[str]

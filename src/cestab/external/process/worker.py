@@ -17,14 +17,14 @@ import numpy as np
 
 from cestab.errors import UsageError
 from cestab.external.declared import refuse_hidden_options, refuse_unknown_keywords
-from cestab.external.engines.base import Engine, Numbers, TargetError, UnsupportedError
-from cestab.external.evaluation import LoadedTarget, RecipeTarget, Tick, Work
+from cestab.external.engines.base import Engine, ExternalError, Numbers, UnsupportedError
+from cestab.external.evaluation import LoadedLoss, LoadedRecipe, Tick, Work
 from cestab.external.loading import load
-from cestab.external.names import ADAPTERS, KERAS_BACKENDS, TargetName, choose
+from cestab.external.names import ADAPTERS, KERAS_BACKENDS, ExternalName, choose
 from cestab.external.process.channel import Channel, map_memory
 from cestab.external.process.protocol import Kind, Reply
 from cestab.external.recipes import as_recipe
-from cestab.vocabulary.external import TargetFacts
+from cestab.vocabulary.external import ExternalFacts
 
 MODULES = {"python": "numpy"}  # by adapter, where the file has another name
 SECONDS_BETWEEN_HEARTBEATS = 0.2
@@ -36,10 +36,10 @@ class Target(Protocol):
     """An external loss that is ready to be called."""
 
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]: ...
-    def facts(self) -> TargetFacts: ...
+    def facts(self) -> ExternalFacts: ...
 
 
-def load_target(name: TargetName) -> Target:
+def load_loss(name: ExternalName) -> Target:
     """Return the external loss that a name means; a UsageError where it, or its framework, does not exist."""
     engine_class = find_engine(name)
     engine = engine_class(engine_class.read_site(name))
@@ -49,12 +49,12 @@ def load_target(name: TargetName) -> Target:
     refuse_hidden_options(name, loaded)
     recipe = as_recipe(name, loaded)
     if recipe is not None:
-        return RecipeTarget(name=name, formulation=recipe)
+        return LoadedRecipe(name=name, formulation=recipe)
     refuse_unknown_keywords(name, loaded)
-    return LoadedTarget(name=name, loaded=loaded, engine=engine)
+    return LoadedLoss(name=name, loaded=loaded, engine=engine)
 
 
-def find_engine(name: TargetName) -> type[Engine]:
+def find_engine(name: ExternalName) -> type[Engine]:
     """Import an adapter and, with it, its framework."""
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
     backend = choose(name, "backend", KERAS_BACKENDS, "") if name.adapter == "keras" else ""
@@ -95,7 +95,7 @@ def serve(channel: Channel) -> None:
             last = time.monotonic()
             channel.send(Reply(Kind.HEARTBEAT), question)
 
-    load_reply = _attempt(lambda: load_target(assignment.name))
+    load_reply = _attempt(lambda: load_loss(assignment.name))
 
     def answer(work: Work | None) -> Reply:
         if load_reply.kind is not Kind.RESULT:
@@ -120,7 +120,7 @@ def _attempt(action: Callable[[], Any]) -> Reply:
         return Reply(Kind.USAGE, _in_one_line(str(error)))
     except UnsupportedError as error:
         return Reply(Kind.UNSUPPORTED, _in_one_line(str(error)))
-    except TargetError as error:
+    except ExternalError as error:
         return Reply(Kind.ERROR, _in_one_line(str(error)))
     except BaseException as error:  # noqa: BLE001  # whatever the loss raises, SystemExit too, is a finding about it
         return Reply(Kind.ERROR, _in_one_line(f"it raised {type(error).__name__}: {_read_message(error)}").rstrip(": "))

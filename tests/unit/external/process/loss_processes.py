@@ -9,8 +9,8 @@ import pytest
 
 from cestab.external.engines.base import Numbers
 from cestab.external.evaluation import Work
-from cestab.external.names import TargetName, parse_target_name
-from cestab.external.process.client import end_targets, evaluate_target
+from cestab.external.names import ExternalName, parse_external_name
+from cestab.external.process.client import end_losses, evaluate_loss
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.target import IndexTarget
@@ -35,12 +35,12 @@ def find_children() -> list[psutil.Process]:
 def no_process_is_left() -> Iterator[None]:
     assert find_children() == []
     yield
-    end_targets()
+    end_losses()
     assert find_children() == []
 
 
-def name_of(function: str) -> TargetName:
-    return parse_target_name(f"{DATA}:{function}")
+def name_of(function: str) -> ExternalName:
+    return parse_external_name(f"{DATA}:{function}")
 
 
 def work_of(logits: Numbers = LOGITS, summation: Summation = Summation.WIDE) -> Work:
@@ -55,4 +55,4 @@ def work_of(logits: Numbers = LOGITS, summation: Summation = Summation.WIDE) -> 
 
 
 def ask(function: str, guard: Guard = PATIENT) -> tuple[Numbers, Numbers | None]:
-    return evaluate_target(name_of(function), work_of(), guard)
+    return evaluate_loss(name_of(function), work_of(), guard)

@@ -24,23 +24,23 @@ from loss_processes import (
 )
 
 from cestab.errors import UsageError
-from cestab.external.engines.base import TargetError, UnsupportedError
-from cestab.external.names import parse_target_name
+from cestab.external.engines.base import ExternalError, UnsupportedError
+from cestab.external.names import parse_external_name
 from cestab.external.process import client
-from cestab.external.process.client import describe_target, end_targets, evaluate_target, start_target
+from cestab.external.process.client import describe_loss, end_losses, evaluate_loss, start_loss
 from cestab.vocabulary.external import GradientSource, Guard
 from cestab.vocabulary.kinds import Summation
 
 
 def failure_of(function: str, guard: Guard = PATIENT) -> str:
-    with pytest.raises(TargetError) as caught:
+    with pytest.raises(ExternalError) as caught:
         ask(function, guard)
     return str(caught.value)
 
 
 def failure_of_many(function: str, calls: int, guard: Guard) -> str:
     """Return what one of many calls is told."""
-    with pytest.raises(TargetError) as caught:
+    with pytest.raises(ExternalError) as caught:
         [ask(function, guard) for _ in range(calls)]
     return str(caught.value)
 
@@ -56,15 +56,15 @@ def test_a_result_comes_back_and_the_process_stays_for_the_next_call() -> None:
 
 
 def test_facts_of_functions_and_of_recipes() -> None:
-    assert describe_target(name_of("stable"), PATIENT).gradient is GradientSource.OWN
-    facts = describe_target(name_of("chained"), PATIENT)
+    assert describe_loss(name_of("stable"), PATIENT).gradient is GradientSource.OWN
+    facts = describe_loss(name_of("chained"), PATIENT)
     assert (facts.gradient, facts.adapter, facts.formulation) == (GradientSource.CHAIN_RULE, "python", f"{DATA}:chained")
 
 
 def test_a_large_block_goes_both_ways() -> None:
     """More than a pipe holds, 64 KiB."""
     logits = np.random.default_rng(1).standard_normal((2, 2**16)).astype(np.float32)
-    loss, gradient = evaluate_target(name_of("stable"), work_of(logits), PATIENT)
+    loss, gradient = evaluate_loss(name_of("stable"), work_of(logits), PATIENT)
     assert gradient is not None
     assert gradient.shape == (2, 2**16)
     assert np.allclose(loss, np.log1p(np.exp(logits[1] - logits[0])), rtol=1e-5)
@@ -80,7 +80,7 @@ def test_what_a_function_raises_is_told_in_one_line_and_its_process_goes_on() ->
 
 def test_what_is_not_computed_is_no_error() -> None:
     with pytest.raises(UnsupportedError, match="the order of its sums is its own"):
-        evaluate_target(name_of("stable"), work_of(summation=Summation.PAIRWISE), PATIENT)
+        evaluate_loss(name_of("stable"), work_of(summation=Summation.PAIRWISE), PATIENT)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def is_alive(pid: int) -> bool:
 def test_a_hanging_call_is_ended_within_its_time_with_all_that_it_has_started(tmp_path: Path) -> None:
     (tmp_path / "hangs.py").write_text(WITH_A_CHILD, encoding="utf-8")
     start = time.monotonic()
-    with pytest.raises(TargetError, match="it did not return within 2 s"):
-        evaluate_target(parse_target_name(f"{tmp_path}/hangs.py:f"), work_of(), Guard(timeout_seconds=2.0))
+    with pytest.raises(ExternalError, match="it did not return within 2 s"):
+        evaluate_loss(parse_external_name(f"{tmp_path}/hangs.py:f"), work_of(), Guard(timeout_seconds=2.0))
     assert 2 <= time.monotonic() - start < 20
     assert find_children() == []
     child = int((tmp_path / "pid").read_text(encoding="utf-8"))
@@ -139,8 +139,8 @@ def test_every_heartbeat_restarts_the_clock(tmp_path: Path) -> None:
     """20 calls of 0.1 s in one block: longer than the timeout in all, none of them alone."""
     slow = tmp_path / "slow.py"
     slow.write_text("import time\ndef f(z, target):\n    time.sleep(0.1)\n    return z[:, 0]\n", encoding="utf-8")
-    name = parse_target_name(f"{slow}:f:rows=1")
-    loss, _ = evaluate_target(name, work_of(np.zeros((2, 20), dtype=np.float32)), Guard(timeout_seconds=1.0))
+    name = parse_external_name(f"{slow}:f:rows=1")
+    loss, _ = evaluate_loss(name, work_of(np.zeros((2, 20), dtype=np.float32)), Guard(timeout_seconds=1.0))
     assert loss.tolist() == [0.0] * 20
 
 
@@ -154,7 +154,7 @@ def test_memory_beyond_the_limit_ends_the_process_within_a_call_and_between_shor
 
 def test_what_a_target_prints_goes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     ask("prints")
-    end_targets()
+    end_losses()
     out, err = capfd.readouterr()
     assert out == ""
     assert "{not JSON" in err
@@ -162,7 +162,7 @@ def test_what_a_target_prints_goes_to_standard_error(capfd: pytest.CaptureFixtur
 
 
 def test_numpy_does_not_warn_of_what_is_looked_for(capfd: pytest.CaptureFixture[str]) -> None:
-    loss, _ = evaluate_target(name_of("no_shift"), work_of(np.full((2, 1), 1e3, dtype=np.float32)), PATIENT)
+    loss, _ = evaluate_loss(name_of("no_shift"), work_of(np.full((2, 1), 1e3, dtype=np.float32)), PATIENT)
     assert loss.tolist() == [np.inf]
     assert capfd.readouterr().err == ""
 
@@ -181,19 +181,19 @@ def test_numpy_does_not_warn_of_what_is_looked_for(capfd: pytest.CaptureFixture[
 )
 def test_what_is_not_there_is_the_callers_mistake(function: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        describe_target(name_of(function), PATIENT)
+        describe_loss(name_of(function), PATIENT)
 
 
 def test_targets_of_the_same_function_under_other_bounds_or_parameters_have_processes_of_their_own() -> None:
     ask("stable")
     ask("stable", QUARTER_GIBIBYTE)
-    evaluate_target(name_of("stable:rows=2"), work_of(), PATIENT)
+    evaluate_loss(name_of("stable:rows=2"), work_of(), PATIENT)
     assert len(find_children()) == 3
 
 
 def test_starting_does_not_wait_and_is_done_once() -> None:
     for _ in range(2):
-        start_target(name_of("hangs"), PATIENT)
+        start_loss(name_of("hangs"), PATIENT)
     assert len(find_children()) == 1
 
 
@@ -227,7 +227,7 @@ def test_threads_have_processes_of_their_own() -> None:
             loss, _ = ask(function)
             if not np.allclose(loss, slope * np.log1p(np.exp(np.array([0.0, -3.0]))), rtol=1e-6):
                 wrong.append(f"{function}: {loss}")
-        end_targets()
+        end_losses()
 
     threads = [threading.Thread(target=judge, args=("stable", 1.0)) for _ in range(3)]
     threads.append(threading.Thread(target=judge, args=("loss_only", 1.0)))
@@ -246,7 +246,7 @@ def test_a_forked_process_neither_asks_nor_ends_those_of_its_parent() -> None:
     (child,) = find_children()
     forked = os.fork()
     if forked == 0:
-        end_targets()
+        end_losses()
         os._exit(0)
     os.waitpid(forked, 0)
     assert find_children() == [child]
@@ -256,8 +256,8 @@ def test_a_forked_process_neither_asks_nor_ends_those_of_its_parent() -> None:
 CALLER = """
 import sys
 from loss_processes import PATIENT, ask, find_children, name_of
-from cestab.external.process.client import start_target
-start_target(name_of("hangs"), PATIENT)
+from cestab.external.process.client import start_loss
+start_loss(name_of("hangs"), PATIENT)
 print(find_children()[0].pid, flush=True)
 ask("hangs")
 """
@@ -282,5 +282,5 @@ def test_the_folder_and_the_modules_of_the_caller_are_found(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "elsewhere")])
     for module in ("of_this_folder", "of_the_path"):
-        loss, _ = evaluate_target(parse_target_name(f"python:{module}.f"), work_of(), PATIENT)
+        loss, _ = evaluate_loss(parse_external_name(f"python:{module}.f"), work_of(), PATIENT)
         assert loss.tolist() == LOGITS[1].tolist()

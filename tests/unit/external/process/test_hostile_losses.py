@@ -12,9 +12,9 @@ import psutil
 import pytest
 from loss_processes import LOGITS, PATIENT, no_process_is_left, work_of  # noqa: F401  # a fixture
 
-from cestab.external.engines.base import Numbers, TargetError
-from cestab.external.names import parse_target_name
-from cestab.external.process.client import evaluate_target
+from cestab.external.engines.base import ExternalError, Numbers
+from cestab.external.names import parse_external_name
+from cestab.external.process.client import evaluate_loss
 from cestab.vocabulary.external import Guard
 
 FORKS = "import os, numpy as np\ndef f(z, y):\n    os.fork()\n    return z[:, 0] * 0.0\n"
@@ -50,13 +50,13 @@ CASES = {
 
 def evaluate(tmp_path: Path, source: str, guard: Guard = PATIENT) -> tuple[Numbers, Numbers | None]:
     (tmp_path / "loss.py").write_text(source, encoding="utf-8")
-    return evaluate_target(parse_target_name(f"{tmp_path}/loss.py:f"), work_of(), guard)
+    return evaluate_loss(parse_external_name(f"{tmp_path}/loss.py:f"), work_of(), guard)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_no_loss_is_a_sentence(name: str, tmp_path: Path) -> None:
     source, words = CASES[name]
-    with pytest.raises(TargetError, match=words):
+    with pytest.raises(ExternalError, match=words):
         evaluate(tmp_path, source)
 
 
@@ -67,21 +67,21 @@ def test_a_fork_that_comes_back_is_an_error_and_never_an_answer(tmp_path: Path) 
         try:
             loss, _ = evaluate(tmp_path, FORKS)
             assert loss.tolist() == [0.0, 0.0]
-        except TargetError as error:
+        except ExternalError as error:
             assert "a fork of the one that was asked" in str(error)  # noqa: PT017  # which of the two comes first is open
             refused += 1
     assert refused
 
 
 def test_a_fork_that_answers_instead_of_the_worker_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match=r"process \d+ answered, a fork of the one that was asked"):
+    with pytest.raises(ExternalError, match=r"process \d+ answered, a fork of the one that was asked"):
         evaluate(tmp_path, FORKS_AND_LEAVES, Guard(timeout_seconds=20.0))
 
 
 @pytest.mark.parametrize("size", [1, 32, 5000])
 def test_bytes_between_the_answers_are_an_error_within_the_timeout(size: int, tmp_path: Path) -> None:
     start = time.monotonic()
-    with pytest.raises(TargetError, match=r"what came is no answer|it did not return within 15 s"):
+    with pytest.raises(ExternalError, match=r"what came is no answer|it did not return within 15 s"):
         evaluate(tmp_path, GARBAGE.format(size=size), Guard(timeout_seconds=15.0))
     assert time.monotonic() - start < 60
 
@@ -95,7 +95,7 @@ def test_memory_of_children_counts(tmp_path: Path) -> None:
     eats = "import time; x = bytearray(2**28); time.sleep(600)"
     start = f"subprocess.Popen([sys.executable, '-c', {eats!r}])"
     source = f"import subprocess, sys, time\ndef f(z, y):\n    {start}\n    time.sleep(600)\n"
-    with pytest.raises(TargetError, match="its process needed more than 256 MiB of memory"):
+    with pytest.raises(ExternalError, match="its process needed more than 256 MiB of memory"):
         evaluate(tmp_path, source, Guard(timeout_seconds=60.0, max_memory_bytes=2**28))
 
 
@@ -129,8 +129,8 @@ def test_a_worker_that_is_gone_before_its_first_message_is_reported(monkeypatch:
     """The first message is longer than a pipe holds, and nobody reads it."""
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     monkeypatch.setattr(sys, "path", [*sys.path, "x" * 2**17])
-    with pytest.raises(TargetError, match="it ended its process: status 1"):
-        evaluate_target(parse_target_name("python:math.f"), work_of(np.zeros((2, 1), dtype=np.float32)), PATIENT)
+    with pytest.raises(ExternalError, match="it ended its process: status 1"):
+        evaluate_loss(parse_external_name("python:math.f"), work_of(np.zeros((2, 1), dtype=np.float32)), PATIENT)
 
 
 def test_a_loss_that_overwrites_its_logits_is_reported_once_and_judged(

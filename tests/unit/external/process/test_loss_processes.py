@@ -12,9 +12,9 @@ import pytest
 
 from cestab.errors import UsageError
 from cestab.external.evaluation import Work
-from cestab.external.names import parse_target_name
+from cestab.external.names import parse_external_name
 from cestab.external.process.channel import BYTES, Channel, map_memory, open_memory
-from cestab.external.process.client import describe_target, end_targets, evaluate_target
+from cestab.external.process.client import describe_loss, end_losses, evaluate_loss
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import find_format
 from cestab.numerics.target import IndexTarget
@@ -33,9 +33,9 @@ def loss(z, y):
 
 @pytest.fixture(autouse=True)
 def _end() -> Iterator[None]:
-    end_targets()
+    end_losses()
     yield
-    end_targets()
+    end_losses()
 
 
 def hide(module: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def hide(module: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_framework_is_a_sentence(missing: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hide(missing, tmp_path, monkeypatch)
     with pytest.raises(UsageError) as told:
-        describe_target(parse_target_name(name), DEFAULT_GUARD)
+        describe_loss(parse_external_name(name), DEFAULT_GUARD)
     assert str(told.value) == f"{missing} is not installed, which '{name}' needs: pip install 'cestab[{missing}]'"
 
 
@@ -71,7 +71,7 @@ def test_nothing_is_imported_that_is_not_named(tmp_path: Path) -> None:
         upstream=1.0,
         options=NO_OPTIONS,
     )
-    loss, _ = evaluate_target(parse_target_name(f"{tmp_path / 'users.py'}:loss"), work, DEFAULT_GUARD)
+    loss, _ = evaluate_loss(parse_external_name(f"{tmp_path / 'users.py'}:loss"), work, DEFAULT_GUARD)
     assert not loss.any()
     assert not set(FRAMEWORKS) & set(sys.modules)
 
