@@ -1,9 +1,7 @@
 """The public Python functions."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
-from os import PathLike
 from typing import TypeVar, Unpack
 
 from cestab.commands.audit.request import make_audit_request
@@ -12,52 +10,20 @@ from cestab.commands.compare.answer import Comparison
 from cestab.commands.compare.run import make_pair, run_comparison
 from cestab.commands.explain.answer import Explanation
 from cestab.commands.explain.case import run_explain
-from cestab.commands.explain.request import make_case, make_explain_request
-from cestab.commands.resolve import make_arithmetics, make_guard
+from cestab.commands.explain.request import make_explain_request
+from cestab.commands.option_groups import FilePath, Names, spreads_options
+from cestab.commands.options import AuditOptions, CompareOptions, ExplainOptions, SweepOptions
 from cestab.commands.sweep import table
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.request import make_sweep_request
 from cestab.commands.sweep.run import run_sweep
-from cestab.commands.values import read_target
 from cestab.errors import ExitStatus, UsageError
 from cestab.formulations.registry import Recipe, add_formulation
-from cestab.options import (
-    ArithmeticOptions,
-    AuditOptions,
-    CaseOptions,
-    GuardOptions,
-    Names,
-    SweepOptions,
-    refuse_unknown_options,
-    take_options,
-)
 from cestab.vocabulary import settings as results_report
-from cestab.vocabulary.requests import DEFAULT_IGNORE_INDEX, SweepRequest
 
 
-def sweep(
-    formulations: Names | None = None,
-    *,
-    objective: str | None = None,
-    dtypes: Names | None = None,
-    compute: str | None = None,
-    summations: Names | None = None,
-    logits: str = "all",
-    patterns: Names | None = None,
-    classes: int | Sequence[int] | None = None,
-    targets: Names | None = None,
-    loss_scales: float | Sequence[float] | None = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    seed: int = 0,
-    batch: int = 1,
-    reduction: str = "mean",
-    fp8_overflow: str = "nan",
-    flush_subnormals: bool = False,
-    timeout: float | None = None,
-    max_memory: str | int | None = None,
-    fail_on: Names | None = None,
-) -> Report:
+@spreads_options
+def sweep(formulations: Names | None = None, **options: Unpack[SweepOptions]) -> Report:
     """Sweep logits through formulations and judge every loss and gradient, as `cestab sweep` does.
 
     None means the default of the command's option of the same name (its singular); a single value counts as a list of one.
@@ -68,73 +34,20 @@ def sweep(
     >>> report.settings[0].verdict.value
     'fail'
     """
-    request = _make_request(
-        formulations,
-        fail_on,
-        objective=objective,
-        dtypes=dtypes,
-        compute=compute,
-        summations=summations,
-        logits=logits,
-        patterns=patterns,
-        classes=classes,
-        targets=targets,
-        loss_scales=loss_scales,
-        rtol=rtol,
-        atol=atol,
-        seed=seed,
-        batch=batch,
-        reduction=reduction,
-        fp8_overflow=fp8_overflow,
-        flush_subnormals=flush_subnormals,
-        timeout=timeout,
-        max_memory=max_memory,
-    )
-    return _finished(run_sweep(request))
+    return _finished(run_sweep(make_sweep_request(formulations, **options)))
 
 
-def _make_request(
-    formulations: Names | None,
-    fail_on: Names | None = None,
-    **options: Unpack[SweepOptions],
-) -> SweepRequest:
-    return make_sweep_request(
-        formulations,
-        options.get("objective"),
-        make_arithmetics(**take_options(ArithmeticOptions, options)),
-        fail_on=fail_on,
-        guard=make_guard(**take_options(GuardOptions, options)),
-        **take_options(CaseOptions, options),
-    )
+@spreads_options
+def audit(file: FilePath, **options: Unpack[AuditOptions]) -> Report:
+    """Judge formulations on recorded logits, as `cestab audit` does.
 
-
-def audit(
-    file: str | PathLike[str],
-    *,
-    labels: str | PathLike[str] | None = None,
-    formulations: Names | None = None,
-    class_axis: int = 1,
-    ignore_index: int = DEFAULT_IGNORE_INDEX,
-    sample: int | None = None,
-    seed: int = 0,
-    fail_on: Names | None = None,
-    **options: Unpack[AuditOptions],
-) -> Report:
-    """Judge formulations on recorded logits, as `cestab audit` does; its other options are those of sweep.
-
-    They are objective, dtypes, compute, summations, loss_scales, rtol, atol, fp8_overflow, flush_subnormals, timeout and
-    max_memory. Raises errors.UsageError.
+    None means the default, as of sweep. Raises errors.UsageError.
     """
-    refuse_unknown_options("audit", options, AuditOptions)
-    arithmetics = make_arithmetics(**take_options(ArithmeticOptions, options))
-    guard = make_guard(**take_options(GuardOptions, options))
-    objective = options.get("objective")
-    source = file, labels, formulations, objective, arithmetics, class_axis, ignore_index, fail_on, sample, seed
-    request = make_audit_request(*source, guard)
-    return _finished(run_audit(request))
+    return _finished(run_audit(make_audit_request(file, **options)))
 
 
-def compare(reference: str, *others: str, fail_on_worse: bool = False, **options: Unpack[SweepOptions]) -> Comparison:
+@spreads_options
+def compare(reference: str, *others: str, fail_on_worse: bool = False, **options: Unpack[CompareOptions]) -> Comparison:
     """Compare formulations with a reference on the same cases, as `cestab compare` does; options as of sweep.
 
     Raises errors.UsageError.
@@ -142,40 +55,12 @@ def compare(reference: str, *others: str, fail_on_worse: bool = False, **options
     >>> compare("log-sum-exp", "compensated", dtypes=["bfloat16"], patterns=["offset"], classes=[2]).dtypes[0].relation.value
     'dominates'
     """
-    refuse_unknown_options("compare", options, SweepOptions)
-    request = _make_request(make_pair(reference, others), **options)
+    request = make_sweep_request(make_pair(reference, others), **options)
     return _finished(run_comparison(request, fails_on_worse=fail_on_worse))
 
 
-def explain(
-    formulation: str,
-    *,
-    objective: str | None = None,
-    logits: Sequence[float] | None = None,
-    target: str | float | Sequence[float] | None = None,
-    pattern: str | None = None,
-    classes: int | None = None,
-    at: float | None = None,
-    seed: int | None = None,
-    file: str | None = None,
-    row: int | None = None,
-    labels: str | None = None,
-    class_axis: int | None = None,
-    ignore_index: int | None = None,
-    batch: int = 1,
-    reduction: str = "mean",
-    dtype: str = "float32",
-    compute: str | None = None,
-    summation: str = "wide",
-    loss_scale: float = 1.0,
-    rtol: float | None = None,
-    atol: float | None = None,
-    fp8_overflow: str = "nan",
-    flush_subnormals: bool = False,
-    timeout: float | None = None,
-    max_memory: str | int | None = None,
-    against: str | None = None,
-) -> Explanation:
+@spreads_options
+def explain(formulation: str, **options: Unpack[ExplainOptions]) -> Explanation:
     """Explain one case operation by operation, as `cestab explain` does. Raises errors.UsageError, or its NotAuditedError.
 
     The case is given by `logits` and `target` (a class, weights, a label, or a target kind), by `at` (with pattern, classes
@@ -184,30 +69,11 @@ def explain(
     >>> explain("naive", logits=[100.0, 0.0], target=1).root_cause.operation
     'v1 = exp(z)'
     """
-    arithmetics = make_arithmetics(
-        [dtype], compute, [summation], [loss_scale], rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
-    )
-    case = make_case(
-        formulation,
-        logits=logits,
-        target=read_target("target", target),
-        pattern=pattern,
-        classes=classes,
-        at=at,
-        seed=seed,
-        file=file,
-        row=row,
-        labels=labels,
-        class_axis=class_axis,
-        ignore_index=ignore_index,
-        objective=objective,
-    )
-    guard = make_guard(timeout, max_memory)
-    request = make_explain_request(formulation, arithmetics, case, against, batch, reduction, objective, guard)
-    return run_explain(request)
+    return run_explain(make_explain_request(formulation, **options))
 
 
-def assert_stable(formulations: Names, *, fail_on: Names = ("fail",), **options: Unpack[SweepOptions]) -> None:
+@spreads_options
+def assert_stable(formulations: Names, *, fail_on: Names = ("fail",), **options: Unpack[CompareOptions]) -> None:
     """Raise an AssertionError with a short table if a sweep finds what `fail_on` names: for use in any test suite.
 
     A setting that crashed fails, too, and so does a loss without a gradient; where nothing could be judged, a UsageError is
@@ -217,18 +83,17 @@ def assert_stable(formulations: Names, *, fail_on: Names = ("fail",), **options:
     """
     if fail_on is None:
         raise UsageError("fail_on is None; an assertion that gates nothing cannot fail, name 'fail', 'warn' or findings")
-    refuse_unknown_options("assert_stable", options, SweepOptions)
     report = sweep(formulations, fail_on=fail_on, **options)
     status = report.exit_status()
     if status is ExitStatus.USAGE:
         raise UsageError(f"nothing could be judged: {results_report.explain_unjudged(report.settings)}")
-    problem = _tell_problem(report, status)
+    problem = _describe_problem(report, status)
     if problem is not None:
         shown = table.render(replace(report, recommendations=()), StringIO())  # it was not asked what to use instead
         raise AssertionError(f"{problem}\n{shown}")
 
 
-def _tell_problem(report: Report, status: ExitStatus) -> str | None:
+def _describe_problem(report: Report, status: ExitStatus) -> str | None:
     """Return why a report is no proof of stability: what is gated, what crashed, gradients that were not judged."""
     if status is not ExitStatus.DONE:
         kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in report.gated()))

@@ -1,8 +1,9 @@
 """What can go wrong for the user, and the exit statuses. Findings about a formulation are results, not errors."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class ExitStatus(IntEnum):
@@ -16,14 +17,34 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
+class OptionName(NamedTuple):
+    """An option in a sentence, by the name of Python's parameter; `value` is what a caller could give it."""
+
+    name: str
+    value: str = ""
+
+
 class UsageError(ValueError):
-    """A mistake of the caller's, told in one sentence; exit status 2."""
+    """A mistake of the caller's, told in one sentence; exit status 2.
+
+    The sentence is made of texts and of names of options, which each caller knows by names of his own: see `spell`.
+    """
 
     status = ExitStatus.USAGE
 
+    def __init__(self, *parts: str | OptionName) -> None:
+        super().__init__(*parts)
+
+    def spell(self, spell_option: Callable[[OptionName], str]) -> str:
+        """Return the sentence with every option as `spell_option` writes it."""
+        return "".join(spell_option(part) if isinstance(part, OptionName) else part for part in self.args)
+
+    def __str__(self) -> str:
+        return self.spell(lambda option: f"{option.name}={option.value}" if option.value else option.name)
+
 
 class NotAuditedError(UsageError):
-    """A loss that is not ours raised, hung or died where it is all that was asked for; exit status 3."""
+    """An external loss raised, hung or died where it is all that was asked for; exit status 3."""
 
     status = ExitStatus.NOT_AUDITED
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from cestab.cases.ranges import resolve_range
-from cestab.commands.resolve import make_arithmetics
 from cestab.commands.sweep.request import make_sweep_request
 from cestab.evaluation.blocks import Cases, Conditions
 from cestab.evaluation.compute import compute
@@ -66,7 +65,7 @@ def naive(z: FloatArray, target: IndexTarget, rnd: Rounding) -> tuple[FloatArray
 
 def make_blocks(dtype: str, classes: int, logits: str) -> list[tuple[Conditions, Cases]]:
     """Return blocks of margin cases: at the range's floats, evenly in their order, for `all`; else evenly in t."""
-    request = make_sweep_request(["naive"], None, make_arithmetics([dtype]), logits, ["margin"], [classes], ["correct"])
+    request = make_sweep_request("naive", dtypes=dtype, logits=logits, patterns="margin", classes=classes, targets="correct")
     (plan,) = plan_sweep(request)
     size = NUMBERS_PER_BLOCK // classes
     first, last = resolve_range(request.logits, plan.conditions.fmt)

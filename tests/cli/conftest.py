@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import convert
 
 from cestab.commands.app import run
-from cestab.reports.schemas import read_schema
+from cestab.commands.schema import find_reports, read_schema
+from cestab.reports.json import write_json
 
 
 class Outcome(NamedTuple):
@@ -36,12 +38,13 @@ def validator(name: str) -> Draft202012Validator:
 
 
 def check_json(text: str, status: int) -> None:
-    """Assert that a report is valid by the schema that it names, and that it is an error where the status is 2."""
+    """Assert that a report is valid by the schema that it names, reads back, and is an error where the status is 2."""
     report = json.loads(text)
     name, version = report["schema"].removeprefix("cestab.").split("/")
     assert version == "1"
     assert name == "error" if status == 2 else report.get("status", status) == status
     validator(name).validate(report)
+    assert write_json(convert(report, find_reports()[name])) == text
 
 
 def check_outcome(arguments: Sequence[str], outcome: Outcome) -> None:

@@ -199,7 +199,7 @@ def test_the_version_is_that_of_the_package(cestab: Command) -> None:
 
 
 def test_the_command_line_starts_without_numpy() -> None:
-    heavy = ("numpy", "ml_dtypes", "flint", "numpy_quaddtype", "jsonschema")
+    heavy = ("numpy", "ml_dtypes", "flint", "numpy_quaddtype", "msgspec")
     program = f"import sys, cestab.commands.app; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cestab.commands.diff.sentences import COLUMNS
-from cestab.reports.schemas import read_schema, schema_names
+from cestab.commands.schema import find_reports, read_schema
 
 Command = Callable[..., Any]
 Edit = Callable[[dict[str, Any]], object]
@@ -237,8 +237,8 @@ def test_a_default_sweep_has_no_differences_from_itself(cestab: Command, tmp_pat
 
 
 def test_schemas_are_listed_and_printed(cestab: Command) -> None:
-    assert cestab("schema") == (0, "".join(f"{name}\n" for name in schema_names()), "")
-    for name in schema_names():
+    assert cestab("schema") == (0, "".join(f"{name}\n" for name in find_reports()), "")
+    for name in find_reports():
         assert cestab("schema", name) == (0, read_schema(name), "")
     refused = cestab("schema", "swep")
     assert (refused.status, refused.out) == (2, "")

@@ -12,9 +12,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from cestab.commands.options import OutputFormat
 from cestab.commands.sweep import run as sweep_module
 from cestab.commands.sweep.answer import Report
+from cestab.reports.forms import OutputFormat
 from cestab.vocabulary.kinds import Verdict
 
 Command = Callable[..., Any]

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from jsonschema import Draft202012Validator
 
-from cestab.reports.schemas import read_schema
+from cestab.commands.schema import read_schema
 
 Command = Callable[..., Any]
 

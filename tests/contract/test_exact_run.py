@@ -52,8 +52,8 @@ NEEDS_LOG_OF_EVERY_P = ("naive", "softmax-log", "clipped", "log-eps", "focal-nai
 
 def make_replay(name: str, logits: list[float], target: Target, dtype: str = "float32", **options: Any) -> Replay:
     formulation = find_formulation(name)
-    arithmetics = make_arithmetics([dtype], **options)
-    plan = plan_arithmetics(arithmetics, formulation.objective, formulation.options)
+    given: Any = {"dtypes": dtype, **options}
+    plan = plan_arithmetics(make_arithmetics(given), formulation.objective, formulation.options)
     conditions = replace(next(plan), classes=len(logits))
     column = round_to_format(np.array(logits).reshape(-1, 1), conditions.fmt)
     return Replay(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cestab.commands.app import run
-from cestab.commands.options import OutputFormat
 from cestab.commands.sweep.rows import COLUMNS
+from cestab.reports.forms import OutputFormat
 
 PAGE = (Path(__file__).parents[2] / "docs" / "output-formats.md").read_text(encoding="utf-8")
 COMMAND = re.search(r"^```bash\ncestab (.+) --output-format csv\n```", PAGE, re.MULTILINE)

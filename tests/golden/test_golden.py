@@ -23,9 +23,8 @@ from cestab.commands.diff.answer import Change, ChangeRule, Difference, Environm
 from cestab.commands.explain import table as explanation_table
 from cestab.commands.explain import walkthrough
 from cestab.commands.explain.case import run_explain
-from cestab.commands.explain.request import make_case, make_explain_request
+from cestab.commands.explain.request import make_explain_request
 from cestab.commands.explain.walkthrough import WalkthroughRow
-from cestab.commands.resolve import make_arithmetics
 from cestab.commands.sweep import markdown, table
 from cestab.commands.sweep import rows as csv_v1
 from cestab.commands.sweep.answer import Recommendation, Report
@@ -224,8 +223,8 @@ def print_list() -> str:
 
 def explain(name: str, dtype: str, logits: list[float], target: str, *, hexadecimal: bool = False) -> str:
     """An explanation whose every number is exact or rounded to 8 bits, so that none depends on a machine."""
-    case = make_case(name, logits=logits, target=target)
-    explanation = replace(run_explain(make_explain_request(name, make_arithmetics([dtype]), case)), version="VERSION")
+    request = make_explain_request(name, dtype=dtype, logits=logits, target=target)
+    explanation = replace(run_explain(request), version="VERSION")
     return explanation_table.render(explanation, io.StringIO(), hexadecimal=hexadecimal)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import cestab
+from cestab.commands.options import CompareOptions
 from cestab.commands.sweep import run as sweep_module
 from cestab.commands.sweep.run import Group
 from cestab.errors import UsageError
 from cestab.evaluation.plan import Plan
-from cestab.options import SweepOptions
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
 
@@ -55,7 +55,7 @@ def test_an_interrupt_is_passed_on(call: Callable[[], object], monkeypatch: pyte
 
 def test_the_shared_options_are_those_of_sweep() -> None:
     keywords = set(inspect.signature(cestab.sweep).parameters)
-    assert keywords == {"formulations", "fail_on", *SweepOptions.__annotations__}
+    assert keywords == {"formulations", "fail_on", *CompareOptions.__annotations__}
 
 
 @pytest.mark.parametrize(

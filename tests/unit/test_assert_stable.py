@@ -82,7 +82,7 @@ def test_a_loss_without_a_gradient_is_not_taken_for_stable(target: str) -> None:
         ("loss_scales", "8", "loss_scales takes a number"),
         ("rtol", "1", "rtol takes a number"),
         ("seed", 0.5, "seed takes a whole number"),
-        ("fp8_overflow", 1, "fp8 overflow takes a text"),
+        ("fp8_overflow", 1, "fp8_overflow takes a text"),
         ("flush_subnormals", 1, "flush_subnormals takes true or false"),
         ("fail_on", None, "fail_on is None"),
         ("fail_on", (), "no finding is named"),

@@ -1,7 +1,6 @@
 """The application: commands, and the one place where errors become sentences and exit statuses."""
 
 import io
-import json
 import signal
 import sys
 import traceback
@@ -96,6 +95,8 @@ def _refuse(sentence: str, arguments: list[str], status: ExitStatus = ExitStatus
     """Tell in one sentence why there is no result, to a caller who asked for JSON as `cestab.error/1`, too."""
     tell(sentence)
     if "--json" in arguments or "--output-format=json" in arguments or ("--output-format", "json") in pairwise(arguments):
-        error = {"schema": "cestab.error/1", "status": int(status), "message": sentence}
-        write_text(json.dumps(error, indent=2, ensure_ascii=False) + "\n", sys.stdout)
+        from cestab.reports.json import write_json
+        from cestab.reports.wire import Error
+
+        write_text(write_json(Error(status=int(status), message=sentence)), sys.stdout)
     return status

@@ -5,12 +5,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from cestab.commands.output import write_text
 from cestab.errors import UsageError, unknown_name
-from cestab.reports.text import to_text
 
 if TYPE_CHECKING:
     from inspect import Parameter
@@ -40,6 +37,11 @@ def list_registry(
         raise UsageError(f"list needs a registry: {', '.join(Registry)}")
     if registry not in list(Registry):
         raise unknown_name("registry", registry, Registry)
+    from rich.table import Table
+    from rich.text import Text
+
+    from cestab.reports.text import to_text
+
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     for name, about in _entries(Registry(registry)):
         table.add_row(Text(name, no_wrap=True), Text(about))

@@ -1,78 +1,18 @@
-"""Every option that commands share, once: its name, help, parser and completion."""
+"""The options of every command, once, in groups: name, type, default, help, completion and check; of cases: case_options.py.
 
-from collections.abc import Callable, Collection, Iterable
-from enum import StrEnum
-from typing import Annotated, TypeVar
+What a Python function takes is a typed dictionary, so that its keywords are typed; what only the shell has is a dataclass.
+"""
 
-import typer
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, TypedDict
 
+from cestab.commands import values
+from cestab.commands.case_options import CaseOptions, RecordingOptions, RowOptions, SingleCaseOptions
+from cestab.commands.option_groups import ARITHMETIC, CASES, JUDGEMENT, OUTPUT, TARGETS, Names, Numbers, Option, Size
 from cestab.errors import UsageError
-
-CASES, ARITHMETIC, JUDGEMENT, OUTPUT, TARGETS = "Cases", "Arithmetic", "Judgement", "Output", "Code that is not ours"
-
-
-class OutputFormat(StrEnum):
-    """Forms of a report."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-    JUNIT = "junit"
-    SARIF = "sarif"
-    GITHUB = "github"
-
-
-def choose_format(
-    given: OutputFormat | None, *, json: bool, detail: bool, allowed: Collection[OutputFormat] = tuple(OutputFormat)
-) -> OutputFormat:
-    """Return the form that `--output-format`, `--json` and `--detail` ask for together, of those that the command has."""
-    if json and given not in (None, OutputFormat.JSON):
-        raise UsageError(f"--json asks for json, --output-format for {given}; give one of them")
-    chosen = OutputFormat.JSON if json else given or OutputFormat.TABLE
-    if chosen not in allowed:
-        raise UsageError(f"this command has no form {chosen}; it has {', '.join(allowed)}")
-    if detail and chosen is not OutputFormat.TABLE:
-        raise UsageError(f"--detail is a form of the table, not of {chosen}")
-    return chosen
-
-
-def split_list(values: list[str] | None) -> list[str] | None:
-    """Return the items of a repeatable option whose values may be comma lists."""
-    if values is None:
-        return None
-    return [item.strip() for value in values for item in value.split(",") if item.strip()]
-
-
-def split_integers(values: list[str] | None, option: str) -> list[int] | None:
-    """The same, as whole numbers."""
-    return _convert(split_list(values), option, int, "whole numbers")
-
-
-def split_floats(values: list[str] | None, option: str) -> list[float] | None:
-    """The same, as numbers."""
-    return _convert(split_list(values), option, float, "numbers")
-
-
-Number = TypeVar("Number", int, float)
-
-
-def _convert(items: list[str] | None, option: str, number: Callable[[str], Number], kind: str) -> list[Number] | None:
-    if items is None:
-        return None
-    try:
-        return [number(item) for item in items]
-    except ValueError:
-        raise UsageError(f"{option} takes {kind}, not '{','.join(items)}'") from None
-
-
-def _complete(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Return typer's completion from a function of the registered names."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in names() if name.startswith(incomplete)]
-
-    return complete
+from cestab.reports.forms import OutputFormat
+from cestab.vocabulary.kinds import Fp8Overflow, Summation
 
 
 def _formulations() -> Iterable[str]:
@@ -87,167 +27,228 @@ def _formats() -> Iterable[str]:
     return FORMATS
 
 
-def _patterns() -> Iterable[str]:
-    from cestab.cases.patterns import PATTERNS
-
-    return PATTERNS
-
-
-def _targets() -> Iterable[str]:
-    from cestab.cases.target_kinds import TARGET_KINDS
-
-    return TARGET_KINDS
-
-
-def _gates() -> Iterable[str]:
-    from cestab.vocabulary.kinds import FindingKind
-
-    return ["fail", "warn", *(kind.label for kind in FindingKind)]
-
-
-Formulations = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-f",
-        "--formulation",
-        metavar="NAME[:KEY=VALUE,…]",
-        autocompletion=_complete(_formulations),
-        help="Formulation, e.g. clipped:eps=1e-8, or a loss of yours, e.g. losses.py:my_loss or torch:pkg.my_loss; "
-        "repeatable. Default: the whole family.",
-        rich_help_panel=CASES,
-    ),
-]
-ObjectiveName = Annotated[
-    str | None,
-    typer.Option("--objective", metavar="NAME", help="Loss, e.g. focal-loss. Default: that of -f.", rich_help_panel=CASES),
-]
-Dtypes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--dtype",
-        metavar="FORMAT,…",
-        autocompletion=_complete(_formats),
-        rich_help_panel=ARITHMETIC,
-        help="Number formats. Default: float16,bfloat16,float32,float64.",
-    ),
-]
 Compute = Annotated[
     str | None,
-    typer.Option(
-        "--compute",
+    Option(
+        panel=ARITHMETIC,
         metavar="FORMAT",
-        autocompletion=_complete(_formats),
-        rich_help_panel=ARITHMETIC,
+        complete=_formats,
+        read=values.read_compute,
         help="Compute in this wider format and round back once. Default: the dtype, op by op.",
     ),
 ]
-Summations = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--summation", metavar="ORDER,…", help="sequential, pairwise or wide. Default: wide.", rich_help_panel=ARITHMETIC
-    ),
-]
-LossScales = Annotated[
-    list[str] | None,
-    typer.Option("--loss-scale", metavar="S,…", help="Factor on the gradient. Default: 1.", rich_help_panel=ARITHMETIC),
-]
-Fp8Overflow = Annotated[
-    str,
-    typer.Option(
-        "--fp8-overflow", metavar="nan|saturate", help="Overflow in formats without infinity.", rich_help_panel=ARITHMETIC
-    ),
-]
-FlushSubnormals = Annotated[
-    bool, typer.Option("--flush-subnormals", help="Flush subnormal results to zero.", rich_help_panel=ARITHMETIC)
-]
-Batch = Annotated[int, typer.Option("--batch", metavar="N", help="Rows that are reduced to one loss.", rich_help_panel=CASES)]
-Reduction = Annotated[
-    str, typer.Option("--reduction", metavar="mean|sum", help="How the rows of a batch are reduced.", rich_help_panel=CASES)
-]
-Logits = Annotated[
-    str,
-    typer.Option(
-        "--logits",
-        metavar="LO:HI[:N][:log|linear]",
-        rich_help_panel=CASES,
-        help="Range of the magnitude t, e.g. -100:100 or 0:20:1001:linear; all is the format's whole finite range.",
-    ),
-]
-Patterns = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--pattern",
-        metavar="NAME,…",
-        autocompletion=_complete(_patterns),
-        rich_help_panel=CASES,
-        help="How t becomes a logit vector. Default: margin,offset.",
-    ),
-]
-Classes = Annotated[
-    list[str] | None,
-    typer.Option("--classes", metavar="N,…", help="Number of classes. Default: 2,1000.", rich_help_panel=CASES),
-]
-Targets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--target",
-        metavar="KIND,…",
-        autocompletion=_complete(_targets),
-        rich_help_panel=CASES,
-        help="Which class is true, e.g. correct, wrong, smooth:0.1. Default: correct,wrong.",
-    ),
-]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the gaussian pattern.", rich_help_panel=CASES)]
-Rtol = Annotated[
-    float | None, typer.Option("--rtol", help="Relative tolerance. Default: the dtype's.", rich_help_panel=JUDGEMENT)
-]
-Atol = Annotated[
-    float | None, typer.Option("--atol", help="Absolute tolerance. Default: the dtype's.", rich_help_panel=JUDGEMENT)
-]
-FailOn = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--fail-on",
-        metavar="FINDING,…",
-        autocompletion=_complete(_gates),
-        rich_help_panel=JUDGEMENT,
-        help="Exit 1 on these findings; fail and warn name all of that severity or worse.",
-    ),
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout", metavar="SECONDS", help="Longest call of a loss, or loading of it. Default: 120.", rich_help_panel=TARGETS
-    ),
-]
-MaxMemory = Annotated[
-    str | None,
-    typer.Option(
-        "--max-memory", metavar="SIZE", help="Most memory of its process, e.g. 2G. Default: no limit.", rich_help_panel=TARGETS
-    ),
-]
-Format = Annotated[
-    OutputFormat | None,
-    typer.Option("--output-format", help="Form of the report. Default: table.", rich_help_panel=OUTPUT),
-]
-CompareForm = Annotated[
-    OutputFormat | None,
-    typer.Option(
-        "--output-format",
-        metavar="[table|json|markdown|csv]",
-        help="Form of the report. Default: table.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-ExplainForm = Annotated[
-    OutputFormat | None,
-    typer.Option("--output-format", metavar="[table|json]", help="Form of the report. Default: table.", rich_help_panel=OUTPUT),
-]
-Json = Annotated[bool, typer.Option("--json", help="Short for --output-format json.", rich_help_panel=OUTPUT)]
-Output = Annotated[
-    str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the report to FILE.", rich_help_panel=OUTPUT)
-]
-Detail = Annotated[bool, typer.Option("--detail", help="One row per setting.", rich_help_panel=OUTPUT)]
-Labels = Annotated[
-    str | None, typer.Option("--labels", metavar="FILE", help="Labels in a file of their own.", rich_help_panel=CASES)
-]
+
+
+class FormulationOptions(TypedDict, total=False):
+    """What is evaluated."""
+
+    formulations: Annotated[
+        Names | None,
+        Option(
+            flag="--formulation",
+            short="-f",
+            panel=CASES,
+            metavar="NAME[:KEY=VALUE,…]",
+            is_split=False,  # a comma separates parameters
+            complete=_formulations,
+            help="Formulation, e.g. clipped:eps=1e-8, or a loss of yours, e.g. losses.py:my_loss or torch:pkg.my_loss; "
+            "repeatable. Default: the whole family.",
+        ),
+    ]
+
+
+class ObjectiveOptions(TypedDict, total=False):
+    """The loss as a real function."""
+
+    objective: Annotated[str | None, Option(panel=CASES, metavar="NAME", help="Loss, e.g. focal-loss. Default: that of -f.")]
+
+
+class FormatOptions(TypedDict, total=False):
+    """The arithmetics, each a set of settings of its own."""
+
+    dtypes: Annotated[
+        Names | None,
+        Option(
+            flag="--dtype",
+            panel=ARITHMETIC,
+            metavar="FORMAT,…",
+            complete=_formats,
+            read=values.read_format,
+            help="Number formats. Default: float16,bfloat16,float32,float64.",
+        ),
+    ]
+    compute: Compute
+    summations: Annotated[
+        Names | None,
+        Option(
+            flag="--summation",
+            panel=ARITHMETIC,
+            metavar="ORDER,…",
+            read=values.one_of(Summation, "summation"),
+            help="sequential, pairwise or wide. Default: wide.",
+        ),
+    ]
+    loss_scales: Annotated[
+        Numbers | None,
+        Option(flag="--loss-scale", panel=ARITHMETIC, metavar="S,…", help="Factor on the gradient. Default: 1."),
+    ]
+
+
+class RuleOptions(TypedDict, total=False):
+    """The rules of judgement and of rounding, the same in all settings of a request."""
+
+    rtol: Annotated[
+        float | None,
+        Option(panel=JUDGEMENT, read=values.read_tolerance, help="Relative tolerance. Default: the dtype's."),
+    ]
+    atol: Annotated[
+        float | None,
+        Option(panel=JUDGEMENT, read=values.read_tolerance, help="Absolute tolerance. Default: the dtype's."),
+    ]
+    fp8_overflow: Annotated[
+        str,
+        Option(
+            panel=ARITHMETIC,
+            metavar="nan|saturate",
+            default="nan",
+            read=values.one_of(Fp8Overflow, "fp8 overflow"),
+            help="Overflow in formats without infinity.",
+        ),
+    ]
+    flush_subnormals: Annotated[bool, Option(panel=ARITHMETIC, default=False, help="Flush subnormal results to zero.")]
+
+
+class ArithmeticOptions(FormatOptions, RuleOptions, total=False):
+    """How numbers are computed and judged."""
+
+
+class GuardOptions(TypedDict, total=False):
+    """What a call of an external loss may use."""
+
+    timeout: Annotated[
+        float | None,
+        Option(
+            panel=TARGETS,
+            metavar="SECONDS",
+            read=values.read_seconds,
+            help="Longest call of a loss, or loading of it. Default: 120.",
+        ),
+    ]
+    max_memory: Annotated[
+        Size | None,
+        Option(
+            panel=TARGETS,
+            metavar="SIZE",
+            read=values.read_bytes,
+            help="Most memory of its process, e.g. 2G. Default: no limit.",
+        ),
+    ]
+
+
+class EvaluationOptions(ObjectiveOptions, ArithmeticOptions, GuardOptions, total=False):
+    """What sweep, audit and compare have in common."""
+
+
+class GateOptions(TypedDict, total=False):
+    """What makes the exit status 1."""
+
+    fail_on: Annotated[
+        Names | None,
+        Option(
+            panel=JUDGEMENT,
+            metavar="FINDING,…",
+            noun="finding",
+            complete=lambda: values.GATES,
+            read=values.read_gate,
+            help="Exit 1 on these findings; fail and warn name all of that severity or worse.",
+        ),
+    ]
+
+
+class SingleFormatOptions(TypedDict, total=False):
+    """One arithmetic: FormatOptions with one value each."""
+
+    dtype: Annotated[
+        str,
+        Option(panel=ARITHMETIC, metavar="FORMAT", default="float32", read=values.read_format, help="Number format."),
+    ]
+    compute: Compute
+    summation: Annotated[
+        str,
+        Option(
+            panel=ARITHMETIC,
+            metavar="wide|pairwise|sequential",
+            default="wide",
+            read=values.one_of(Summation, "summation"),
+            help="Sum order.",
+        ),
+    ]
+    loss_scale: Annotated[float, Option(panel=ARITHMETIC, default=1.0, help="Factor on the gradient.")]
+
+
+class CompareOptions(EvaluationOptions, CaseOptions, RowOptions, total=False):
+    """The options of compare, and of a sweep but for its formulations and its gate."""
+
+
+class SweepOptions(CompareOptions, GateOptions, total=False):
+    """The options of sweep but for its formulations."""
+
+
+class AuditOptions(RecordingOptions, FormulationOptions, EvaluationOptions, GateOptions, total=False):
+    """The options of audit but for its file."""
+
+
+class ExplainOptions(
+    ObjectiveOptions, SingleCaseOptions, RowOptions, SingleFormatOptions, RuleOptions, GuardOptions, total=False
+):
+    """The options of explain but for its formulation."""
+
+    against: Annotated[
+        str | None,
+        Option(
+            metavar="NAME",
+            read=values.read_name,
+            help="Formulation to show beside it. Default: the best on the case.",
+        ),
+    ]
+
+
+def form_option(forms: Sequence[OutputFormat] = ()) -> Option:
+    """Return the option of the form, of a command that has only some."""
+    metavar = f"[{'|'.join(forms)}]" if forms else None
+    return Option(panel=OUTPUT, metavar=metavar, help="Form of the report. Default: table.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Where the report goes, and in which of the command's `forms`."""
+
+    forms: ClassVar[Sequence[OutputFormat]] = tuple(OutputFormat)
+    output_format: Annotated[OutputFormat | None, form_option()]
+    json: Annotated[bool, Option(panel=OUTPUT, default=False, help="Short for --output-format json.")]
+    output: Annotated[str | None, Option(short="-o", panel=OUTPUT, metavar="FILE", help="Write the report to FILE.")]
+
+    def __post_init__(self) -> None:
+        """Refuse a form that the command does not have, and two of them."""
+        if self.json and self.output_format not in (None, OutputFormat.JSON):
+            raise UsageError(f"--json asks for json, --output-format for {self.output_format}; give one of them")
+        if self.form not in self.forms:
+            raise UsageError(f"this command has no form {self.form}; it has {', '.join(self.forms)}")
+
+    @property
+    def form(self) -> OutputFormat:
+        """The form that is asked for."""
+        return OutputFormat.JSON if self.json else self.output_format or OutputFormat.TABLE
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetailedOutput(OutputOptions):
+    """The same of a command whose table has a longer form."""
+
+    detail: Annotated[bool, Option(panel=OUTPUT, default=False, help="One row per setting.")]
+
+    def __post_init__(self) -> None:
+        """Refuse details of another form."""
+        super().__post_init__()
+        if self.detail and self.form is not OutputFormat.TABLE:
+            raise UsageError(f"--detail is a form of the table, not of {self.form}")

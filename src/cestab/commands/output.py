@@ -5,22 +5,23 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, Protocol, TextIO, TypeVar
 
 import typer
 
-from cestab.commands.options import OutputFormat
-from cestab.commands.sweep.answer import Report
+from cestab.commands.options import OutputOptions
 from cestab.errors import ExitStatus, UsageError
-from cestab.reports.gate import GateCase, GateReport
-from cestab.vocabulary.phrases import show_count
-from cestab.vocabulary.settings import explain_unjudged
+from cestab.reports.forms import Answer, Forms, OutputFormat
 
-INTERRUPTED = "interrupted: only what was finished is here"
 Progress = Callable[[int, int], Any]
-GATE_FORMATS = (OutputFormat.JUNIT, OutputFormat.SARIF, OutputFormat.GITHUB)
+
+
+class _Gated(Protocol):
+    def exit_status(self) -> ExitStatus: ...
+
+
+Gated = TypeVar("Gated", bound=_Gated)
 
 
 @contextmanager
@@ -68,63 +69,45 @@ def show_progress(what: str) -> Iterator[Progress]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def write_report(report: Report, stream: TextIO, output_format: OutputFormat, *, detail: bool) -> None:
-    """Write the report in the form asked for; a request of which nothing could be judged is an error instead."""
-    if report.exit_status() is ExitStatus.USAGE:
-        raise UsageError(f"nothing could be judged: {explain_unjudged(report.settings)}")
-    if output_format in GATE_FORMATS:
-        from cestab.commands.sweep.gate import to_gate
-
-        write_gate(to_gate(report), stream, output_format)
-    else:
-        write_text(_render(report, stream, output_format, detail=detail), stream)
+def write_answer(answer: Answer, forms: Forms[Answer], form: OutputFormat, stream: TextIO) -> None:
+    """Write an answer in the form asked for, and what of it the page of a CI job gets."""
+    text, page = forms.render(answer, form, stream)
+    write_text(text, stream)
+    if page is not None:
+        _append_summary(page)
 
 
-def _render(report: Report, stream: TextIO, output_format: OutputFormat, *, detail: bool) -> str:
-    """Return the report in a form that is written from all of it."""
-    from cestab.commands.sweep import markdown, table
-    from cestab.commands.sweep import rows as csv_v1
-    from cestab.commands.sweep import wire as json_v1
-
-    match output_format:
-        case OutputFormat.JSON:
-            return json_v1.render(report)
-        case OutputFormat.CSV:
-            return csv_v1.render(report)
-        case OutputFormat.MARKDOWN:
-            return markdown.render(report)
-        case _:
-            return table.render(report, stream, detail=detail)
+def deliver(run: Callable[..., Gated], forms: Forms[Gated], output: OutputOptions, doing: str) -> NoReturn:
+    """Run a request, write its answer to the output that is asked for, and exit."""
+    with open_output(output.output) as stream:
+        with show_progress(doing) as progress:
+            answer = run(progress=progress)
+        write_answer(answer, forms, output.form, stream)
+    finish(answer, forms)
 
 
-def write_gate(gate: GateReport, stream: TextIO, output_format: str) -> None:
-    """Write a gate as junit, sarif or github; the last of them adds a summary to the job's page, too."""
-    from cestab.reports import github, junit, sarif
-
-    if gate.status is ExitStatus.INTERRUPTED:
-        gate = replace(gate, cases=(*gate.cases, GateCase(group="cestab", name="interrupted", problems=(), error=INTERRUPTED)))
-    renderers = {OutputFormat.JUNIT: junit.render, OutputFormat.SARIF: sarif.render, OutputFormat.GITHUB: github.render}
-    write_text(renderers[OutputFormat(output_format)](gate), stream)
-    if output_format == OutputFormat.GITHUB:
-        _append_summary(gate)
+def finish(answer: Gated, forms: Forms[Gated]) -> NoReturn:
+    """Say on standard error what the gate found and exit with the answer's status."""
+    sentence = None if forms.describe_gate is None else forms.describe_gate(answer)
+    if sentence is not None:
+        tell(sentence)
+    raise typer.Exit(answer.exit_status())
 
 
-def _append_summary(gate: GateReport) -> None:
+def _append_summary(page: str) -> None:
     """Append Markdown to the file that GitHub names; that it cannot be written changes no status."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
-    from cestab.reports import summary
-
     try:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(summary.render_gate(gate) + "\n")
+            file.write(page + "\n")
     except OSError as error:
         tell(f"cannot write the summary to GITHUB_STEP_SUMMARY: {error.strerror or error}")
 
 
 def write_text(text: str, stream: TextIO) -> None:
-    """Write a result; a broken pipe is silent, a full disk is told."""
+    """Write a result; a broken pipe is silent, a full disk is reported."""
     try:
         stream.write(text)
         stream.flush()
@@ -146,15 +129,3 @@ def tell(sentence: str) -> None:
 def drop_output(stream: TextIO) -> None:
     """Leave nothing for the interpreter to flush into a place that takes no more: whoever read has had enough."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def exit_with(report: Report) -> None:
-    """Say on standard error what the gate found and exit with the report's status."""
-    gated = report.gated()
-    if not report.request.fail_on and not report.is_interrupted:
-        tell("nothing was gated; --fail-on names the findings that make the exit status 1")
-    elif gated:
-        settings = len({id(result) for result, _ in gated})
-        kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in gated))
-        tell(f"gate failed in {settings} of {show_count(len(report.settings), 'setting')}: {kinds}")
-    raise typer.Exit(report.exit_status())

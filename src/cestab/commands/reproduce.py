@@ -2,52 +2,54 @@
 
 import shlex
 
+from cestab.commands.option_groups import write_words
+from cestab.commands.options import ExplainOptions
 from cestab.evaluation.blocks import Conditions
 from cestab.external.formulation import find_any_formulation
-from cestab.vocabulary.kinds import Fp8Overflow, Summation
 from cestab.vocabulary.objectives import DEFAULT_OBJECTIVE
 from cestab.vocabulary.requests import DEFAULT_IGNORE_INDEX, AuditRequest
 
 
 def sweep_command(conditions: Conditions, formulation: str, t: str) -> str:
     """Return the command for the case at magnitude t of a setting."""
-    case = ["--pattern", conditions.pattern, "--classes", str(conditions.classes), "--target", conditions.target]
-    if conditions.seed:
-        case += ["--seed", str(conditions.seed)]
-    return shlex.join([*_start(conditions, formulation), *case, f"--at={t}"])
+    case = {
+        "pattern": conditions.pattern,
+        "classes": conditions.classes,
+        "target": conditions.target,
+        "seed": conditions.seed or None,
+    }
+    return shlex.join([*_start(conditions, formulation), *write_words(ExplainOptions, case), f"--at={t}"])
 
 
 def row_command(conditions: Conditions, formulation: str, request: AuditRequest, row: int) -> str:
     """Return the command for one row of recorded logits."""
-    source = ["--from", request.file, "--row", str(row)]
-    if request.labels is not None:
-        source += ["--labels", request.labels]
-    if request.class_axis != 1:
-        source += ["--axis", str(request.class_axis)]
+    case = {
+        "file": request.file,
+        "row": row,
+        "labels": request.labels,
+        "class_axis": None if request.class_axis == 1 else request.class_axis,
+    }
+    words = [*_start(conditions, formulation), *write_words(ExplainOptions, case)]
     if request.ignore_index != DEFAULT_IGNORE_INDEX:
-        source.append(f"--ignore-index={request.ignore_index}")
-    return shlex.join([*_start(conditions, formulation), *source])
+        words.append(f"--ignore-index={request.ignore_index}")
+    return shlex.join(words)
 
 
 def _start(conditions: Conditions, formulation: str) -> list[str]:
     """Return the command with the options that differ from their defaults."""
-    words = ["cestab", "explain", "-f", formulation, "--dtype", conditions.fmt.name]
-    if find_any_formulation(formulation).objective != conditions.objective and conditions.objective != DEFAULT_OBJECTIVE:
-        words += ["--objective", conditions.objective.name]
-    if conditions.compute != conditions.fmt:
-        words += ["--compute", conditions.compute.name]
-    if conditions.summation is not Summation.WIDE:
-        words += ["--summation", conditions.summation]
-    if conditions.loss_scale != 1:
-        words += ["--loss-scale", repr(conditions.loss_scale)]
-    if conditions.rtol != conditions.fmt.rtol:
-        words += ["--rtol", repr(conditions.rtol)]
-    if conditions.atol != conditions.fmt.atol:
-        words += ["--atol", repr(conditions.atol)]
-    if conditions.fp8_overflow is not Fp8Overflow.NAN and not conditions.fmt.has_infinity:
-        words += ["--fp8-overflow", conditions.fp8_overflow]
-    if conditions.flush:
-        words.append("--flush-subnormals")
-    if conditions.options.batch > 1:
-        words += ["--batch", str(conditions.options.batch), "--reduction", conditions.options.reduction]
+    fmt, objective, rows = conditions.fmt, conditions.objective, conditions.options
+    is_implied = objective in (find_any_formulation(formulation).objective, DEFAULT_OBJECTIVE)
+    arithmetic = {
+        "objective": None if is_implied else objective.name,
+        "compute": None if conditions.compute == fmt else conditions.compute.name,
+        "summation": conditions.summation,
+        "loss_scale": conditions.loss_scale,
+        "rtol": None if conditions.rtol == fmt.rtol else conditions.rtol,
+        "atol": None if conditions.atol == fmt.atol else conditions.atol,
+        "fp8_overflow": None if fmt.has_infinity else conditions.fp8_overflow,
+        "flush_subnormals": conditions.flush,
+    }
+    words = ["cestab", "explain", "-f", formulation, "--dtype", fmt.name, *write_words(ExplainOptions, arithmetic)]
+    if rows.batch > 1:
+        words += ["--batch", str(rows.batch), "--reduction", rows.reduction]
     return words

@@ -1,66 +1,44 @@
-"""From what a caller names (strings, None for a default) to checked values that several requests share."""
+"""From what a caller names to checked values that several requests share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from cestab.commands import values
-from cestab.errors import UsageError, unknown_name
+from cestab.commands.case_options import RowOptions
+from cestab.commands.option_groups import read_options
+from cestab.commands.options import ArithmeticOptions, GuardOptions
+from cestab.errors import UsageError
 from cestab.external.formulation import ExternalFormulation, find_any_formulation
 from cestab.numerics.formats import find_format
 from cestab.vocabulary.external import DEFAULT_TIMEOUT_SECONDS, Guard
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
-from cestab.vocabulary.loss_options import LossOptions, Reduction
+from cestab.vocabulary.loss_options import LossOptions
 from cestab.vocabulary.objectives import DEFAULT_OBJECTIVE, OBJECTIVES, Objective
-from cestab.vocabulary.requests import DEFAULT_DTYPES, Arithmetics
+from cestab.vocabulary.requests import Arithmetics
 
 
-def make_arithmetics(
-    dtypes: str | Sequence[str] | None = None,
-    compute: str | None = None,
-    summations: str | Sequence[str] | None = None,
-    loss_scales: float | Sequence[float] | None = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    fp8_overflow: str = Fp8Overflow.NAN,
-    *,
-    flush_subnormals: bool = False,
-) -> Arithmetics:
-    """Return the options of format and judgement, checked; here and below one value counts as a list of one."""
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if value is not None and not 0 <= values.read_number(name, value) < float("inf"):
-            raise UsageError(f"--{name} {value!r} is not a finite number from 0 on")
-    formats = [find_format(name) for name in values.select("dtype", values.read_names("dtypes", dtypes), DEFAULT_DTYPES)]
-    return Arithmetics(
-        dtypes=tuple(fmt.name for fmt in formats),
-        compute=None if compute is None else find_format(values.read_name("compute", compute), "compute format").name,
-        summations=tuple(
-            values.read_word(Summation, "summation", name)
-            for name in values.select("summation", values.read_names("summations", summations), (Summation.WIDE,))
-        ),
-        loss_scales=values.select("loss scale", values.read_numbers("loss_scales", loss_scales), (1.0,)),
-        rtol=rtol,
-        atol=atol,
-        fp8_overflow=values.read_word(Fp8Overflow, "fp8 overflow", fp8_overflow),
-        flush_subnormals=values.read_flag("flush_subnormals", flush_subnormals),
-        has_infinity=all(fmt.has_infinity for fmt in formats),
-    )
+def make_arithmetics(options: ArithmeticOptions) -> Arithmetics:
+    """Return the options of format and judgement, checked."""
+    return assemble_arithmetics(read_options(ArithmeticOptions, options))
 
 
-def make_guard(timeout: float | None = None, max_memory: str | int | None = None) -> Guard:
-    """Return what a call of code that is not ours may use: seconds, and bytes as a number or as 512M, 2G."""
-    seconds = DEFAULT_TIMEOUT_SECONDS if timeout is None else values.read_number("timeout", timeout)
-    if not 0 < seconds < float("inf"):
-        raise UsageError(f"--timeout {timeout!r} is not a finite number of seconds above 0")
-    return Guard(
-        timeout_seconds=seconds, max_memory_bytes=None if max_memory is None else values.read_bytes("max-memory", max_memory)
-    )
+def assemble_arithmetics(checked: Mapping[str, Any]) -> Arithmetics:
+    """Return the arithmetics of these fields, of which those that are missing are as by default."""
+    made = Arithmetics(**checked)
+    return replace(made, has_infinity=all(find_format(name).has_infinity for name in made.dtypes))
 
 
-def make_batch(batch: int, reduction: str) -> tuple[int, Reduction]:
+def make_guard(options: GuardOptions) -> Guard:
+    """Return what a call of an external loss may use: seconds, and bytes as a number or as 512M, 2G."""
+    checked = read_options(GuardOptions, options)
+    return Guard(timeout_seconds=checked.get("timeout", DEFAULT_TIMEOUT_SECONDS), max_memory_bytes=checked.get("max_memory"))
+
+
+def make_rows(options: RowOptions) -> dict[str, Any]:
     """Return the number of rows and how they are reduced, checked."""
-    chosen = LossOptions(
-        batch=values.read_integer("batch", batch), reduction=values.read_word(Reduction, "reduction", reduction)
-    )
-    return chosen.batch, chosen.reduction
+    checked = read_options(RowOptions, options)
+    LossOptions(**checked)  # refuses a number of rows that makes no batch
+    return checked
 
 
 def find_objective(formulations: Sequence[str] | None, objective: str | None) -> Objective:
@@ -75,12 +53,12 @@ def find_objective(formulations: Sequence[str] | None, objective: str | None) ->
                 suggested[name] = formulation.suggestion
             continue
         if named is not None and own != named:
-            raise UsageError(f"formulation '{name}' computes {own}, not {named}; take them apart")
+            raise UsageError(f"formulation '{name}' computes {own}, not {named}; audit them separately")
         named = own
     chosen = named or next(iter(suggested.values()), DEFAULT_OBJECTIVE)
     for name, likely in suggested.items():
         if likely.is_binary is not chosen.is_binary:  # a sigmoid is of one logit, a softmax of several
-            raise UsageError(f"formulation '{name}' computes {likely}, not {chosen}; take them apart")
+            raise UsageError(f"formulation '{name}' computes {likely}, not {chosen}; audit them separately")
     for name in formulations or ():
         _refuse_options(name, chosen)
     return chosen
@@ -96,21 +74,9 @@ def _refuse_options(name: str, objective: Objective) -> None:
         raise UsageError(f"{option} of '{name}' is no option of {objective}, but of {', '.join(others)}")
     if isinstance(formulation, ExternalFormulation) and objective.needed is not None:
         key, example = objective.needed
-        if formulation.target.get(key) is None and not getattr(formulation.options, key):
-            hint = formulation.target.spell(f"{key}={example}")
+        if formulation.parsed.get(key) is None and not getattr(formulation.options, key):
+            hint = formulation.parsed.with_parameter(f"{key}={example}")
             raise UsageError(f"'{name}' does not tell the {key} of {objective}, e.g. {hint}")
     count = len(formulation.options.class_weights)
     if objective.is_binary and count > 1:
         raise UsageError(f"'{name}' has {count} class weights, but {objective} has one logit and so one weight")
-
-
-def find_gates(given: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the words of `--fail-on`, checked: finding names, `fail`, `warn`."""
-    words = values.read_names("fail_on", given)
-    allowed = ["fail", "warn", *(kind.label for kind in FindingKind)]
-    if words is None:
-        return ()
-    for word in words:
-        if word not in allowed:
-            raise unknown_name("finding", word, allowed)
-    return values.select("finding", words, ())

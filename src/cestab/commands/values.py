@@ -1,17 +1,22 @@
-"""Values as callers and configuration files write them, checked for their types; a single value counts as a list of one."""
+"""Values as callers and configuration files write them, checked; a single value counts as a list of one.
 
+Every reader takes the name of the option (Python's parameter), which its errors name, and the value.
+"""
+
+import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from numbers import Integral, Real
 from typing import Any, TypeVar, cast
 
-import numpy as np
-
-from cestab.errors import UsageError, unknown_name
+from cestab.errors import OptionName, UsageError, unknown_name
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.requests import LogitRange
 
 LONGEST_VALUE = 60  # characters of a wrong value that a sentence shows
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # of memory
+GATES = ("fail", "warn", *(kind.label for kind in FindingKind))  # the words of `--fail-on`
 Value = TypeVar("Value")
 Entry = TypeVar("Entry")
 Word = TypeVar("Word", bound=StrEnum)
@@ -76,19 +81,43 @@ def read_flag(option: str, value: object) -> bool:
     return value
 
 
-def read_seed(seed: object) -> int:
+def read_seed(option: str, value: object) -> int:
     """Return a seed, which is not negative."""
-    number = read_integer("seed", seed)
+    number = read_integer(option, value)
     if number < 0:
-        raise UsageError(f"--seed {number} is negative")
+        raise UsageError(OptionName(option), f" {number} is negative")
     return number
 
 
-def read_class_axis(axis: object) -> int:
+def read_class_axis(option: str, value: object) -> int:
     """Return the axis of the classes in recorded logits."""
-    number = read_integer("class_axis", axis)
+    number = read_integer(option, value)
     if number not in (0, 1):
-        raise UsageError(f"--axis {number} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
+        raise UsageError(OptionName(option), f" {number} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
+    return number
+
+
+def read_sample(option: str, value: object) -> int:
+    """Return a number of rows to be drawn."""
+    number = read_integer(option, value)
+    if number < 1:
+        raise UsageError(OptionName(option), f" {number} is not a number of rows from 1 on")
+    return number
+
+
+def read_tolerance(option: str, value: object) -> float:
+    """Return a tolerance."""
+    number = read_number(option, value)
+    if not 0 <= number < math.inf:
+        raise UsageError(OptionName(option), f" {value!r} is not a finite number from 0 on")
+    return number
+
+
+def read_seconds(option: str, value: object) -> float:
+    """Return a time in seconds."""
+    number = read_number(option, value)
+    if not 0 < number < math.inf:
+        raise UsageError(OptionName(option), f" {value!r} is not a finite number of seconds above 0")
     return number
 
 
@@ -96,6 +125,8 @@ def read_target(option: str, value: object) -> str | None:
     """Return a target as it is typed: a text stays, numbers of any shape get commas; None stays None."""
     if value is None or isinstance(value, str):
         return value
+    import numpy as np
+
     try:
         numbers = np.ravel(cast("Any", value)).tolist()
     except (TypeError, ValueError):  # lists of different lengths
@@ -105,7 +136,12 @@ def read_target(option: str, value: object) -> str | None:
     return ",".join(map(str, numbers))
 
 
-def read_bytes(option: str, value: str | int) -> int:
+def read_size(option: str, value: object) -> str:
+    """Return a number of bytes as it is typed: a text or a whole number."""
+    return read_name(option, value if isinstance(value, str) else str(read_integer(option, value)))
+
+
+def read_bytes(option: str, value: object) -> int:
     """Return a number of bytes, as a number or as 512M, 2G."""
     shown = str(value).strip().upper().removesuffix("B").removesuffix("I")
     unit = UNITS.get(shown[-1:], 1)
@@ -114,16 +150,56 @@ def read_bytes(option: str, value: str | int) -> int:
     except ValueError:
         size = 0.0
     if not 1 <= size < 2**63:
-        raise UsageError(f"--{option} {value!r} is not a number of bytes, e.g. 512M or 2G")
+        raise UsageError(OptionName(option), f" {value!r} is not a number of bytes, e.g. 512M or 2G")
     return int(size)
 
 
-def read_word(words: type[Word], what: str, value: str) -> Word:
-    """Return one of the words that an enumeration has."""
-    text = read_name(what, value)
-    if text not in [word.value for word in words]:
-        raise unknown_name(what, text, [word.value for word in words])
-    return words(text)
+def read_gate(_option: str, word: str) -> str:
+    """Return a word of `--fail-on`: the name of a finding, `fail` or `warn`."""
+    if word not in GATES:
+        raise unknown_name("finding", word, GATES)
+    return word
+
+
+def read_format(option: str, value: object, what: str = "dtype") -> str:
+    """Return the name of a number format."""
+    from cestab.numerics.formats import find_format
+
+    if not isinstance(value, str):
+        raise _wrong(option, value, "the name of a format")
+    return find_format(value, what).name
+
+
+def read_compute(option: str, value: object) -> str:
+    """Return the name of the format of the arithmetic."""
+    return read_format(option, read_name(option, value), "compute format")
+
+
+def read_pattern(_option: str, name: str) -> str:
+    """Return the name of a pattern."""
+    from cestab.cases.patterns import find_pattern
+
+    return find_pattern(name).name
+
+
+def read_range(option: str, value: object) -> LogitRange:
+    """Return a range of magnitudes."""
+    from cestab.cases.ranges import parse_range
+
+    return parse_range(read_name(option, value))
+
+
+def one_of(words: type[Word], what: str) -> Callable[[str, object], Word]:
+    """Return the reader of a word that an enumeration has; `what` is what the sentence of an unknown one calls it."""
+    known = [word.value for word in words]
+
+    def read(option: str, value: object) -> Word:
+        text = read_name(option, value)
+        if text not in known:
+            raise unknown_name(what, text, known)
+        return words(text)
+
+    return read
 
 
 def read_entry(registry: Mapping[str, Entry], what: str, value: str) -> Entry:
@@ -171,4 +247,4 @@ def _to_float(option: str, number: Any) -> float:
 def _wrong(option: str, value: object, what: str) -> UsageError:
     shown = repr(value)
     shown = shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"
-    return UsageError(f"{option} takes {what}, not {shown}")
+    return UsageError(OptionName(option), f" takes {what}, not {shown}")

@@ -58,7 +58,7 @@ def compute_external(conditions: Conditions, formulation: ExternalFormulation, c
         options=conditions.rounded_options,
         row_upstream=conditions.upstream,
     )
-    loss, gradient = evaluate_loss(formulation.target, work, conditions.guard)
+    loss, gradient = evaluate_loss(formulation.parsed, work, conditions.guard)
     with np.errstate(all="ignore"):
         return back.round(loss), None if gradient is None else back.round(gradient)
 

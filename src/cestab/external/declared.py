@@ -44,7 +44,7 @@ def refuse_hidden_options(name: ExternalName, loaded: Any) -> None:
         if type(value) not in {int, float} or value == stated or (key in IGNORE_KEYS and value < 0):  # −100 is no label
             continue
         if name.get(key) is None:
-            hint = name.spell(f"{key}={value}")
+            hint = name.with_parameter(f"{key}={value}")
             raise UsageError(f"{name.last} has {key}={value}, which changes the objective: write {hint}")
         if is_attribute(loaded, key):
             raise UsageError(f"{name.last} has {key}={value}, not {name.get(key)}")
@@ -53,11 +53,11 @@ def refuse_hidden_options(name: ExternalName, loaded: Any) -> None:
         if key in REFUSED:
             raise UsageError(f"{name.last} has {key}: {REFUSED[key]}")
         if not options.class_weights:
-            hint = name.spell(f"{key}=0.2:0.8")
+            hint = name.with_parameter(f"{key}=0.2:0.8")
             raise UsageError(f"{name.last} has class weights, which change the objective: write {hint}, say")
     takes_logits = find_convention(name, loaded).input is Input.LOGITS and name.get("input") is name.get("from_logits") is None
     if takes_logits and find_declared(loaded, "from_logits") is False:
-        raise UsageError(f"{name.last} has from_logits=False: write {name.spell('input=softmax')} or from_logits=True")
+        raise UsageError(f"{name.last} has from_logits=False: write {name.with_parameter('input=softmax')} or from_logits=True")
 
 
 def find_declared(loaded: Any, key: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cestab.errors import UsageError
+from cestab.errors import OptionName, UsageError
 from cestab.external.conventions import Output, TargetForm, find_convention
 from cestab.external.declared import make_call
 from cestab.external.engines.base import (
@@ -214,7 +214,8 @@ class LoadedLoss:
         if is_batch and self.engine.maps_rows:
             raise UnsupportedError("mode=vmap maps a function of one row; it has no batch")
         if is_batch and self.name.get("reduction") not in (None, "none", options.reduction.value):
-            raise UsageError(f"'{self.name.text}' asks for another reduction of a batch than --reduction {options.reduction}")
+            asked = OptionName("reduction", options.reduction)
+            raise UsageError(f"'{self.name.text}' asks for another reduction of a batch than ", asked)
         reduction = options.reduction.value if is_batch and convention.output is Output.LOSS else "none"
         function = make_call(self.name, self.loaded, self.engine, options, fmt, classes, reduction)
         called = function if isinstance(self.loaded, type) else self.loaded

@@ -21,7 +21,7 @@ class ExternalFormulation:
     """
 
     name: str
-    target: ExternalName
+    parsed: ExternalName
     objective: Objective | None
     options: LossOptions
     suggestion: Objective | None = None
@@ -44,7 +44,7 @@ def find_any_formulation(text: str) -> AnyFormulation:
     convention = find_convention(parsed)
     return ExternalFormulation(
         name=text,
-        target=parsed,
+        parsed=parsed,
         objective=convention.objective,
         options=read_options(parsed),
         suggestion=suggest_objective(convention),

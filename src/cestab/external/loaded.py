@@ -17,7 +17,7 @@ def loaded_losses(names: Iterable[str], guard: Guard) -> Iterator[tuple[External
     settings says why.
     """
     formulations = [find_any_formulation(name) for name in names]
-    loss_names = [formulation.target for formulation in formulations if isinstance(formulation, ExternalFormulation)]
+    loss_names = [formulation.parsed for formulation in formulations if isinstance(formulation, ExternalFormulation)]
     try:
         for loss_name in loss_names:
             start_loss(loss_name, guard)

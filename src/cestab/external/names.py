@@ -40,7 +40,7 @@ class ExternalName:
         """The parameters as written."""
         return ",".join(f"{key}={value}" for key, value in self.parameters)
 
-    def spell(self, parameter: str) -> str:
+    def with_parameter(self, parameter: str) -> str:
         """Return the name with one more parameter, as it would be written."""
         return f"{self.text}{',' if self.parameters else ':'}{parameter}"
 

@@ -1,36 +1,39 @@
 """Read a report: from a file or standard input to JSON that its schema allows; every mistake is one sentence."""
 
 import json
+import math
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, TypeVar
+
+from msgspec import ValidationError, convert
 
 from cestab.errors import UsageError
-from cestab.reports.schemas import read_schema
+from cestab.reports.mismatch import describe_mismatch
+from cestab.reports.wire import Report, name_schema, shorten
 from cestab.vocabulary.phrases import show_list
 
 Json = dict[str, Any]
+AnyReport = TypeVar("AnyReport", bound=Report)
 
 MOST_BYTES = 256 * 2**20  # hundreds of default sweeps; text and parsed values of a larger one would fill the memory
 MOST_DIGITS = 18  # of an integer: every such number fits 64 bits
-LONGEST_MESSAGE = 160
+MOST_WHOLE = 2**53  # up to which 2.0 is the whole number 2
 SURROGATE = re.compile(r"\\u[dD][89abAB]")  # an escape that may stand alone, and then is no character
 SCHEMA = re.compile(r"cestab\.([a-z]+)/([1-9][0-9]{0,8})")
-VERSION = 1
 
 
-def read_report(path: str, commands: Sequence[str], name: str | None = None) -> Json:
-    """Return the report at a path (`-` is standard input), which must be one that one of the commands wrote.
+def read_report(path: str, kinds: Sequence[type[AnyReport]], name: str | None = None) -> AnyReport:
+    """Return the report at a path (`-` is standard input), which must be one of these kinds.
 
     `name` is how sentences call it.
     """
     name = name or name_source(path)
-    report: Json = parse_json(_decode(_read_bytes(path, name), name), name)
-    command = _find_command(report, commands, name)
-    _validate(report, command, name)
-    return report
+    report = parse_json(_decode(_read_bytes(path, name), name), name)
+    return _convert(report, _find_kind(report, kinds, name), name)
 
 
 def name_source(path: str) -> str:
@@ -114,8 +117,8 @@ def _too_deep(name: str) -> UsageError:
 def _unique(pairs: list[tuple[str, Any]]) -> Json:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _NotJsonError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise _NotJsonError(f"{shorten(name)!r} stands twice in one object")
     return found
 
 
@@ -125,9 +128,9 @@ def _refuse_constant(text: str) -> NoReturn:
 
 def _parse_float(text: str) -> float:
     number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise _NotJsonError(f"{text[:40]} is beyond every number of 64 bits")
-    return number
+    if math.isinf(number):
+        raise _NotJsonError(f"{shorten(text)} is beyond every number of 64 bits")
+    return int(number) if number.is_integer() and abs(number) <= MOST_WHOLE else number
 
 
 def _parse_integer(text: str) -> int:
@@ -136,34 +139,28 @@ def _parse_integer(text: str) -> int:
     return int(text)
 
 
-def _find_command(report: Any, commands: Iterable[str], name: str) -> str:
-    """Return the command that wrote the report, one of those that are taken."""
+def _find_kind(report: Any, kinds: Sequence[type[AnyReport]], name: str) -> type[AnyReport]:
+    """Return which of the kinds the report says to be."""
     schema = report.get("schema") if isinstance(report, dict) else None
     matched = SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
     if matched is None:
         raise UsageError(f"{name} is JSON, but no report of cestab: it has no schema such as 'cestab.sweep/1'")
-    taken = [f"cestab.{command}/{VERSION}" for command in commands]
-    if matched[1] not in commands:
-        raise UsageError(f"{name} is a report {matched[0]}; taken are {show_list(taken)}")
-    if int(matched[2]) > VERSION:
-        raise UsageError(f"{name} is a report {matched[0]} of a newer cestab; this one reads {show_list(taken)}")
-    return matched[1]
+    read = {name_schema(kind): kind for kind in kinds}
+    if schema in read:
+        return read[schema]
+    taken = show_list(list(read))
+    if f"cestab.{matched[1]}/1" in read:
+        raise UsageError(f"{name} is a report {schema} of a newer cestab; this one reads {taken}")
+    raise UsageError(f"{name} is a report {schema}; taken are {taken}")
 
 
-def _validate(report: Json, command: str, name: str) -> None:
-    """Raise a UsageError that says where the report differs from its schema."""
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  # as long to import as to validate a report
-
+def _convert(report: Json, kind: type[AnyReport], name: str) -> AnyReport:
+    """Return the report as its type; a UsageError says where it differs."""
     try:
-        error = next(Draft202012Validator(json.loads(read_schema(command))).iter_errors(report), None)
-        if error is not None:
-            place = error.json_path.removeprefix("$").removeprefix(".") or "at the top"
-            raise UsageError(f"{name} is no valid cestab.{command}/{VERSION}: {place}: {_shorten(error.message)}")
-    except RecursionError:  # a value that nests is shown in the message
-        raise _too_deep(name) from None
-
-
-def _shorten(message: str) -> str:
-    """Return a message without the middle of a long one: it shows the whole value, which may be the whole report."""
-    half = LONGEST_MESSAGE // 2
-    return message if len(message) <= LONGEST_MESSAGE else f"{message[:half]} … {message[-half:]}"
+        return convert(report, kind)
+    except ValidationError as error:
+        try:
+            sentence = describe_mismatch(error, kind, report)
+        except RecursionError:  # a value that nests is shown
+            raise _too_deep(name) from None
+        raise UsageError(f"{name} is no valid {name_schema(kind)}: {sentence}") from None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Severity(StrEnum):
-    """How bad a finding is, from best to worst."""
+    """How bad a finding is: note is the best, fail the worst."""
 
     NOTE = "note"
     WARN = "warn"

@@ -1,8 +1,7 @@
 """What changes an objective: smoothing, weights, exponents, and how the rows of a batch are reduced to one loss."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +18,11 @@ class Reduction(StrEnum):
     SUM = "sum"
 
 
+def _number(default: Any, low: float, high: float) -> Any:
+    """Return a field whose numbers are from `low` to `high`, here and in the JSON of reports."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
 @dataclass(frozen=True, kw_only=True)
 class LossOptions:
     """Options of an objective; other options mean another truth. The numbers are the doubles as given.
@@ -27,26 +31,19 @@ class LossOptions:
     `ignore_index`, every second of them carries it.
     """
 
-    label_smoothing: float = 0.0
-    class_weights: tuple[float, ...] = ()
+    label_smoothing: float = _number(0.0, 0.0, 1.0)
+    class_weights: tuple[float, ...] = _number((), 0.0, math.inf)
     ignore_index: int | None = None
-    gamma: float = 0.0
-    z_weight: float = 0.0
+    gamma: float = _number(0.0, 0.0, MOST_GAMMA)
+    z_weight: float = _number(0.0, 0.0, 1.0)
     batch: int = 1
     reduction: Reduction = Reduction.MEAN
 
     def __post_init__(self) -> None:
         """Refuse numbers with which there is no loss."""
-        for name, value, top in (
-            ("label_smoothing", self.label_smoothing, 1.0),
-            ("gamma", self.gamma, MOST_GAMMA),
-            ("z_weight", self.z_weight, 1.0),
-        ):
-            if not 0 <= value <= top:
-                raise UsageError(f"{name}={value} is not a number from 0 to {top:g}")
-        for weight in self.class_weights:
-            if not 0 <= weight < math.inf:
-                raise UsageError(f"class weight {weight!r} is not a finite number from 0 on")
+        for option in fields(self):
+            if "range" in option.metadata:
+                _refuse_outside(option.name, getattr(self, option.name), *option.metadata["range"])
         if not 1 <= self.batch <= MOST_ROWS:
             raise UsageError(f"a batch of {self.batch} rows is not one of 1 to {MOST_ROWS}")
 
@@ -65,24 +62,21 @@ class LossOptions:
         """What the loss of one row is multiplied by to be the reduced loss."""
         return self.kept_rows if self.reduction is Reduction.SUM else 1
 
-    def show(self) -> dict[str, Any]:
-        """Return the fields in a report: the batch, its reduction, and the options that differ from the defaults."""
-        return {"batch": self.batch, "reduction": self.reduction, "options": self.given()}
-
     def given(self) -> dict[str, Any]:
         """Return the options that differ from the defaults, without those of the batch."""
         return {name: value for name, value in vars(self).items() if name not in ROWS and value != _DEFAULTS[name]}
 
-    @classmethod
-    def read(cls, shown: Mapping[str, Any]) -> "LossOptions":
-        """Return the options from the fields of a setting in a report; reports of older versions have none."""
-        options = dict(shown.get("options", {}))
-        if "class_weights" in options:
-            options["class_weights"] = tuple(options["class_weights"])
-        return cls(**options, batch=shown.get("batch", 1), reduction=Reduction(shown.get("reduction", Reduction.MEAN)))
+
+def _refuse_outside(name: str, value: float | tuple[float, ...], low: float, high: float) -> None:
+    """Refuse a number, or one of several, that is outside a range."""
+    for number in value if isinstance(value, tuple) else (value,):
+        if not (low <= number <= high and math.isfinite(number)):
+            allowed = f"a number from {low:g} to {high:g}" if math.isfinite(high) else f"a finite number from {low:g} on"
+            shown = f"{name.removesuffix('s').replace('_', ' ')} {number!r}" if isinstance(value, tuple) else f"{name}={number}"
+            raise UsageError(f"{shown} is not {allowed}")
 
 
 ROWS = ("batch", "reduction")  # the options that every objective has
-_DEFAULTS = {field.name: field.default for field in fields(LossOptions)}
+_DEFAULTS = {option.name: option.default for option in fields(LossOptions)}
 OPTION_NAMES = tuple(name for name in _DEFAULTS if name not in ROWS)
 NO_OPTIONS = LossOptions()

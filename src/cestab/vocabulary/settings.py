@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from cestab.vocabulary.external import ExternalFacts
 from cestab.vocabulary.kinds import Coverage, FindingKind, Severity, Summation, Verdict
@@ -89,11 +88,6 @@ class Setting:
         """Return all of it except the formulation in words; defaults are left out."""
         case = (self.pattern, show_classes(self.classes), self.target)
         return ", ".join([self.dtype, *(word for word in case if word), *self.unusual()])
-
-    def show(self) -> dict[str, Any]:
-        """Return its fields under their names in a report."""
-        shown = {name: value for name, value in vars(self).items() if name != "options"}
-        return shown | {"objective": self.objective.name} | self.options.show()
 
     def unusual(self) -> list[str]:
         """Return in words what differs from the defaults of the arithmetic."""

@@ -106,7 +106,7 @@ def test_ignored_labels_are_allowed_only_as_told(tmp_path: Path) -> None:
         (np.array([0, 1, 3, -1]), ["row 2 has label 3", "from 0 to 2", "2 such rows"]),
         (np.array([0, 1, 2, -1]), ["row 3 has label -1", "1 such rows"]),
         (np.array([0, 1, 2, 255], dtype=np.uint8), ["row 3 has label 255"]),
-        (np.array([0, 1, 2]), ["4 rows", "(3,)", "--axis 0"]),
+        (np.array([0, 1, 2]), ["4 rows", "(3,)", "class_axis=0"]),
         (np.array([0, 1, 2, 2, 0]), ["4 rows", "(5,)"]),
         (np.zeros((4, 3), dtype=int), ["4 rows", "(4, 3)"]),
         (np.array([0.0, 1.0, 2.0, 2.0]), ["float64", "integers"]),
@@ -153,7 +153,7 @@ def test_the_binary_objective_takes_one_logit_and_a_probability(tmp_path: Path) 
 
 
 def test_missing_and_surplus_arrays_are_told(tmp_path: Path) -> None:
-    assert "--labels" in refusal(save(tmp_path / "a.npy", LOGITS))
+    assert "give them with labels=FILE" in refusal(save(tmp_path / "a.npy", LOGITS))
     np.savez(tmp_path / "only.npz", labels=LABELS)
     assert "logits" in refusal(tmp_path / "only.npz")
     np.savez(tmp_path / "two.npz", first=LOGITS, second=LOGITS, labels=LABELS)

@@ -3,8 +3,8 @@
 import pytest
 
 from cestab.commands.audit.request import make_audit_request
-from cestab.commands.explain.request import make_case, make_explain_request
-from cestab.commands.resolve import find_objective, make_arithmetics
+from cestab.commands.explain.request import make_explain_request
+from cestab.commands.resolve import find_objective
 from cestab.commands.sweep.request import make_sweep_request
 from cestab.errors import UsageError
 
@@ -65,16 +65,14 @@ def test_an_option_that_the_objective_has_is_taken(name: str, objective: str | N
 
 def test_every_request_refuses_it() -> None:
     name = "losses.py:focal:gamma=2,z_weight=0.1"
-    arithmetics = make_arithmetics(["float32"])
-    case = make_case("focal-naive", logits=[1.0, 0.0], target="0")
     with pytest.raises(UsageError, match="is no option of"):
-        make_sweep_request(["focal-naive", name], None, arithmetics)
+        make_sweep_request(["focal-naive", name])
     with pytest.raises(UsageError, match="is no option of"):
-        make_audit_request("a.npz", None, [name], None, arithmetics)
+        make_audit_request("a.npz", formulations=name)
     with pytest.raises(UsageError, match="is no option of"):
-        make_explain_request(name, arithmetics, case)
+        make_explain_request(name, at=1.0)
     with pytest.raises(UsageError, match="is no option of"):
-        make_explain_request("focal-naive", arithmetics, case, against=name)
+        make_explain_request("focal-naive", at=1.0, against=name)
 
 
 @pytest.mark.parametrize(("objective", "hint"), [("focal-loss", "gamma=2"), ("z-loss", "z_weight=1e-4")])
@@ -99,5 +97,5 @@ def test_the_input_of_a_loss_suggests_its_objective_and_the_request_decides() ->
         ([of_softmax, of_sigmoid], None),
         ([of_softmax], "binary-cross-entropy"),
     ):
-        with pytest.raises(UsageError, match="take them apart"):
+        with pytest.raises(UsageError, match="audit them separately"):
             find_objective(names, objective)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from cestab.commands.compare.run import make_pair, run_comparison
 from cestab.commands.explain.case import run_explain
-from cestab.commands.explain.request import make_case, make_explain_request
+from cestab.commands.explain.request import make_explain_request
 from cestab.commands.resolve import make_arithmetics
 from cestab.commands.sweep.request import make_sweep_request
 from cestab.commands.sweep.run import run_sweep
@@ -26,6 +27,9 @@ from cestab.vocabulary.kinds import FindingKind, Verdict
 from cestab.vocabulary.loss_options import LossOptions, Reduction
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import SweepRequest
+
+if TYPE_CHECKING:
+    from cestab.commands.case_options import CaseOptions
 
 K = FindingKind
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
@@ -71,7 +75,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[LossOptions, Change], st
 def conditions_of(name: str, batch: int, reduction: Reduction, dtype: str = "float32") -> Conditions:
     formulation = find_formulation(name)
     options = replace(formulation.options, batch=batch, reduction=reduction)
-    plan = plan_arithmetics(make_arithmetics([dtype]), formulation.objective, options)
+    plan = plan_arithmetics(make_arithmetics({"dtypes": dtype}), formulation.objective, options)
     return replace(next(plan), pattern="margin", classes=3, target="wrong")
 
 
@@ -143,8 +147,8 @@ def test_a_mean_of_no_rows_is_no_case(plant: Callable[[LossOptions, Change], str
 
 
 def request_of(*names: str, batch: int = 1, reduction: str = "mean", dtype: str = "float16") -> SweepRequest:
-    arithmetics = make_arithmetics([dtype])
-    return make_sweep_request(names, None, arithmetics, "-8:8:33", ["margin"], [2], ["wrong"], batch=batch, reduction=reduction)
+    case: CaseOptions = {"logits": "-8:8:33", "patterns": "margin", "classes": 2, "targets": "wrong"}
+    return make_sweep_request(names, dtypes=dtype, batch=batch, reduction=reduction, **case)
 
 
 def test_formulations_of_equal_options_share_a_group_in_a_sweep_ordered_by_formulation() -> None:
@@ -159,17 +163,17 @@ def test_formulations_of_equal_options_share_a_group_in_a_sweep_ordered_by_formu
 
 
 def test_different_truths_are_not_compared() -> None:
-    request = make_sweep_request(make_pair("focal-naive", ["focal-log-softmax:gamma=1"]), None, make_arithmetics(["float16"]))
+    request = make_sweep_request(make_pair("focal-naive", ["focal-log-softmax:gamma=1"]), dtypes="float16")
     with pytest.raises(UsageError, match=r"focal-naive and focal-log-softmax:gamma=1 have different options"):
         run_comparison(request, fails_on_worse=False)
-    case = make_case("focal-naive", at=1.0)
+    explained = make_explain_request("focal-naive", dtype="float16", at=1.0, against="focal-log-softmax:gamma=1")
     with pytest.raises(UsageError, match="different options"):
-        run_explain(make_explain_request("focal-naive", make_arithmetics(["float16"]), case, "focal-log-softmax:gamma=1"))
+        run_explain(explained)
 
 
 def test_the_formulation_beside_has_the_same_options() -> None:
-    case = make_case("focal-naive", logits=[100.0, 0.0], target="1")
-    explanation = run_explain(make_explain_request("focal-naive:gamma=3", make_arithmetics(["float16"]), case))
+    request = make_explain_request("focal-naive:gamma=3", dtype="float16", logits=[100.0, 0.0], target="1")
+    explanation = run_explain(request)
     assert explanation.against is not None
     assert explanation.against.formulation == "focal-log-softmax:gamma=3.0"
     assert explanation.against.findings == ()
@@ -184,9 +188,8 @@ def test_a_sum_overflows_where_no_row_does() -> None:
 
 
 def test_a_sequential_sum_of_rows_stagnates_and_explain_says_so() -> None:
-    arithmetics = make_arithmetics(["bfloat16"], summations=["sequential"])
-    case = make_case("compensated", at=1.0)
-    explanation = run_explain(make_explain_request("compensated", arithmetics, case, batch=1024))
+    request = make_explain_request("compensated", dtype="bfloat16", summation="sequential", at=1.0, batch=1024)
+    explanation = run_explain(request)
     assert explanation.root_cause is not None
     assert explanation.root_cause.finding is K.WRONG_LOSS
     assert explanation.root_cause.is_sole
@@ -217,28 +220,6 @@ def test_mistakes_are_one_sentence(batch: int, reduction: str, sentence: str) ->
 
 def test_an_index_to_ignore_needs_an_index(plant: Callable[[LossOptions, Change], str]) -> None:
     name = plant(IGNORED, lambda loss, gradient: (loss, gradient))
-    request = make_sweep_request([name], None, make_arithmetics(["float16"]), targets=["smooth:0.1"])
+    request = make_sweep_request(name, dtypes="float16", targets="smooth:0.1")
     with pytest.raises(UsageError, match="ignore_index=0 goes with index targets only"):
         plan_sweep(request)
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        LossOptions(),
-        LossOptions(
-            label_smoothing=0.1,
-            class_weights=(1.0, 2.5),
-            ignore_index=3,
-            gamma=2.0,
-            z_weight=1e-4,
-            batch=7,
-            reduction=Reduction.SUM,
-        ),
-    ],
-    ids=["default", "all"],
-)
-def test_options_read_back_from_a_report(given: LossOptions) -> None:
-    shown = given.show()
-    assert LossOptions.read(shown) == given
-    assert LossOptions.read({}) == LossOptions()

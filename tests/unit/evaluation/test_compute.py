@@ -63,7 +63,7 @@ def test_class_weights_are_numbers_of_the_dtype_as_in_the_truth(monkeypatch: pyt
     monkeypatch.setattr(compute, "evaluate_loss", answer)
     name = "torch:torch.nn.functional.cross_entropy:weight=0.1:2"
     (options,) = group_by_options([name])
-    arithmetics = make_arithmetics("bfloat16", "float32")
+    arithmetics = make_arithmetics({"dtypes": "bfloat16", "compute": "float32"})
     conditions = next(plan_arithmetics(arithmetics, SOFTMAX_CROSS_ENTROPY, options))
     formulation = find_any_formulation(name)
     assert isinstance(formulation, ExternalFormulation)

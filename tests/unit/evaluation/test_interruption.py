@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from cestab.commands.resolve import make_arithmetics
 from cestab.commands.sweep.request import make_sweep_request
 from cestab.commands.sweep.run import evaluate_plan
 from cestab.evaluation.blocks import Block, Failure, Outcome, evaluate_each
@@ -17,7 +16,7 @@ NAMES = ("naive", "clipped", "online")
 
 def plan(classes: int) -> Plan:
     request = make_sweep_request(
-        NAMES, None, make_arithmetics("float16"), patterns="margin", classes=classes, targets="wrong", logits="-9:9:4999"
+        NAMES, dtypes="float16", patterns="margin", classes=classes, targets="wrong", logits="-9:9:4999"
     )
     return plan_sweep(request)[0]
 

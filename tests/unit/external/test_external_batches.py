@@ -76,7 +76,7 @@ def test_a_name_does_not_ask_for_another_reduction() -> None:
     def own(z: Numbers, _: Numbers, *, reduction: str = "none") -> Any:
         return z[:, 0] if reduction == "none" else z[:, 0].sum()
 
-    with pytest.raises(UsageError, match="asks for another reduction of a batch than --reduction mean"):
+    with pytest.raises(UsageError, match="asks for another reduction of a batch than reduction=mean"):
         evaluate(own, work_of(options=BATCH), "reduction=sum")
     for parameters, reduction, factor in (("reduction=sum", Reduction.SUM, 4), ("reduction=none", Reduction.MEAN, 1)):
         loss, _ = evaluate(own, work_of(options=replace(BATCH, reduction=reduction)), parameters)

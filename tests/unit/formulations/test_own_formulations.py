@@ -12,7 +12,7 @@ from cestab import primitives
 from cestab.errors import UsageError
 from cestab.formulations import FORMULATIONS, families, find_formulation
 from cestab.formulations.registry import ADDED, find_recipe
-from cestab.numerics import tape
+from cestab.numerics import operations
 from cestab.numerics.formats import FORMATS
 from cestab.primitives import Array, Fused, Target, exp, log, max_over_classes, pick, softmax, subtract_target, sum_over_classes
 from cestab.vocabulary.kinds import Verdict
@@ -285,7 +285,7 @@ def test_what_is_no_loss_is_told_to_its_author() -> None:
 
 def test_the_primitives_are_those_of_the_tape() -> None:
     for name in set(primitives.__all__) - {"Fused", "DenseTarget", "IndexTarget", "Target"}:
-        assert getattr(primitives, name) is getattr(tape, name)
+        assert getattr(primitives, name) is getattr(operations, name)
     assert all(hasattr(primitives, name) for name in primitives.__all__)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cestab.errors import UsageError
 from cestab.formulations import FORMULATIONS, families, find_formulation
-from cestab.formulations.registry import Fused, formulation
+from cestab.formulations.registry import Formulation, Fused, formulation
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.operations import exp, max_over_classes
@@ -179,7 +179,9 @@ def test_an_upper_bound_that_rounds_to_1_clips_nothing_from_above() -> None:
 
 
 def test_registration_names_a_recipe_with_dashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cestab.formulations.registry.FORMULATIONS", {})
+    entries: dict[str, Formulation] = {}
+    for module in ("registry", "parameters"):
+        monkeypatch.setattr(f"cestab.formulations.{module}.FORMULATIONS", entries)
 
     @formulation(SOFTMAX_CROSS_ENTROPY, source="a test")
     def twice_the_peak(z: Array, _: Target, *, eps: float = 0.25) -> Fused:

@@ -14,6 +14,7 @@ import pytest
 from cestab import api
 from cestab.commands.sweep import wire as json_v1
 from cestab.commands.sweep.restore import load_report
+from cestab.commands.sweep.wire import Audit, Sweep
 from cestab.errors import UsageError
 from cestab.reports import reading
 from cestab.reports.reading import parse_json, read_report
@@ -217,6 +218,6 @@ def test_a_huge_pipe_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_reports_of_the_commands_are_taken(sweep_text: str, tmp_path: Path) -> None:
     path = write(tmp_path, sweep_text)
-    assert read_report(path, ["sweep"])["schema"] == "cestab.sweep/1"
+    assert isinstance(read_report(path, [Sweep]), Sweep)
     with pytest.raises(UsageError, match=r"taken are cestab.audit/1$"):
-        read_report(path, ["audit"])
+        read_report(path, [Audit])

@@ -219,7 +219,7 @@ def test_truth_is_within_its_bound_of_the_definition(objective: Objective, optio
                     assert error <= bound, (column, weights, index, mp.nstr(exact), mp.nstr(error), mp.nstr(bound))
                     assert abs(exact) <= abs(mpf(float(scale[0]))) * (1 + mpf(2) ** -40) + mpf(truth.absolute)
                     worst = max(worst, float(error / bound))
-    print(f"\n{objective} {options.show()}: {values} values, at most {worst:.2g} of the bound")
+    print(f"\n{objective} {options.given()}: {values} values, at most {worst:.2g} of the bound")
     assert values > 80
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cestab.cases.files.stored import Array, Rows, StoredArray, import_extra, refuse_cut, refuse_unreadable
-from cestab.errors import UsageError
+from cestab.errors import OptionName, UsageError
 
 NUMBERS_PER_BATCH = 2**17  # as many as the audit takes at once
 BUFFER_BYTES = 2**20  # without a buffer, or with pre_buffer, the column of a whole row group is read at once
@@ -85,7 +85,7 @@ class ArrowColumn:
         return np.dtype(STORED_TYPES[str(number_type)])
 
     def turn(self) -> StoredArray:
-        raise UsageError(f"--axis 0 does not go with '{self._source.path}', in which a row is a case")
+        raise UsageError(OptionName("class_axis", "0"), f" does not go with '{self._source.path}', in which a row is a case")
 
     def take(self, rows: Rows) -> Array:
         wanted = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

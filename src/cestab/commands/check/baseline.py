@@ -1,24 +1,21 @@
-"""The baseline of `cestab check`: strict JSON of the findings that are known, keyed by audit, setting and kind."""
+"""The baseline of `cestab check`: the findings that are known, by audit, setting and kind."""
 
-import json
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
+from cestab.commands.check import wire
 from cestab.commands.check.answer import Baseline, BaselineEntry, BaselineKey, CheckReport
 from cestab.errors import UsageError
+from cestab.reports.json import write_json
 from cestab.reports.reading import read_report
-from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
-from cestab.vocabulary.loss_options import LossOptions
-from cestab.vocabulary.objectives import OBJECTIVES
+from cestab.reports.wire import KINDS
+from cestab.reports.wire_settings import Magnitude, read_setting
+from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
 from cestab.vocabulary.phrases import show_count, show_magnitude
-from cestab.vocabulary.settings import Finding, Setting
+from cestab.vocabulary.settings import Finding
 
-SCHEMA = "cestab.baseline/1"
 HOW_TO_UPDATE = "cestab check --update-baseline"
-
-Json = dict[str, Any]
-_KINDS = {kind.label: kind for kind in FindingKind}
 
 
 def read_baseline(path: str, name: str, *, may_be_missing: bool = False) -> Baseline:
@@ -27,48 +24,31 @@ def read_baseline(path: str, name: str, *, may_be_missing: bool = False) -> Base
         if may_be_missing:
             return {}
         raise UsageError(f"there is no baseline '{name}'; {HOW_TO_UPDATE} writes it")
-    parsed = read_report(path, ("baseline",), f"the baseline '{name}'")
+    parsed = read_report(path, (wire.Baseline,), f"the baseline '{name}'")
     try:
         return _make_baseline(parsed)
     except (ValueError, OverflowError) as error:  # ours, or a number beyond all
         raise UsageError(f"the baseline '{name}' cannot be used: {error}") from None
 
 
-def _make_baseline(parsed: Json) -> Baseline:
+def _make_baseline(shown: wire.Baseline) -> Baseline:
     found: dict[BaselineKey, BaselineEntry] = {}
-    for audit, settings in parsed["audits"].items():
-        for shown in settings:
-            setting = _read_setting(shown["setting"])
-            for finding in shown["findings"]:
-                key = audit, setting, _KINDS[finding["kind"]]
+    for audit, parts in shown.audits.items():
+        for part in parts:
+            setting = read_setting(part.setting)
+            for finding in part.findings:
+                key = audit, setting, KINDS[finding.kind]
                 if key in found:
-                    raise ValueError(f"{audit}: {setting}: {finding['kind']} stands there twice")
+                    raise ValueError(f"{audit}: {setting}: {finding.kind} stands there twice")
                 found[key] = _read_entry(finding)
     return found
 
 
-def _read_setting(shown: Json) -> Setting:
-    return Setting(
-        formulation=shown["formulation"],
-        objective=OBJECTIVES[shown["objective"]],
-        dtype=shown["dtype"],
-        compute=shown["compute"],
-        summation=Summation(shown["summation"]),
-        pattern=shown["pattern"],
-        classes=int(shown["classes"]),
-        target=shown["target"],
-        loss_scale=float(shown["loss_scale"]),
-        options=LossOptions.read(shown),
-    )
-
-
-def _read_entry(shown: Json) -> BaselineEntry:
-    cases, coverage = int(shown["cases"]), Coverage(shown["coverage"])
-    if "first" not in shown:
-        return BaselineEntry(cases=cases, coverage=coverage)
-    first = shown["first"]
-    float.fromhex(first["hex"])  # beyond float64 it is an error
-    return BaselineEntry(cases=cases, coverage=coverage, t=float(first["t"]), hexadecimal=first["hex"])
+def _read_entry(shown: wire.KnownFinding) -> BaselineEntry:
+    if not isinstance(shown.first, Magnitude):
+        return BaselineEntry(cases=shown.cases, coverage=shown.coverage)
+    float.fromhex(shown.first.hex)  # beyond float64 it is an error
+    return BaselineEntry(cases=shown.cases, coverage=shown.coverage, t=shown.first.t, hexadecimal=shown.first.hex)
 
 
 def make_baseline(report: CheckReport, old: Baseline) -> Baseline:
@@ -98,16 +78,16 @@ def _make_entry(finding: Finding, coverage: Coverage) -> BaselineEntry:
 
 def write_baseline(baseline: Baseline) -> str:
     """Return the baseline as JSON: the same bytes for the same findings, whatever their order."""
-    audits: dict[str, list[Json]] = {}
-    previous = None
-    for key in sorted(baseline, key=_order):
-        audit, setting, kind = key
-        settings = audits.setdefault(audit, [])
-        if (audit, setting) != previous:
-            settings.append({"setting": setting.show(), "findings": []})
-            previous = audit, setting
-        settings[-1]["findings"].append({"kind": kind.label, **_show_entry(baseline[key])})
-    return json.dumps({"schema": SCHEMA, "audits": audits}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    audits = {
+        audit: tuple(
+            wire.KnownFindings(
+                setting=wire.write_known_setting(setting), findings=tuple(_write_entry(baseline, key) for key in keys)
+            )
+            for setting, keys in groupby(of_audit, lambda key: key[1])
+        )
+        for audit, of_audit in groupby(sorted(baseline, key=_order), lambda key: key[0])
+    }
+    return write_json(wire.Baseline(audits=audits))
 
 
 def _order(key: BaselineKey) -> tuple[str, str, int, str, int]:
@@ -115,11 +95,12 @@ def _order(key: BaselineKey) -> tuple[str, str, int, str, int]:
     return audit, setting.formulation, setting.classes, repr(setting), list(FindingKind).index(kind)
 
 
-def _show_entry(entry: BaselineEntry) -> Json:
-    shown: Json = {"cases": entry.cases, "coverage": entry.coverage}
-    if entry.t is not None:
-        shown["first"] = {"t": entry.t, "hex": entry.hexadecimal}
-    return shown
+def _write_entry(baseline: Baseline, key: BaselineKey) -> wire.KnownFinding:
+    entry, kind = baseline[key], key[2].label
+    if entry.t is None or entry.hexadecimal is None:
+        return wire.KnownFinding(kind=kind, cases=entry.cases, coverage=entry.coverage)
+    first = Magnitude(t=entry.t, hex=entry.hexadecimal)
+    return wire.KnownFinding(kind=kind, cases=entry.cases, coverage=entry.coverage, first=first)
 
 
 def list_changes(old: Baseline, new: Baseline) -> Iterator[str]:

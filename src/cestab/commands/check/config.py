@@ -8,56 +8,39 @@ from typing import Any
 from cestab.cases.recording import open_recording
 from cestab.commands import values
 from cestab.commands.audit.request import make_audit_request
+from cestab.commands.case_options import CaseOptions, RecordingOptions, RowOptions
 from cestab.commands.check.answer import Allowance, CheckAudit, CheckConfig
 from cestab.commands.check.config_file import AUDIT, Source, show_path
-from cestab.commands.resolve import make_arithmetics, make_guard
+from cestab.commands.option_groups import keys_of
+from cestab.commands.options import EvaluationOptions, FormulationOptions, GateOptions, SweepOptions
 from cestab.commands.sweep.request import make_sweep_request
-from cestab.errors import UsageError, unknown_name
+from cestab.errors import OptionName, UsageError, unknown_name
 from cestab.evaluation.plan import group_by_options, plan_arithmetics, plan_sweep
 from cestab.external.formulation import ExternalFormulation, find_any_formulation
 from cestab.reports.gate import Location
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
 
-Readers = dict[str, Callable[[str, object], Any]]
+Readers = dict[str, Callable[[str, Any], Any]]  # of a key and its value
 
+
+def _keep(_key: str, value: object) -> object:
+    return value  # it is read later
+
+
+def _readers_of(*groups: type) -> Readers:
+    return {key: field.kind.read for key, field in keys_of(*groups).items()}
+
+
+OPTIONS = keys_of(FormulationOptions, SweepOptions, RecordingOptions)
 SHARED: Readers = {
     "name": values.read_line,
-    "formulations": values.read_names,
-    "objective": values.read_name,
-    "dtypes": values.read_names,
-    "compute": values.read_name,
-    "summations": values.read_names,
-    "loss-scales": values.read_numbers,
-    "rtol": values.read_number,
-    "atol": values.read_number,
-    "fp8-overflow": values.read_name,
-    "flush-subnormals": values.read_flag,
-    "timeout": values.read_number,
-    "max-memory": lambda key, value: values.read_name(
-        key, value if isinstance(value, str) else str(values.read_integer(key, value))
-    ),
-    "fail-on": values.read_names,
-    "allow": lambda _key, value: value,  # read when the request is known
+    **_readers_of(FormulationOptions, EvaluationOptions, GateOptions),
+    "allow": _keep,
 }
-SWEEP: Readers = SHARED | {
-    "logits": values.read_name,
-    "patterns": values.read_names,
-    "classes": values.read_integers,
-    "targets": values.read_names,
-    "seed": values.read_integer,
-    "batch": values.read_integer,
-    "reduction": values.read_name,
-}
-RECORDED: Readers = SHARED | {
-    "file": values.read_line,
-    "labels": values.read_line,
-    "axis": values.read_integer,
-    "ignore-index": values.read_integer,
-    "sample": values.read_integer,
-    "seed": values.read_integer,
-}
-TOP: Readers = {"baseline": values.read_line, AUDIT: lambda _key, value: value}
+SWEEP: Readers = SHARED | _readers_of(CaseOptions, RowOptions)
+RECORDED: Readers = SHARED | {"file": values.read_line} | _readers_of(RecordingOptions)
+TOP: Readers = {"baseline": values.read_line, AUDIT: _keep}
 ALLOW: Readers = {
     "finding": values.read_name,
     "reason": values.read_name,
@@ -113,74 +96,43 @@ def _read_keys(
     return found
 
 
+def spell_option(option: OptionName) -> str:
+    """Return an option as it is written in a configuration."""
+    key = next((key for key, field in OPTIONS.items() if field.name == option.name), option.name)
+    return f"{key} = {option.value}" if option.value else key
+
+
 def _make_audit(source: Source, index: int, table: dict[str, Any]) -> CheckAudit:
     is_recorded = "file" in table
     what = "key of an audit of a file" if is_recorded else "key of an audit"
     keys = _read_keys(source, table, RECORDED if is_recorded else SWEEP, what, index)
     name = keys.get("name", f"audit-{index + 1}")
     try:
-        request = _make_recorded(source, keys) if is_recorded else _make_sweep(keys)
+        request = _make_request(source, keys)
         _check_files(request, source.folder)
         _check_request(request)
     except UsageError as error:
-        raise source.error(f"audit '{name}': {error}", index) from None
+        raise source.error(f"audit '{name}': {error.spell(spell_option)}", index) from None
     allow = _make_allowances(source, index, keys.get("allow", []), request)
     return CheckAudit(
         name=name, request=request, allow=allow, location=Location(file=source.path, line=source.line(index) or 1)
     )
 
 
-def _make_arithmetics(keys: Mapping[str, Any]) -> Any:
-    return make_arithmetics(
-        keys.get("dtypes"),
-        keys.get("compute"),
-        keys.get("summations"),
-        keys.get("loss-scales"),
-        keys.get("rtol"),
-        keys.get("atol"),
-        keys.get("fp8-overflow", "nan"),
-        flush_subnormals=keys.get("flush-subnormals", False),
-    )
-
-
-def _make_sweep(keys: Mapping[str, Any]) -> SweepRequest:
-    return make_sweep_request(
-        keys.get("formulations"),
-        keys.get("objective"),
-        _make_arithmetics(keys),
-        keys.get("logits", "all"),
-        keys.get("patterns"),
-        keys.get("classes"),
-        keys.get("targets"),
-        keys.get("seed", 0),
-        keys.get("fail-on", DEFAULT_FAIL_ON),
-        keys.get("batch", 1),
-        keys.get("reduction", "mean"),
-        make_guard(keys.get("timeout"), keys.get("max-memory")),
-    )
-
-
-def _make_recorded(source: Source, keys: Mapping[str, Any]) -> AuditRequest:
-    file, labels = (None if keys.get(key) is None else show_path(source.folder / keys[key]) for key in ("file", "labels"))
-    names = {"class_axis": "axis", "ignore_index": "ignore-index", "sample": "sample", "seed": "seed"}
-    options = {option: keys[key] for option, key in names.items() if key in keys}
-    return make_audit_request(
-        file or "",
-        labels,
-        keys.get("formulations"),
-        keys.get("objective"),
-        _make_arithmetics(keys),
-        fail_on=keys.get("fail-on", DEFAULT_FAIL_ON),
-        guard=make_guard(keys.get("timeout"), keys.get("max-memory")),
-        **options,
-    )
+def _make_request(source: Source, keys: Mapping[str, Any]) -> SweepRequest | AuditRequest:
+    options = {"fail_on": DEFAULT_FAIL_ON} | {OPTIONS[key].name: value for key, value in keys.items() if key in OPTIONS}
+    if "file" not in keys:
+        return make_sweep_request(**options)
+    if "labels" in keys:
+        options["labels"] = show_path(source.folder / keys["labels"])
+    return make_audit_request(show_path(source.folder / keys["file"]), **options)
 
 
 def _check_files(request: SweepRequest | AuditRequest, folder: Path) -> None:
     """Refuse losses in files that are not there; what is in the files is seen when they are loaded."""
     for formulation in map(find_any_formulation, request.formulations):
         if isinstance(formulation, ExternalFormulation):
-            file = formulation.target.path.rpartition(":")[0]
+            file = formulation.parsed.path.rpartition(":")[0]
             if file and not (folder / file).is_file():
                 raise UsageError(f"there is no file '{file}' in '{show_path(folder)}'")
 

@@ -78,7 +78,7 @@ def _read_named(path: Path) -> Source:
 
 
 def _note_shared(own: Path, shared: Path) -> str | None:
-    """Return the line that tells of a second configuration, which is not used; one that is broken is none of ours."""
+    """Return the line about a second configuration, which is not used; one that is broken is another parser's error."""
     try:
         is_second = shared.is_file() and _has_table(_read_tables(shared)[1])
     except UsageError:

@@ -47,10 +47,11 @@ def _lines(report: CheckReport) -> Iterator[list[Cell]]:
         for problem in checked.problems:
             problems.setdefault(id(problem.result), []).append(problem)
         for result in checked.report.settings:
-            shown = result.setting.show()
-            start: list[Cell] = [checked.audit.name, *(shown[name] for name in COLUMNS[1:10]), result.verdict]
+            setting = result.setting
+            named = vars(setting) | {"objective": setting.objective.name}
+            start: list[Cell] = [checked.audit.name, *(named[name] for name in COLUMNS[1:10]), result.verdict]
             finding_cells = [_cells(problem) for problem in problems.get(id(result), [])]
-            end: list[Cell] = [shown["batch"], shown["reduction"], result.reason]
+            end: list[Cell] = [setting.options.batch, setting.options.reduction, result.reason]
             yield from ([*start, *cells, *end] for cells in finding_cells or [[None] * FINDING_COLUMNS])
 
 

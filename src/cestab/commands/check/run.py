@@ -7,6 +7,7 @@ from typing import Any
 
 from cestab.commands.audit.run import run_audit
 from cestab.commands.check.answer import CheckAudit, CheckConfig
+from cestab.commands.check.config import spell_option
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.run import run_sweep
 from cestab.errors import UsageError
@@ -33,7 +34,9 @@ def run_audits(config: CheckConfig, *, progress: Callable[[int, int], Any] = ign
             with chdir(config.folder):
                 reports.append(_run_audit(audit, here, report_progress))
         except UsageError as error:
-            raise UsageError(f"{config.file}:{audit.location.line}: audit '{audit.name}': {error}") from None
+            raise UsageError(
+                f"{config.file}:{audit.location.line}: audit '{audit.name}': {error.spell(spell_option)}"
+            ) from None
         except KeyboardInterrupt:
             if not reports:
                 raise

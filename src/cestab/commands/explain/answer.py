@@ -9,8 +9,9 @@ from cestab.vocabulary.settings import Environment, Setting
 
 
 class Cause(StrEnum):
-    """What an operation did to its result; the worst first."""
+    """What an operation did to its result."""
 
+    # the worst first
     INFINITY_MINUS_INFINITY = "infinity-minus-infinity"
     ZERO_TIMES_INFINITY = "zero-times-infinity"
     DIVISION_BY_ZERO = "division-by-zero"

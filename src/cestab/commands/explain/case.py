@@ -11,7 +11,7 @@ from cestab.cases.recording import make_recorded_target, open_recording, round_l
 from cestab.cases.target_kinds import expand_target, make_target
 from cestab.commands.explain.answer import Explanation
 from cestab.commands.explain.run import SingleCase, explain_case
-from cestab.errors import UsageError
+from cestab.errors import OptionName, UsageError
 from cestab.evaluation.blocks import Cases, Conditions
 from cestab.evaluation.evaluate import has_mean, make_cases
 from cestab.evaluation.plan import check_cases, check_options, group_by_options, plan_arithmetics
@@ -104,7 +104,7 @@ def _generate(conditions: Conditions, case: GeneratedCase) -> SingleCase:
         raise UsageError(f"{fmt.name} has no infinity to mask with")
     t = round_number(case.at, fmt)
     if not math.isfinite(t):
-        raise UsageError(f"--at {case.at!r} is not a finite number of {fmt.name}, which ends at {fmt.max!r}")
+        raise UsageError(OptionName("at"), f" {case.at!r} is not a finite number of {fmt.name}, which ends at {fmt.max!r}")
     conditions = replace(conditions, pattern=case.pattern, classes=case.classes, target=case.target, seed=case.seed)
     cases = make_cases(conditions, to_ordinal(np.array([t]), fmt))
     source = f"{case.pattern}, {show_classes(case.classes)}, {case.target}, t = {shortest_decimal(t, fmt)}"
@@ -118,7 +118,7 @@ def _read_row(conditions: Conditions, case: RecordedCase) -> SingleCase:
     source = (case.file, case.labels, conditions.objective, case.class_axis, case.ignore_index)
     with open_recording(*source) as recording:
         if not 0 <= case.row < recording.rows:
-            raise UsageError(f"--row {case.row} is not a row of '{case.file}': it has 0 to {recording.rows - 1}")
+            raise UsageError(OptionName("row"), f" {case.row} is not a row of '{case.file}': it has 0 to {recording.rows - 1}")
         logits, labels = recording.read(slice(case.row, case.row + 1))
     is_binary = conditions.objective.is_binary
     if not is_binary and labels[0] == case.ignore_index:

@@ -1,56 +1,29 @@
 """`cestab explain`: one case, operation by operation."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, ClassVar
 
 import typer
 
-from cestab.commands import options
-from cestab.commands.options import OutputFormat
-from cestab.commands.output import open_output, write_text
+from cestab.commands.option_groups import OUTPUT, Option, takes_options
+from cestab.commands.options import ExplainOptions, OutputOptions, form_option
+from cestab.commands.output import open_output, write_answer, write_text
 from cestab.errors import UsageError
+from cestab.reports.forms import Forms, OutputFormat
 
-FORMS = (OutputFormat.TABLE, OutputFormat.JSON)
 Formulation = Annotated[
     list[str] | None, typer.Option("-f", "--formulation", metavar="NAME[:KEY=VALUE,…]", help="Formulation, e.g. naive.")
 ]
-Against = Annotated[
-    str | None, typer.Option("--against", metavar="NAME", help="Formulation to show beside it. Default: the best on the case.")
-]
-Dtype = Annotated[str, typer.Option("--dtype", metavar="FORMAT", help="Number format.", rich_help_panel=options.ARITHMETIC)]
-SummationOrder = Annotated[
-    str,
-    typer.Option("--summation", metavar="wide|pairwise|sequential", help="Sum order.", rich_help_panel=options.ARITHMETIC),
-]
-LossScale = Annotated[float, typer.Option("--loss-scale", help="Factor on the gradient.", rich_help_panel=options.ARITHMETIC)]
-GivenLogits = Annotated[
-    str | None, typer.Option("--logits", metavar="Z,…", help="The logits, e.g. 100,0.", rich_help_panel=options.CASES)
-]
-Target = Annotated[
-    str | None,
-    typer.Option(
-        "--target", metavar="T", help="Class, weights, label, or a target kind; wrong with --at.", rich_help_panel=options.CASES
-    ),
-]
-Pattern = Annotated[
-    str | None,
-    typer.Option("--pattern", metavar="NAME", help="Of a generated case. Default: margin.", rich_help_panel=options.CASES),
-]
-Classes = Annotated[
-    int | None, typer.Option("--classes", metavar="N", help="Its classes. Default: 2.", rich_help_panel=options.CASES)
-]
-At = Annotated[float | None, typer.Option("--at", metavar="T", help="Its magnitude t.", rich_help_panel=options.CASES)]
-Seed = Annotated[int | None, typer.Option("--seed", help="Its seed (gaussian). Default: 0.", rich_help_panel=options.CASES)]
-Axis = Annotated[int | None, typer.Option("--axis", help="Axis of the classes, as in audit.", rich_help_panel=options.CASES)]
-IgnoreIndex = Annotated[
-    int | None, typer.Option("--ignore-index", help="Label of rows that are no case.", rich_help_panel=options.CASES)
-]
-Source = Annotated[
-    str | None, typer.Option("--from", metavar="FILE", help="Recorded logits, as in audit.", rich_help_panel=options.CASES)
-]
-Row = Annotated[int | None, typer.Option("--row", metavar="N", help="Row of the file, from 0.", rich_help_panel=options.CASES)]
-Hexadecimal = Annotated[
-    bool, typer.Option("--hex", help="Show computed values in hexadecimal.", rich_help_panel=options.OUTPUT)
-]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainOutput(OutputOptions):
+    """Where the explanation goes; it has only two forms."""
+
+    forms: ClassVar = (OutputFormat.TABLE, OutputFormat.JSON)
+    output_format: Annotated[OutputFormat | None, form_option(forms)]
+    hexadecimal: Annotated[bool, Option(flag="--hex", panel=OUTPUT, default=False, help="Show computed values in hexadecimal.")]
 
 
 def is_called_alone(context: typer.Context) -> bool:
@@ -70,39 +43,8 @@ def choose_one(formulations: list[str] | None) -> str:
     return formulations[0]
 
 
-def explain(
-    context: typer.Context,
-    formulation: Formulation = None,
-    against: Against = None,
-    objective: options.ObjectiveName = None,
-    logits: GivenLogits = None,
-    target: Target = None,
-    pattern: Pattern = None,
-    classes: Classes = None,
-    at: At = None,
-    seed: Seed = None,
-    source: Source = None,
-    row: Row = None,
-    labels: options.Labels = None,
-    axis: Axis = None,
-    ignore_index: IgnoreIndex = None,
-    batch: options.Batch = 1,
-    reduction: options.Reduction = "mean",
-    dtype: Dtype = "float32",
-    compute: options.Compute = None,
-    summation: SummationOrder = "wide",
-    loss_scale: LossScale = 1.0,
-    rtol: options.Rtol = None,
-    atol: options.Atol = None,
-    fp8_overflow: options.Fp8Overflow = "nan",
-    flush_subnormals: options.FlushSubnormals = False,
-    timeout: options.Timeout = None,
-    max_memory: options.MaxMemory = None,
-    output_format: options.ExplainForm = None,
-    json: options.Json = False,
-    output: options.Output = None,
-    hexadecimal: Hexadecimal = False,
-) -> None:
+@takes_options
+def explain(context: typer.Context, formulation: Formulation = None, *, options: ExplainOptions, output: ExplainOutput) -> None:
     """Show one case operation by operation beside exact arithmetic, and say which operation broke it.
 
     Without arguments: why cross-entropy is fused with softmax, on a page of real numbers.
@@ -117,47 +59,18 @@ def explain(
     cestab explain -f softmax-log --dtype float16 --from logits.npz --row 17
 
     """
-    is_json = options.choose_format(output_format, json=json, detail=False, allowed=FORMS) is OutputFormat.JSON
     if is_called_alone(context):
-        with open_output(output) as stream:
+        with open_output(output.output) as stream:
             from cestab.commands.explain import walkthrough
-            from cestab.commands.explain.walkthrough import compute_walkthrough
 
-            write_text(walkthrough.render(compute_walkthrough(), stream), stream)
+            write_text(walkthrough.render(walkthrough.compute_walkthrough(), stream), stream)
         return
     name = choose_one(formulation)
+    from cestab.commands.explain import table, wire
     from cestab.commands.explain.case import run_explain
-    from cestab.commands.explain.request import make_case, make_explain_request
-    from cestab.commands.resolve import make_arithmetics, make_guard
+    from cestab.commands.explain.request import make_explain_request
 
-    arithmetics = make_arithmetics(
-        [dtype], compute, [summation], [loss_scale], rtol, atol, fp8_overflow, flush_subnormals=flush_subnormals
-    )
-    case = make_case(
-        name,
-        logits=options.split_floats(None if logits is None else [logits], "--logits"),
-        target=target,
-        pattern=pattern,
-        classes=classes,
-        at=at,
-        seed=seed,
-        file=source,
-        row=row,
-        labels=labels,
-        class_axis=axis,
-        ignore_index=ignore_index,
-        objective=objective,
-    )
-    guard = make_guard(timeout, max_memory)
-    request = make_explain_request(name, arithmetics, case, against, batch, reduction, objective, guard)
-    with open_output(output) as stream:
-        explanation = run_explain(request)
-        if is_json:
-            from cestab.commands.explain import wire as explanation_json
-
-            text = explanation_json.render(explanation)
-        else:
-            from cestab.commands.explain import table as explanation_table
-
-            text = explanation_table.render(explanation, stream, hexadecimal=hexadecimal)
-        write_text(text, stream)
+    request = make_explain_request(name, **options)
+    forms = Forms(table=partial(table.render, hexadecimal=output.hexadecimal), json=wire.render)
+    with open_output(output.output) as stream:
+        write_answer(run_explain(request), forms, output.form, stream)

@@ -1,129 +1,109 @@
 """The request of explain: one case, named by its logits, by a magnitude t, or by a row of a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
 
 from cestab.cases.patterns import find_pattern
 from cestab.cases.target_kinds import expand_target
 from cestab.commands import values
-from cestab.commands.resolve import find_objective, make_batch
-from cestab.errors import UsageError
-from cestab.vocabulary.external import DEFAULT_GUARD, Guard
-from cestab.vocabulary.loss_options import Reduction
-from cestab.vocabulary.phrases import show_list
-from cestab.vocabulary.requests import DEFAULT_IGNORE_INDEX, Arithmetics, ExplainRequest, GeneratedCase, GivenCase, RecordedCase
+from cestab.commands.case_options import SingleCaseOptions
+from cestab.commands.option_groups import read_options
+from cestab.commands.options import ExplainOptions, RuleOptions, SingleFormatOptions
+from cestab.commands.resolve import assemble_arithmetics, find_objective, make_guard, make_rows
+from cestab.errors import OptionName, UsageError
+from cestab.vocabulary.objectives import Objective
+from cestab.vocabulary.requests import Arithmetics, ExplainRequest, GeneratedCase, GivenCase, RecordedCase
 
 Case = GivenCase | GeneratedCase | RecordedCase
 _BELONGING = {
-    "--logits": ("--target",),
-    "--at": ("--pattern", "--classes", "--target", "--seed"),
-    "--from": ("--row", "--labels", "--axis", "--ignore-index"),
+    "logits": ("target",),
+    "at": ("pattern", "classes", "target", "seed"),
+    "file": ("row", "labels", "class_axis", "ignore_index"),
 }
 
 
-def make_explain_request(
-    formulation: str,
-    arithmetics: Arithmetics,
-    case: Case,
-    against: str | None = None,
-    batch: int = 1,
-    reduction: str = Reduction.MEAN,
-    objective: str | None = None,
-    guard: Guard = DEFAULT_GUARD,
-) -> ExplainRequest:
+def make_explain_request(formulation: str, **options: Unpack[ExplainOptions]) -> ExplainRequest:
     """Return the request of explain: one formulation, one case, one number format."""
-    names = (formulation,) if against is None else (formulation, values.read_name("against", against))
-    chosen = find_objective(names, objective)
-    for what, given in (
-        ("dtype", arithmetics.dtypes),
-        ("summation", arithmetics.summations),
-        ("loss scale", arithmetics.loss_scales),
-    ):
-        if len(given) != 1:
-            raise UsageError(f"explain looks at one case: {len(given)} values of {what} are given, one is needed")
-    if isinstance(case, GeneratedCase):
-        find_pattern(case.pattern)
-        targets = list(expand_target(case.target, chosen))
-        if len(targets) != 1:
-            raise UsageError(f"target '{case.target}' is {len(targets)} targets; one case has one")
-    rows, how = make_batch(batch, reduction)
+    name, arithmetics = values.read_name("formulation", formulation), _make_arithmetics(options)
+    checked = read_options(SingleCaseOptions, options)
+    way = _find_way(checked)
+    against = options.get("against")
+    compared = [name] if against is None else [name, values.read_name("against", against)]
+    objective = find_objective(compared, options.get("objective"))
     return ExplainRequest(
-        objective=chosen,
-        formulation=formulation,
+        objective=objective,
+        formulation=name,
         arithmetics=arithmetics,
-        case=case,
+        case=_MAKERS[way](checked, objective),
         against=against,
-        batch=rows,
-        reduction=how,
-        guard=guard,
+        guard=make_guard(options),
+        **make_rows(options),
     )
 
 
-def make_case(
-    formulation: str,
-    *,
-    logits: Sequence[float] | None = None,
-    target: str | None = None,
-    pattern: str | None = None,
-    classes: int | None = None,
-    at: float | None = None,
-    seed: int | None = None,
-    file: str | None = None,
-    row: int | None = None,
-    labels: str | None = None,
-    class_axis: int | None = None,
-    ignore_index: int | None = None,
-    objective: str | None = None,
-) -> Case:
-    """Return the one case that is named: by its logits, by a magnitude t, or by a row of a file."""
-    ways = [name for name, value in (("--logits", logits), ("--at", at), ("--from", file)) if value is not None]
+def _make_arithmetics(options: ExplainOptions) -> Arithmetics:
+    single = read_options(SingleFormatOptions, options)
+    lists = {f"{name}s": (single.pop(name),) for name in ("dtype", "summation", "loss_scale")}
+    return assemble_arithmetics(lists | single | read_options(RuleOptions, options))
+
+
+def _find_way(checked: dict[str, Any]) -> str:
+    """Return the option that names the case; refuse one that does not go with it."""
+    ways = [way for way in _BELONGING if way in checked]
     if len(ways) != 1:
-        given = f"{show_list(ways)} were" if ways else "nothing was"
-        raise UsageError(f"one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; {given} given")
-    is_binary = find_objective([values.read_name("formulation", formulation)], objective).is_binary
-    options = {"--pattern": pattern, "--classes": classes, "--seed": seed, "--target": target}
-    recorded = {"--row": row, "--labels": labels, "--axis": class_axis, "--ignore-index": ignore_index}
-    _refuse_stray(ways[0], options | recorded)
-    if logits is not None:
-        return _make_given(logits, target)
-    if at is not None:
-        default_classes = 1 if is_binary else 2
-        return GeneratedCase(
-            pattern="margin" if pattern is None else values.read_name("pattern", pattern),
-            classes=default_classes if classes is None else values.read_integer("classes", classes),
-            target="wrong" if target is None else target,
-            at=values.read_number("at", at),
-            seed=values.read_seed(0 if seed is None else seed),
+        given = [*_list(ways, " and "), " were"] if ways else ["nothing was"]
+        known = (
+            OptionName("logits"),
+            ", by ",
+            OptionName("at"),
+            " (a magnitude t) or by ",
+            OptionName("file", "FILE"),
+            " ",
+            OptionName("row", "N"),
         )
-    return _make_recorded(values.read_path("file", file), row, labels, class_axis, ignore_index)
+        raise UsageError("one case is named by ", *known, "; ", *given, " given")
+    (way,) = ways
+    belonging = _BELONGING[way]
+    for option in checked:
+        if option not in (way, *belonging):
+            raise UsageError(OptionName(option), " does not go with ", OptionName(way), ", which takes ", *_list(belonging))
+    return way
 
 
-def _make_given(logits: Sequence[float], target: str | None) -> GivenCase:
-    numbers = values.read_numbers("logits", logits)
-    if not numbers:
+def _list(options: Sequence[str], last: str = ", ") -> list[OptionName | str]:
+    """Return the names of options with what separates them in a sentence."""
+    separators = [""] + [", "] * (len(options) - 2) + [last] * (len(options) > 1)
+    return [part for separator, name in zip(separators, options, strict=True) for part in (separator, OptionName(name))]
+
+
+def _make_given(checked: dict[str, Any], _objective: Objective) -> GivenCase:
+    if not checked["logits"]:
         raise UsageError("the selection is empty: no logits are named")
-    if target is None:
-        raise UsageError(
-            "--logits Z,… needs a --target: a class, weights with commas, or a label, e.g. --logits 100,0 --target 1"
-        )
-    return GivenCase(logits=numbers, target=target)
+    if "target" not in checked:
+        example = OptionName("logits", "100,0"), " ", OptionName("target", "1")
+        needed = " needs a ", OptionName("target"), ": a class, weights with commas, or a label, e.g. "
+        raise UsageError(OptionName("logits", "Z,…"), *needed, *example)
+    return GivenCase(**checked)
 
 
-def _make_recorded(
-    file: str, row: int | None, labels: str | None, class_axis: int | None, ignore_index: int | None
-) -> RecordedCase:
-    if row is None:
-        raise UsageError("--from FILE needs --row N, the number of the row from 0 on")
-    return RecordedCase(
-        file=file,
-        row=values.read_integer("row", row),
-        labels=None if labels is None else values.read_path("labels", labels),
-        class_axis=values.read_class_axis(1 if class_axis is None else class_axis),
-        ignore_index=DEFAULT_IGNORE_INDEX if ignore_index is None else values.read_integer("ignore_index", ignore_index),
-    )
+def _make_generated(checked: dict[str, Any], objective: Objective) -> GeneratedCase:
+    default = {"pattern": "margin", "classes": 1 if objective.is_binary else 2, "target": "wrong"}
+    case = GeneratedCase(**default | checked)
+    find_pattern(case.pattern)
+    targets = list(expand_target(case.target, objective))
+    if len(targets) != 1:
+        raise UsageError(f"target '{case.target}' is {len(targets)} targets; one case has one")
+    return case
 
 
-def _refuse_stray(way: str, options: Mapping[str, object]) -> None:
-    """Refuse an option that does not go with the way in which the case is named."""
-    for option, value in options.items():
-        if value is not None and option not in _BELONGING[way]:
-            raise UsageError(f"{option} does not go with {way}, which takes {', '.join(_BELONGING[way])}")
+def _make_recorded(checked: dict[str, Any], _objective: Objective) -> RecordedCase:
+    if "row" not in checked:
+        raise UsageError(OptionName("file", "FILE"), " needs ", OptionName("row", "N"), ", the number of the row from 0 on")
+    return RecordedCase(**checked)
+
+
+_MAKERS: Mapping[str, Callable[[dict[str, Any], Objective], Case]] = {
+    "logits": _make_given,
+    "at": _make_generated,
+    "file": _make_recorded,
+}

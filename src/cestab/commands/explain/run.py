@@ -61,7 +61,7 @@ def explain_case(request: ExplainRequest, single: SingleCase, targets: tuple[Ext
     recipes = {facts.formulation for facts in targets if facts.gradient is GradientSource.CHAIN_RULE}
     if isinstance(formulation, ExternalFormulation) and formulation.name in recipes:
         _compute_external(formulation, single, find_truth(single.conditions, single.cases, precise=True))  # it may hang or die
-        formulation = load_recipe(formulation.target)  # its operations are shown, so it runs in this process
+        formulation = load_recipe(formulation.parsed)  # its operations are shown, so it runs in this process
     with precision(find_precision(single.conditions, single.cases)):
         return _explain(formulation, request, single, environment)
 

@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cestab.commands.resolve import make_arithmetics
 from cestab.evaluation.blocks import Cases
 from cestab.evaluation.compute import compute_formulation
 from cestab.evaluation.evaluate import find_truth
@@ -20,6 +19,7 @@ from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
 from cestab.reports.text import new_table, to_text
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
+from cestab.vocabulary.requests import Arithmetics
 
 MARGINS = (1.0, 10.0, 17.0, 90.0, 104.0, 1000.0)
 TRUE_CLASS = 1
@@ -56,7 +56,7 @@ class WalkthroughRow:
 def compute_walkthrough() -> tuple[WalkthroughRow, ...]:
     """Return a row for each margin: two classes, logits (t, 0), the second is the true one, float32."""
     objective = SOFTMAX_CROSS_ENTROPY
-    conditions = replace(next(plan_arithmetics(make_arithmetics(["float32"]), objective)), classes=2)
+    conditions = replace(next(plan_arithmetics(Arithmetics(dtypes=("float32",)), objective)), classes=2)
     logits = np.array([MARGINS, np.zeros(len(MARGINS))], dtype=np.float32)
     target = IndexTarget(index=np.full(len(MARGINS), TRUE_CLASS))
     cases = Cases(positions=np.arange(len(MARGINS)), logits=logits, target=target)

@@ -2,11 +2,12 @@
 
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.table import headline
+from cestab.errors import ExitStatus, UsageError
 from cestab.reports.gate import GateCase, GateReport, Level, Problem
 from cestab.vocabulary.kinds import Severity, Verdict
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.requests import SweepRequest
-from cestab.vocabulary.settings import Finding, SettingResult
+from cestab.vocabulary.settings import Finding, SettingResult, explain_unjudged
 
 LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING, Severity.NOTE: Level.NOTE}
 NOT_JUDGED = (Verdict.UNDEFINED, Verdict.UNSUPPORTED)
@@ -32,6 +33,24 @@ def describe_finding(finding: Finding, cases: int) -> str:
     first = finding.first
     where = f"row {first.position}" if first.hexadecimal is None else f"|t| = {first.decimal.lstrip('-')}"
     return f"{finding.kind.summary}: first at {where}, in {finding.cases:,} of {show_count(cases, 'case')}"
+
+
+def describe_gate(report: Report) -> str | None:
+    """Return the line on standard error: what the gate found, or that there was none."""
+    gated = report.gated()
+    if not report.request.fail_on and not report.is_interrupted:
+        return "nothing was gated; --fail-on names the findings that make the exit status 1"
+    if not gated:
+        return None
+    settings = len({id(result) for result, _ in gated})
+    kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in gated))
+    return f"gate failed in {settings} of {show_count(len(report.settings), 'setting')}: {kinds}"
+
+
+def refuse_unjudged(report: Report) -> None:
+    """Raise where the status is 2: a request of which nothing could be judged is an error, no result."""
+    if report.exit_status() is ExitStatus.USAGE:
+        raise UsageError(f"nothing could be judged: {explain_unjudged(report.settings)}")
 
 
 def _case(result: SettingResult, findings: list[tuple[Finding, bool]]) -> GateCase:

@@ -1,30 +1,31 @@
-"""From the JSON of a sweep or an audit back to the report it was written from: the inverse of reports/json_v1.py."""
+"""From the JSON of a sweep or an audit back to the report that it was written from, whose parts must agree."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
 from cestab.cases.ranges import parse_range
+from cestab.commands.sweep import wire
 from cestab.commands.sweep.answer import Recommendation, Report
 from cestab.errors import UsageError
-from cestab.numerics.formats import Format, find_format
+from cestab.numerics.formats import FORMATS, Format, find_format
 from cestab.numerics.rounding import hexadecimal, round_number, to_ordinal
-from cestab.reports.reading import Json, name_source, read_report
-from cestab.vocabulary.external import DEFAULT_TIMEOUT_SECONDS, ExternalFacts, GradientSource, Guard
-from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
-from cestab.vocabulary.loss_options import LossOptions, Reduction
-from cestab.vocabulary.objectives import OBJECTIVES, Objective
+from cestab.reports import wire_results
+from cestab.reports.reading import name_source, read_report
+from cestab.reports.wire import KINDS, name_schema, shorten
+from cestab.reports.wire_settings import Magnitude, Row, find_objective, read_environment, read_setting
+from cestab.vocabulary.external import Guard
+from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, SweepRequest
-from cestab.vocabulary.settings import Environment, Finding, Interval, LargestError, Place, RoundingCost, Setting, SettingResult
+from cestab.vocabulary.settings import Finding, Interval, LargestError, Place, RoundingCost, SettingResult
 
-KINDS = {kind.label: kind for kind in FindingKind}
+Shown = TypeVar("Shown")
 Value = TypeVar("Value")
 
 
 class _MismatchError(Exception):
-    """What a schema cannot say, found in one part of a report."""
+    """What the types of a report cannot say, in one part of it."""
 
     def __init__(self, sentence: str, where: str = "") -> None:
         super().__init__(f"{where}: {sentence}" if where else sentence)
@@ -34,72 +35,50 @@ class _MismatchError(Exception):
 
 def load_report(path: str) -> Report:
     """Return the report of `cestab sweep` or `cestab audit` at a path; `-` is standard input."""
-    data = read_report(path, ("sweep", "audit"))
-    if data.get("interrupted"):
+    kinds: tuple[type[wire.Sweep | wire.Audit], ...] = (wire.Sweep, wire.Audit)
+    shown = read_report(path, kinds)
+    if shown.interrupted:
         raise UsageError(f"{name_source(path)} was interrupted and holds only what was finished; make the report anew")
     try:
-        return restore_report(data)
+        return restore_report(shown)
     except _MismatchError as error:
-        raise UsageError(f"{name_source(path)} is no valid {data['schema']}: {error}") from None
+        raise UsageError(f"{name_source(path)} is no valid {name_schema(type(shown))}: {error}") from None
 
 
-def restore_report(data: Json) -> Report:
-    """Return the report from JSON that its schema allows."""
-    is_sweep = data["schema"] == "cestab.sweep/1"
-    request, summary = data["request"], data["summary"]
-    settings = _each("settings", data["settings"], partial(_restore_setting, is_sweep=is_sweep))
-    _refuse_repetition("settings", [result.setting for result in settings])
-    restore_request: Callable[[Json], SweepRequest | AuditRequest] = _restore_sweep if is_sweep else _restore_audit
+def restore_report(shown: wire.Sweep | wire.Audit) -> Report:
+    """Return the report that was written."""
+    settings: Sequence[wire_results.Setting | wire_results.RowSetting] = shown.settings
+    results = _each("settings", settings, _restore_result)
+    _refuse_repetition("settings", [result.setting for result in results])
+    rows, ignored_rows = (shown.summary.rows, shown.summary.ignored) if isinstance(shown, wire.Audit) else (0, 0)
     return Report(
-        version=data["version"],
-        environment=_restore_environment(data["environment"]),
-        request=_in("request", restore_request, request),
-        settings=settings,
+        version=shown.version,
+        environment=read_environment(shown.environment),
+        request=_in("request", _restore_request, shown.request),
+        settings=results,
         recommendations=tuple(
-            Recommendation(dtype=item["dtype"], formulation=item["formulation"], why=item["why"])
-            for item in data["recommendation"]
+            Recommendation(dtype=advice.dtype, formulation=advice.formulation, why=advice.why)
+            for advice in shown.recommendation
         ),
-        causes=tuple((item["formulation"], item["sentence"]) for item in data["causes"]),
-        escalated=summary["escalated"],
-        rows=0 if is_sweep else summary["rows"],
-        ignored_rows=0 if is_sweep else summary["ignored"],
+        causes=tuple((cause.formulation, cause.sentence) for cause in shown.causes),
+        escalated=shown.summary.escalated,
+        rows=rows,
+        ignored_rows=ignored_rows,
     )
 
 
-def _restore_environment(shown: Json) -> Environment:
-    own = {name: shown[name] for name in ("python", "numpy", "platform", "cpu")}
-    return Environment(**own, targets=tuple(_restore_facts(facts) for facts in shown.get("targets", ())))
-
-
-def _restore_facts(shown: Json) -> ExternalFacts:
-    return ExternalFacts(
-        formulation=shown["formulation"],
-        adapter=shown["adapter"],
-        versions=tuple(shown["versions"].items()),
-        device=shown["device"],
-        mode=shown["mode"],
-        gradient=GradientSource(shown["gradient"]),
-        threads=shown["threads"],
-        flushes_subnormals=shown["flushes_subnormals"],
-    )
-
-
-def _restore_guard(request: Json) -> Guard:
-    return Guard(timeout_seconds=request.get("timeout", DEFAULT_TIMEOUT_SECONDS), max_memory_bytes=request.get("max_memory"))
-
-
-def _in(where: str, restore: Callable[[Json], Value], item: Json) -> Value:
-    """Restore one part; what is wrong with it is told with its place in the report."""
+def _in(where: str, restore: Callable[[Shown], Value], shown: Shown) -> Value:
+    """Restore one part; what is wrong with it is reported with its place in the report."""
     try:
-        return restore(item)
+        return restore(shown)
     except UsageError as error:
         raise _MismatchError(str(error), where) from None
     except _MismatchError as error:
         raise _MismatchError(error.sentence, f"{where}.{error.where}".rstrip(".")) from None
 
 
-def _each(what: str, items: Sequence[Json], restore: Callable[[Json], Value]) -> tuple[Value, ...]:
-    return tuple(_in(f"{what}[{number}]", restore, item) for number, item in enumerate(items))
+def _each(what: str, parts: Sequence[Shown], restore: Callable[[Shown], Value]) -> tuple[Value, ...]:
+    return tuple(_in(f"{what}[{number}]", restore, part) for number, part in enumerate(parts))
 
 
 def _refuse_repetition(what: str, keys: Sequence[object]) -> None:
@@ -109,167 +88,161 @@ def _refuse_repetition(what: str, keys: Sequence[object]) -> None:
             raise _MismatchError(f"{what}[{number}] repeats {what}[{seen[key]}]")
 
 
-def _restore_arithmetics(request: Json) -> Arithmetics:
-    return Arithmetics(
-        dtypes=tuple(request["dtype"]),
-        compute=request["compute"],
-        summations=tuple(Summation(word) for word in request["summation"]),
-        loss_scales=tuple(float(scale) for scale in request["loss_scale"]),
-        rtol=request["rtol"],
-        atol=request["atol"],
-        fp8_overflow=Fp8Overflow(request["fp8_overflow"]),
-        flush_subnormals=request["flush_subnormals"],
-        has_infinity=all(find_format(name).has_infinity for name in request["dtype"]),
+def _restore_request(shown: wire.SweepRequest | wire.AuditRequest) -> SweepRequest | AuditRequest:
+    objective, guard = find_objective(shown.objective), Guard(timeout_seconds=shown.timeout, max_memory_bytes=shown.max_memory)
+    arithmetics = Arithmetics(
+        **{own: getattr(shown, name) for name, own in wire.ARITHMETIC.items()},
+        has_infinity=all(_find_format(name).has_infinity for name in shown.dtype),
     )
-
-
-def _restore_sweep(request: Json) -> SweepRequest:
+    if isinstance(shown, wire.AuditRequest):
+        return AuditRequest(
+            objective=objective,
+            formulations=shown.formulation,
+            arithmetics=arithmetics,
+            file=shown.file,
+            labels=shown.labels,
+            class_axis=shown.axis,
+            ignore_index=shown.ignore_index,
+            fail_on=shown.fail_on,
+            sample=shown.sample,
+            seed=shown.seed,
+            guard=guard,
+        )
     try:
-        logits = parse_range(request["logits"])
+        logits = parse_range(shown.logits)
     except ValueError:  # digits that are no number, or too many
-        raise _MismatchError(f"logits: {request['logits'][:40]!r} is no range") from None
+        raise _MismatchError(f"logits: {shorten(shown.logits)!r} is no range") from None
     return SweepRequest(
-        objective=_find_objective(request["objective"]),
-        formulations=tuple(request["formulation"]),
-        arithmetics=_restore_arithmetics(request),
+        objective=objective,
+        formulations=shown.formulation,
+        arithmetics=arithmetics,
         logits=logits,
-        patterns=tuple(request["pattern"]),
-        classes=tuple(request["classes"]),
-        targets=tuple(request["target"]),
-        seed=request["seed"],
-        fail_on=tuple(request["fail_on"]),
-        batch=request.get("batch", 1),
-        reduction=Reduction(request.get("reduction", Reduction.MEAN)),
-        guard=_restore_guard(request),
+        patterns=shown.pattern,
+        classes=shown.classes,
+        targets=shown.target,
+        seed=shown.seed,
+        fail_on=shown.fail_on,
+        batch=shown.batch,
+        reduction=shown.reduction,
+        guard=guard,
     )
 
 
-def _find_objective(name: str) -> Objective:
-    if name not in OBJECTIVES:
-        raise _MismatchError(f"{name!r} is no objective")
-    return OBJECTIVES[name]
+def _find_format(name: str) -> Format:
+    return find_format(shorten(name))
 
 
-def _restore_audit(request: Json) -> AuditRequest:
-    return AuditRequest(
-        objective=_find_objective(request["objective"]),
-        formulations=tuple(request["formulation"]),
-        arithmetics=_restore_arithmetics(request),
-        file=request["file"],
-        labels=request["labels"],
-        class_axis=request["axis"],
-        ignore_index=request["ignore_index"],
-        fail_on=tuple(request["fail_on"]),
-        sample=request.get("sample"),  # reports before there was --sample have neither
-        seed=request.get("seed", 0),
-        guard=_restore_guard(request),
-    )
-
-
-def _restore_setting(item: Json, *, is_sweep: bool) -> SettingResult:
-    dtype = find_format(item["dtype"])
-    fmt = dtype if is_sweep else None
-    setting = Setting(
-        formulation=item["formulation"],
-        objective=_find_objective(item["objective"]),
-        dtype=dtype.name,
-        compute=find_format(item["compute"]).name,
-        summation=Summation(item["summation"]),
-        pattern=item["pattern"] if is_sweep else None,
-        classes=item["classes"],
-        target=item["target"] if is_sweep else None,
-        loss_scale=float(item["loss_scale"]),
-        options=LossOptions.read(item),
-    )
-    result = SettingResult(
+def _restore_result(shown: wire_results.Setting | wire_results.RowSetting) -> SettingResult:
+    fmt = _find_format(shown.dtype)
+    _find_format(shown.compute)
+    setting, findings = read_setting(shown), _each("findings", shown.findings, partial(_restore_finding, fmt=fmt))
+    _refuse_repetition("findings", [finding.kind for finding in findings])
+    return SettingResult(
         setting=setting,
-        verdict=Verdict(item["verdict"]),
-        cases=item["cases"],
-        undefined=item["undefined"],
-        ties=item["ties"],
-        coverage=Coverage(item["coverage"]),
-        findings=_each("findings", item["findings"], partial(_restore_finding, fmt=fmt)),
-        largest_error=_in("max_error", partial(_restore_largest, fmt=fmt), item["max_error"]),
-        reason=item.get("reason"),
+        verdict=shown.verdict,
+        cases=shown.cases,
+        undefined=shown.undefined,
+        ties=shown.ties,
+        coverage=Coverage(shown.coverage),
+        findings=findings,
+        largest_error=_in("max_error", partial(_restore_largest, fmt=fmt), shown.max_error),
+        reason=shown.reason or None,
+        **(_restore_map(shown, fmt) if isinstance(shown, wire_results.Setting) else _restore_rows(shown)),
     )
-    _refuse_repetition("findings", [finding.kind for finding in result.findings])
-    return _add_map(result, item, dtype) if is_sweep else _add_rows(result, item)
 
 
-def _add_map(result: SettingResult, item: Json, fmt: Format) -> SettingResult:
-    intervals = _each("intervals", item["intervals"], partial(_restore_interval, fmt=fmt))
-    count, unrefined = item["interval_count"], item["unrefined_boundaries"]
+def _restore_map(shown: wire_results.Setting, fmt: Format) -> dict[str, Any]:
+    """Return the fields that only a sweep has."""
+    intervals = _each("intervals", shown.intervals, partial(_restore_interval, fmt=fmt))
+    count, unrefined = shown.interval_count, shown.unrefined_boundaries
     if count < len(intervals):
         raise _MismatchError(f"interval_count is {count}, but there are {len(intervals)} intervals")
     for number, (before, after) in enumerate(pairwise(intervals), start=1):
         if after.start.position <= before.stop.position:
             raise _MismatchError(f"intervals[{number}] begins before intervals[{number - 1}] ends")
-    return replace(result, intervals=intervals, interval_count=count, unrefined_boundaries=unrefined)
+    return {"intervals": intervals, "interval_count": count, "unrefined_boundaries": unrefined}
 
 
-def _add_rows(result: SettingResult, item: Json) -> SettingResult:
-    rows = tuple(_restore_place(place, None, ulps=place["ulps"]) for place in item.get("worst_rows", ()))
-    cost = item.get("rounding_cost")
-    return replace(result, worst_rows=rows, rounding_cost=None if cost is None else _in("rounding_cost", _restore_cost, cost))
+def _restore_rows(shown: wire_results.RowSetting) -> dict[str, Any]:
+    """Return the fields that only an audit has."""
+    cost = _in("rounding_cost", _restore_cost, shown.rounding_cost) if shown.rounding_cost else None
+    rows = tuple(_add(_at_row(place.row), ulps=_number(place.ulps)) for place in shown.worst_rows or ())
+    return {"worst_rows": rows, "rounding_cost": cost}
 
 
-def _restore_finding(item: Json, fmt: Format | None) -> Finding:
+def _restore_finding(shown: wire_results.Finding | wire_results.RowFinding, fmt: Format) -> Finding:
+    first, lowest, highest, worst = (
+        _restore_place(place, fmt) for place in (shown.first, shown.lowest, shown.highest, shown.worst)
+    )
     return Finding(
-        kind=KINDS[item["kind"]],
-        cases=item["cases"],
-        first=_restore_place(item["first"], fmt, reproduce=item["first"]["reproduce"]),
-        lowest=_restore_place(item["lowest"], fmt),
-        highest=_restore_place(item["highest"], fmt),
-        worst=_restore_place(item["worst"], fmt, ulps=item["worst"]["ulps"]),
+        kind=KINDS[shown.kind],
+        cases=shown.cases,
+        first=_add(first, reproduce=shown.first.reproduce),
+        lowest=lowest,
+        highest=highest,
+        worst=_add(worst, ulps=_number(shown.worst.ulps)),
     )
 
 
-def _restore_interval(item: Json, fmt: Format) -> Interval:
-    start, stop = _restore_place(item["from"], fmt), _restore_place(item["to"], fmt)
+def _restore_interval(shown: wire_results.Interval, fmt: Format) -> Interval:
+    start, stop = _restore_place(shown.from_, fmt), _restore_place(shown.to, fmt)
     if start.position > stop.position:
         raise _MismatchError("it ends before it begins")
-    loss, gradient = (None if item[part] is None else KINDS[item[part]] for part in ("loss", "gradient"))
+    loss, gradient = (None if kind is None else KINDS[kind] for kind in (shown.loss, shown.gradient))
     return Interval(start=start, stop=stop, loss=loss, gradient=gradient)
 
 
-def _restore_largest(item: Json, fmt: Format | None) -> LargestError:
-    return LargestError(loss=_restore_error(item, "loss", "at", fmt), gradient=_restore_error(item, "gradient", "at", fmt))
+def _restore_largest(shown: wire_results.MaxError, fmt: Format) -> LargestError:
+    return LargestError(**_restore_errors(shown, "at", None if isinstance(shown, wire_results.RowMaxError) else fmt))
 
 
-def _restore_cost(item: Json) -> RoundingCost:
-    loss, gradient = (_restore_error(item, part, "row", None) for part in ("loss", "gradient"))
-    return RoundingCost(
-        loss=loss, loss_change=float(item["loss_change"]), gradient=gradient, gradient_change=float(item["gradient_change"])
-    )
+def _restore_cost(shown: wire_results.RoundingCost) -> RoundingCost:
+    loss_change, gradient_change = float(shown.loss_change), float(shown.gradient_change)
+    return RoundingCost(**_restore_errors(shown, "row", None), loss_change=loss_change, gradient_change=gradient_change)
 
 
-def _restore_error(item: Json, part: str, place: str, fmt: Format | None) -> Place | None:
-    """Return a largest error, None where no finite pair was seen."""
-    ulps, at = item[f"{part}_ulps"], item[f"{part}_{place}"]
-    if ulps is None:
-        return None
-    if at is None:
-        raise _MismatchError(f"{part}_ulps is {ulps!r}, but {part}_{place} is null")
-    return _place_at(at, None, fmt, float(ulps))
+def _restore_errors(shown: wire_results.MaxError | wire_results.RoundingCost, where: str, fmt: Format | None) -> dict[str, Any]:
+    """Return the largest error of the loss and of the gradient, None where no finite pair was seen."""
+    places: dict[str, Place | None] = {}
+    for part in ("loss", "gradient"):
+        ulps, at = getattr(shown, f"{part}_ulps"), getattr(shown, f"{part}_{where}")
+        if ulps is not None and at is None:
+            raise _MismatchError(f"{part}_ulps is {ulps!r}, but {part}_{where} is null")
+        place = None if ulps is None else _at_row(at) if fmt is None else _at_magnitude(at, None, fmt.name)
+        places[part] = place and _add(place, ulps=float(ulps))
+    return places
 
 
-def _restore_place(item: Json, fmt: Format | None, *, ulps: Any = None, reproduce: str | None = None) -> Place:
-    error = None if ulps is None else float(ulps)
-    if fmt is None:
-        return _place_at(item["row"], None, None, error, reproduce)
-    return _place_at(item["t"], item["hex"], fmt, error, reproduce)
+def _restore_place(shown: Magnitude | Row, fmt: Format) -> Place:
+    return _at_row(shown.row) if isinstance(shown, Row) else _at_magnitude(shown.t, shown.hex, fmt.name)
 
 
-def _place_at(at: float, exact: str | None, fmt: Format | None, ulps: float | None, reproduce: str | None = None) -> Place:
-    """Return the place of a row (without a format), or of a float, whose decimal and hexadecimal must agree."""
-    if fmt is None:
-        return Place(position=int(at), value=float(at), decimal=str(int(at)), hexadecimal=None, ulps=ulps, reproduce=reproduce)
-    position, value, hexadecimal_value = _find_float(float(at), fmt)
-    if exact is not None and not _is_hexadecimal_of(exact, value):
-        raise _MismatchError(f"t = {at!r} and hex = {exact} are not the same {fmt.name}")
+def _add(place: Place, ulps: float | None = None, reproduce: str | None = None) -> Place:
+    """Return a place with its error or a command line, several times faster than `replace` does."""
     return Place(
-        position=position, value=value, decimal=repr(float(at)), hexadecimal=hexadecimal_value, ulps=ulps, reproduce=reproduce
+        position=place.position,
+        value=place.value,
+        decimal=place.decimal,
+        hexadecimal=place.hexadecimal,
+        ulps=ulps,
+        reproduce=reproduce,
     )
+
+
+def _at_row(row: int) -> Place:
+    return Place(position=row, value=float(row), decimal=str(row))
+
+
+@lru_cache(maxsize=2**16)
+def _at_magnitude(t: float, exact: str | None, dtype: str) -> Place:
+    """Return the place of the finite float that a decimal reads back to, which its hexadecimal must be, too."""
+    fmt = FORMATS[dtype]
+    value = round_number(t, fmt)
+    if not abs(value) <= fmt.max:
+        raise _MismatchError(f"t = {t!r} is no finite {dtype}")
+    if exact is not None and not _is_hexadecimal_of(exact, value):
+        raise _MismatchError(f"t = {t!r} and hex = {exact} are not the same {dtype}")
+    return Place(position=int(to_ordinal(value, fmt)), value=value, decimal=repr(t), hexadecimal=hexadecimal(value))
 
 
 def _is_hexadecimal_of(text: str, value: float) -> bool:
@@ -279,10 +252,5 @@ def _is_hexadecimal_of(text: str, value: float) -> bool:
         return False
 
 
-@lru_cache(maxsize=2**16)
-def _find_float(decimal: float, fmt: Format) -> tuple[int, float, str]:
-    """Return the ordinal, the value and the hexadecimal of the finite float that a decimal reads back to."""
-    value = round_number(decimal, fmt)
-    if not abs(value) <= fmt.max:
-        raise _MismatchError(f"t = {decimal!r} is no finite {fmt.name}")
-    return int(to_ordinal(value, fmt)), value, hexadecimal(value)
+def _number(ulps: float | str | None) -> float | None:
+    return None if ulps is None else float(ulps)

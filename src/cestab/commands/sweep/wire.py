@@ -1,119 +1,176 @@
-"""The JSON reports cestab.sweep/1 and cestab.audit/1: strict RFC 8259, the same bytes for the same report.
+"""The JSON reports cestab.sweep/1 and cestab.audit/1, and how a report is written as one; restore.py reads them."""
 
-Within a version fields are only added. Numbers that JSON cannot hold are the strings "nan", "inf", "-inf".
-"""
+from dataclasses import fields
+from typing import Annotated, Any, Literal
 
-from cestab.commands.sweep.answer import Report
-from cestab.reports.json import Json, _number, _ulps, describe_setting, show_environment, show_place, write_json
-from cestab.vocabulary.requests import AuditRequest, SweepRequest
-from cestab.vocabulary.settings import Finding, Interval, SettingResult
+from msgspec import UNSET, Meta, UnsetType, convert
+
+from cestab.commands.sweep import answer
+from cestab.reports.json import write_json
+from cestab.reports.wire import Batch, Count, Interrupted, Names, Positive, Report, Scale, Size, Text, Wire, Word
+from cestab.reports.wire_results import RowSettings, Settings, write_result
+from cestab.reports.wire_settings import Environment, SettingName, write_environment
+from cestab.vocabulary import requests
+from cestab.vocabulary.external import DEFAULT_TIMEOUT_SECONDS
+from cestab.vocabulary.kinds import Fp8Overflow, Summation
+from cestab.vocabulary.loss_options import Reduction
+
+Tolerance = Size | None
+SINGULAR = {"dtypes": "dtype", "summations": "summation", "loss_scales": "loss_scale"}
+ARITHMETIC = {SINGULAR.get(own.name, own.name): own.name for own in fields(requests.Arithmetics) if own.name != "has_infinity"}
 
 
-def render(report: Report) -> str:
+class Request(Wire):
+    """Every option as resolved, by its name on the command line."""
+
+    objective: Word
+    formulation: Names
+    dtype: Names
+    compute: Word | None
+    summation: Annotated[tuple[Summation, ...], Meta(min_length=1)]
+    loss_scale: Annotated[tuple[Scale, ...], Meta(min_length=1)]
+    rtol: Tolerance
+    atol: Tolerance
+    fp8_overflow: Fp8Overflow
+    flush_subnormals: bool
+    fail_on: tuple[Word, ...]
+    timeout: Annotated[Scale, Meta(description="longest call of a loss that is not cestab's, in seconds")] = (
+        DEFAULT_TIMEOUT_SECONDS
+    )
+    max_memory: Annotated[Positive | None, Meta(description="most memory of its process, in bytes; null: no limit")] = None
+
+
+class SweepRequest(Request):
+    """What a sweep was asked for."""
+
+    logits: Word
+    pattern: Names
+    classes: Annotated[tuple[Positive, ...], Meta(min_length=1)]
+    target: Names
+    seed: Count
+    batch: Batch = 1
+    reduction: Reduction = Reduction.MEAN
+
+
+class AuditRequest(Request):
+    """What an audit was asked for."""
+
+    file: Text
+    labels: Text | None
+    axis: Literal[0, 1]
+    ignore_index: int
+    sample: Positive | None = None
+    seed: Count = 0
+
+
+class Summary(Wire):
+    """Numbers of settings by verdict, of cases, and of those that were decided in ball arithmetic."""
+
+    pass_: Count
+    warn: Count
+    fail: Count
+    undefined: Count | UnsetType = UNSET
+    unsupported: Count | UnsetType = UNSET
+    error: Count | UnsetType = UNSET
+    cases: Count
+    escalated: Count
+
+
+class AuditSummary(Summary):
+    """Of an audit also the rows that were read, and those that were ignored."""
+
+    rows: Count
+    ignored: Count
+
+
+class Advice(Wire):
+    """What to use in a dtype; null if none should be."""
+
+    dtype: Word
+    formulation: Word | None
+    why: Text
+
+
+class Cause(Wire):
+    """Why a formulation fails."""
+
+    formulation: Word
+    sentence: Text
+
+
+class _Answer(Report):
+    version: Word
+    environment: Environment
+    request: Request
+    interrupted: Interrupted | UnsetType = UNSET
+    settings: tuple[SettingName, ...]
+    summary: Summary
+    recommendation: tuple[Advice, ...]
+    causes: tuple[Cause, ...]
+
+    def __post_init__(self) -> None:
+        if self.interrupted is False:
+            raise ValueError("interrupted is false; it is true or missing")
+
+
+class Sweep(_Answer, tag="cestab.sweep/1"):
+    """The report of cestab sweep."""
+
+    request: SweepRequest
+    settings: Settings
+
+
+class Audit(_Answer, tag="cestab.audit/1"):
+    """The report of cestab audit."""
+
+    request: AuditRequest
+    settings: RowSettings
+    summary: AuditSummary
+
+
+def render(report: answer.Report) -> str:
     """Return the report as JSON, with a newline at the end."""
-    return write_json(_report(report))
-
-
-def _report(report: Report) -> Json:
-    is_sweep = isinstance(report.request, SweepRequest)
+    is_sweep = isinstance(report.request, requests.SweepRequest)
     counts = report.verdict_counts()
     summary = {verdict.value: count for verdict, count in counts.items() if count or verdict.is_judged}
-    rows = {} if is_sweep else {"rows": report.rows, "ignored": report.ignored_rows}
-    return {
-        "schema": "cestab.sweep/1" if is_sweep else "cestab.audit/1",
+    summary |= {"cases": sum(r.cases for r in report.settings), "escalated": report.escalated}
+    summary |= {} if is_sweep else {"rows": report.rows, "ignored": report.ignored_rows}
+    kind: type[Sweep | Audit] = Sweep if is_sweep else Audit
+    own: dict[str, Any] = {
         "version": report.version,
-        "environment": show_environment(report.environment),
-        "request": show_request(report.request),
-        **({"interrupted": True} if report.is_interrupted else {}),
-        "settings": [show_setting(result) for result in report.settings],
-        "summary": summary | {"cases": sum(r.cases for r in report.settings), "escalated": report.escalated} | rows,
-        "recommendation": [
-            {"dtype": advice.dtype, "formulation": advice.formulation, "why": advice.why} for advice in report.recommendations
-        ],
-        "causes": [{"formulation": name, "sentence": sentence} for name, sentence in report.causes],
+        "environment": write_environment(report.environment),
+        "request": write_request(report.request),
+        "interrupted": report.is_interrupted or UNSET,
+        "settings": tuple(write_result(result) for result in report.settings),
+        "summary": convert(summary, Summary if is_sweep else AuditSummary),
+        "recommendation": tuple(Advice(**vars(advice)) for advice in report.recommendations),
+        "causes": tuple(Cause(formulation=name, sentence=sentence) for name, sentence in report.causes),
     }
+    return write_json(kind(**own))
 
 
-def show_request(request: SweepRequest | AuditRequest) -> Json:
-    """The options as resolved, under the names of the command line."""
-    shared = request.arithmetics
-    options: Json = {
+def write_request(request: requests.SweepRequest | requests.AuditRequest) -> SweepRequest | AuditRequest:
+    """Return the options as resolved, under the names of the command line."""
+    shared: dict[str, Any] = {
         "objective": request.objective.name,
         "formulation": request.formulations,
-        "dtype": shared.dtypes,
-        "compute": shared.compute,
-        "summation": shared.summations,
-        "loss_scale": shared.loss_scales,
-        "rtol": shared.rtol,
-        "atol": shared.atol,
-        "fp8_overflow": shared.fp8_overflow,
-        "flush_subnormals": shared.flush_subnormals,
+        **{name: getattr(request.arithmetics, own) for name, own in ARITHMETIC.items()},
         "fail_on": request.fail_on,
         "timeout": request.guard.timeout_seconds,
         "max_memory": request.guard.max_memory_bytes,
+        "seed": request.seed,
     }
-    if isinstance(request, SweepRequest):
-        cases = {"logits": str(request.logits), "pattern": request.patterns, "classes": request.classes}
-        rows = {"batch": request.batch, "reduction": request.reduction}
-        return options | cases | {"target": request.targets, "seed": request.seed} | rows
-    source = {"file": request.file, "labels": request.labels, "axis": request.class_axis}
-    return options | source | {"ignore_index": request.ignore_index, "sample": request.sample, "seed": request.seed}
-
-
-def show_setting(result: SettingResult) -> Json:
-    """Return a setting with its verdict and its evidence."""
-    is_sweep = result.setting.pattern is not None
-    shown: Json = {
-        **describe_setting(result.setting),
-        "cases": result.cases,
-        "undefined": result.undefined,
-        "ties": result.ties,
-        "coverage": result.coverage,
-        "verdict": result.verdict,
-    }
-    if result.reason is not None:
-        shown["reason"] = result.reason
-    shown["findings"] = [_finding(finding) for finding in result.findings]
-    if is_sweep:
-        shown["intervals"] = [_interval(interval) for interval in result.intervals]
-        shown["interval_count"] = result.interval_count
-        shown["unrefined_boundaries"] = result.unrefined_boundaries
-    shown["max_error"] = {
-        "loss_ulps": _ulps(result.largest_error.loss),
-        "loss_at": _number(result.largest_error.loss),
-        "gradient_ulps": _ulps(result.largest_error.gradient),
-        "gradient_at": _number(result.largest_error.gradient),
-    }
-    if result.rounding_cost is not None:
-        cost = result.rounding_cost
-        shown["worst_rows"] = [{"row": place.position, "ulps": place.ulps} for place in result.worst_rows]
-        shown["rounding_cost"] = {
-            "loss_ulps": _ulps(cost.loss),
-            "loss_row": _number(cost.loss),
-            "loss_change": cost.loss_change,
-            "gradient_ulps": _ulps(cost.gradient),
-            "gradient_row": _number(cost.gradient),
-            "gradient_change": cost.gradient_change,
-        }
-    return shown
-
-
-def _finding(finding: Finding) -> Json:
-    return {
-        "kind": finding.kind.label,
-        "severity": finding.kind.severity,
-        "cases": finding.cases,
-        "first": show_place(finding.first) | {"reproduce": finding.first.reproduce},
-        "lowest": show_place(finding.lowest),
-        "highest": show_place(finding.highest),
-        "worst": show_place(finding.worst) | {"ulps": finding.worst.ulps},
-    }
-
-
-def _interval(interval: Interval) -> Json:
-    return {
-        "from": show_place(interval.start),
-        "to": show_place(interval.stop),
-        "loss": None if interval.loss is None else interval.loss.label,
-        "gradient": None if interval.gradient is None else interval.gradient.label,
-    }
+    if isinstance(request, requests.AuditRequest):
+        shared["axis"] = request.class_axis
+        return AuditRequest(
+            **shared, file=request.file, labels=request.labels, ignore_index=request.ignore_index, sample=request.sample
+        )
+    return SweepRequest(
+        **shared,
+        logits=str(request.logits),
+        pattern=request.patterns,
+        classes=request.classes,
+        target=request.targets,
+        batch=request.batch,
+        reduction=request.reduction,
+    )

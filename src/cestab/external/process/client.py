@@ -43,7 +43,7 @@ class _Worker:
         reply = self._exchange(message, "load" if message is None else "return")
         match reply.kind:
             case Kind.USAGE:
-                raise UsageError(reply.payload)
+                raise UsageError(*reply.payload)
             case Kind.UNSUPPORTED:
                 raise UnsupportedError(reply.payload)
             case Kind.ERROR:

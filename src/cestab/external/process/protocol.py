@@ -18,7 +18,7 @@ class Kind(Enum):
 
 
 class Reply(NamedTuple):
-    """An answer to the caller: a result, a heartbeat, or a sentence."""
+    """An answer to the caller: a result, a heartbeat, or a sentence (of USAGE in parts)."""
 
     kind: Kind
     payload: Any = None

@@ -32,14 +32,14 @@ LONGEST_SENTENCE = 300  # characters of what a loss raises; compilers write page
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # else TensorFlow reports every compilation
 
 
-class Target(Protocol):
+class ReadyLoss(Protocol):
     """An external loss that is ready to be called."""
 
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]: ...
     def facts(self) -> ExternalFacts: ...
 
 
-def load_loss(name: ExternalName) -> Target:
+def load_loss(name: ExternalName) -> ReadyLoss:
     """Return the external loss that a name means; a UsageError where it, or its framework, does not exist."""
     engine_class = find_engine(name)
     engine = engine_class(engine_class.read_site(name))
@@ -100,8 +100,8 @@ def serve(channel: Channel) -> None:
     def answer(work: Work | None) -> Reply:
         if load_reply.kind is not Kind.RESULT:
             return load_reply
-        target: Target = load_reply.payload
-        return _attempt(target.facts if work is None else lambda: target.evaluate(work, tick))
+        loss: ReadyLoss = load_reply.payload
+        return _attempt(loss.facts if work is None else lambda: loss.evaluate(work, tick))
 
     while True:
         try:
@@ -117,7 +117,8 @@ def _attempt(action: Callable[[], Any]) -> Reply:
     try:
         return Reply(Kind.RESULT, action())
     except UsageError as error:
-        return Reply(Kind.USAGE, _in_one_line(str(error)))
+        line = _in_one_line(str(error))
+        return Reply(Kind.USAGE, error.args if line == str(error) else (line,))
     except UnsupportedError as error:
         return Reply(Kind.UNSUPPORTED, _in_one_line(str(error)))
     except ExternalError as error:

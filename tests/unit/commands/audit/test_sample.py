@@ -15,7 +15,6 @@ from cestab.cases.files.safetensors_files import write_header
 from cestab.cases.recording import draw_rows
 from cestab.commands.audit import run as recorded
 from cestab.commands.audit.request import make_audit_request
-from cestab.commands.resolve import make_arithmetics
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.settings import SettingResult
 
@@ -103,7 +102,7 @@ def test_drawn_rows_that_are_ignored_are_counted(tmp_path: Path) -> None:
 def test_progress_is_that_of_the_rows_to_be_judged(sample: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorded, "NUMBERS_PER_BLOCK", 1000)
     heard: list[tuple[int, int]] = []
-    request = make_audit_request(DIGITS, None, ["naive"], None, make_arithmetics(["float16"]), sample=sample)
+    request = make_audit_request(DIGITS, formulations="naive", dtypes="float16", sample=sample)
     recorded.run_audit(request, progress=lambda done, total: heard.append((done, total)))
     total = sample or 899
     assert heard == [(min(done, total), total) for done in range(100, total + 100, 100)]
@@ -116,7 +115,7 @@ def test_an_interrupted_sample_holds_the_rows_that_were_done(monkeypatch: pytest
         if done == 300:
             raise KeyboardInterrupt
 
-    request = make_audit_request(DIGITS, None, ["naive"], None, make_arithmetics(["float16"]), sample=600)
+    request = make_audit_request(DIGITS, formulations="naive", dtypes="float16", sample=600)
     report = recorded.run_audit(request, progress=stop)
     drawn = draw_rows(899, 600, 0)
     assert drawn is not None

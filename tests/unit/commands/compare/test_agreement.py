@@ -23,7 +23,7 @@ NAMES = ("naive", "log-sum-exp", "compensated")
 
 
 def make_conditions(dtype: str, pattern: str, target: str) -> Conditions:
-    plain = next(plan_arithmetics(make_arithmetics([dtype]), SOFTMAX_CROSS_ENTROPY))
+    plain = next(plan_arithmetics(make_arithmetics({"dtypes": dtype}), SOFTMAX_CROSS_ENTROPY))
     return replace(plain, pattern=pattern, classes=3, target=target)
 
 

@@ -10,9 +10,9 @@ from jsonschema import Draft202012Validator
 from cestab.commands.diff import wire as difference_json
 from cestab.commands.diff.answer import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
 from cestab.commands.diff.sentences import COLUMNS, describe_change, render_csv, render_markdown, to_gate
+from cestab.commands.schema import read_schema
 from cestab.errors import ExitStatus
 from cestab.reports.gate import Level
-from cestab.reports.schemas import read_schema
 from cestab.vocabulary.kinds import Summation
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.settings import Setting

@@ -9,15 +9,13 @@ import pytest
 
 from cestab.commands.explain.answer import Explanation
 from cestab.commands.explain.case import run_explain
-from cestab.commands.explain.request import make_case, make_explain_request
-from cestab.commands.resolve import make_arithmetics
+from cestab.commands.explain.request import make_explain_request
 from cestab.errors import UsageError
 from cestab.vocabulary.kinds import FindingKind
-from cestab.vocabulary.requests import Arithmetics
 
 
 def explain(name: str, dtype: str = "float32", against: str | None = None, **case: Any) -> Explanation:
-    return run_explain(make_explain_request(name, make_arithmetics([dtype]), make_case(name, **case), against))
+    return run_explain(make_explain_request(name, dtype=dtype, against=against, **case))
 
 
 @pytest.fixture
@@ -30,38 +28,38 @@ def recorded(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("name", "case", "sentence"),
     [
-        ("naive", {}, "one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; nothing was given"),
+        ("naive", {}, "one case is named by logits, by at (a magnitude t) or by file=FILE row=N; nothing was given"),
         (
             "naive",
             {"logits": [1.0], "at": 2.0},
-            "one case is named by --logits, by --at (a magnitude t) or by --from FILE --row N; --logits and --at were given",
+            "one case is named by logits, by at (a magnitude t) or by file=FILE row=N; logits and at were given",
         ),
         (
             "naive",
             {"logits": [1.0, 2.0]},
-            "--logits Z,… needs a --target: a class, weights with commas, or a label, e.g. --logits 100,0 --target 1",
+            "logits=Z,… needs a target: a class, weights with commas, or a label, e.g. logits=100,0 target=1",
         ),
         ("naive", {"logits": [], "target": "0"}, "the selection is empty: no logits are named"),
-        ("naive", {"logits": [1.0, 2.0], "target": "1", "seed": 3}, "--seed does not go with --logits, which takes --target"),
+        ("naive", {"logits": [1.0, 2.0], "target": "1", "seed": 3}, "seed does not go with logits, which takes target"),
         (
             "naive",
             {"at": 1.0, "class_axis": 0},
-            "--axis does not go with --at, which takes --pattern, --classes, --target, --seed",
+            "class_axis does not go with at, which takes pattern, classes, target, seed",
         ),
         (
             "naive",
             {"file": "a.npy", "row": 0, "seed": 0},
-            "--seed does not go with --from, which takes --row, --labels, --axis, --ignore-index",
+            "seed does not go with file, which takes row, labels, class_axis, ignore_index",
         ),
         (
             "naive",
             {"logits": [1.0, 2.0], "target": "0", "ignore_index": -1},
-            "--ignore-index does not go with --logits, which takes --target",
+            "ignore_index does not go with logits, which takes target",
         ),
         ("naive", {"logits": [1.0, 2.0], "target": "1e10,0"}, "the weights of target '1e10,0' add up to 1e+10, not to 1"),
         ("naive", {"logits": [1.0, 2.0], "target": "0.5,0.499"}, "the weights of target '0.5,0.499' add up to 0.999, not to 1"),
-        ("naive", {"file": "a.npy"}, "--from FILE needs --row N, the number of the row from 0 on"),
-        ("naive", {"at": 1.0, "row": 3}, "--row does not go with --at, which takes --pattern, --classes, --target, --seed"),
+        ("naive", {"file": "a.npy"}, "file=FILE needs row=N, the number of the row from 0 on"),
+        ("naive", {"at": 1.0, "row": 3}, "row does not go with at, which takes pattern, classes, target, seed"),
         ("naive", {"logits": [1.0], "target": "0"}, "softmax-cross-entropy needs at least 2 classes, not 1"),
         ("naive", {"logits": [1.0, 2.0], "target": "2"}, "target '2' is not a class from 0 to 1"),
         ("naive", {"logits": [1.0, 2.0], "target": "0.5"}, "target '0.5' is not a class from 0 to 1"),
@@ -88,8 +86,8 @@ def recorded(tmp_path: Path) -> str:
         ),
         ("sigmoid-naive", {"logits": [1.0], "target": "soft:0:1:3"}, "target 'soft:0:1:3' is 3 targets; one case has one"),
         ("sigmoid-naive", {"at": 1.0, "target": "soft:0:1:3"}, "target 'soft:0:1:3' is 3 targets; one case has one"),
-        ("naive", {"at": 1e39}, "--at 1e+39 is not a finite number of float32, which ends at 3.4028234663852886e+38"),
-        ("naive", {"at": float("nan")}, "--at nan is not a finite number of float32, which ends at 3.4028234663852886e+38"),
+        ("naive", {"at": 1e39}, "at 1e+39 is not a finite number of float32, which ends at 3.4028234663852886e+38"),
+        ("naive", {"at": float("nan")}, "at nan is not a finite number of float32, which ends at 3.4028234663852886e+38"),
         ("naive", {"at": 1.0, "classes": 1}, "softmax-cross-entropy needs at least 2 classes, not 1"),
     ],
 )
@@ -109,8 +107,8 @@ def test_what_a_format_does_not_have_is_told() -> None:
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (5, "--row 5 is not a row of 'FILE': it has 0 to 4"),
-        (-1, "--row -1 is not a row of 'FILE': it has 0 to 4"),
+        (5, "row 5 is not a row of 'FILE': it has 0 to 4"),
+        (-1, "row -1 is not a row of 'FILE': it has 0 to 4"),
         (1, "row 1 has the label -100 of rows that are ignored"),
         (2, "row 2 has no true loss: some logit is NaN or beyond float16, or all are -inf"),
         (3, "row 3 has no true loss: some logit is NaN or beyond float16, or all are -inf"),
@@ -121,19 +119,6 @@ def test_a_row_that_is_no_case_is_told(row: int, sentence: str, recorded: str) -
     with pytest.raises(UsageError) as told:
         explain("naive", "float16", file=recorded, row=row)
     assert str(told.value) == sentence.replace("FILE", recorded)
-
-
-@pytest.mark.parametrize(
-    ("what", "arithmetics"),
-    [
-        ("dtype", make_arithmetics(["float16", "float32"])),
-        ("summation", make_arithmetics(["float16"], summations=["wide", "pairwise"])),
-        ("loss scale", make_arithmetics(["float16"], loss_scales=[1.0, 2.0])),
-    ],
-)
-def test_explain_has_one_setting(what: str, arithmetics: Arithmetics) -> None:
-    with pytest.raises(UsageError, match=f"^explain looks at one case: 2 values of {what} are given, one is needed$"):
-        make_explain_request("naive", arithmetics, make_case("naive", at=1.0))
 
 
 def test_the_other_formulation_is_of_the_same_objective() -> None:

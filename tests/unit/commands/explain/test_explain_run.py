@@ -13,9 +13,8 @@ from flint import arb, ctx
 from cestab.commands.explain.answer import Cause, Explanation
 from cestab.commands.explain.case import run_explain
 from cestab.commands.explain.numbers import show_exact
-from cestab.commands.explain.request import make_case, make_explain_request
+from cestab.commands.explain.request import make_explain_request
 from cestab.commands.explain.run import MOST_SHOWN
-from cestab.commands.resolve import make_arithmetics
 from cestab.numerics.exact_numbers import Exact
 from cestab.vocabulary.kinds import FindingKind
 
@@ -27,7 +26,7 @@ def _precise() -> Iterator[None]:
 
 
 def explain(name: str, dtype: str = "float32", against: str | None = None, **case: Any) -> Explanation:
-    return run_explain(make_explain_request(name, make_arithmetics([dtype]), make_case(name, **case), against))
+    return run_explain(make_explain_request(name, dtype=dtype, against=against, **case))
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,10 @@ def _precise() -> Iterator[None]:
 
 def make_replay(name: str, logits: list[float], target: int, dtype: str = "float32", compute: str | None = None) -> Replay:
     formulation = find_formulation(name)
-    conditions = replace(next(plan_arithmetics(make_arithmetics([dtype], compute), formulation.objective)), classes=len(logits))
+    conditions = replace(
+        next(plan_arithmetics(make_arithmetics({"dtypes": dtype, "compute": compute}), formulation.objective)),
+        classes=len(logits),
+    )
     column = round_to_format(np.array(logits).reshape(-1, 1), conditions.fmt)
     return Replay(
         conditions=conditions,

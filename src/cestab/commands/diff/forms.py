@@ -1,0 +1,27 @@
+"""How a difference is shown, and what is said of it as a gate."""
+
+from cestab.commands.diff import table, wire
+from cestab.commands.diff.answer import Difference
+from cestab.commands.diff.sentences import render_csv, render_markdown, to_gate
+from cestab.reports.forms import Forms
+from cestab.vocabulary.phrases import show_count
+
+
+def _describe_gate(difference: Difference) -> str | None:
+    """Return the line on standard error: what became worse."""
+    worse = difference.worse()
+    if not worse:
+        return None
+    settings = len({setting for setting, _ in worse})
+    rules = ", ".join(dict.fromkeys(change.rule.label for _, change in worse))
+    return f"worse in {settings} of {show_count(len(difference.settings), 'setting')}: {rules}"
+
+
+FORMS = Forms(
+    table=table.render,
+    json=wire.render,
+    csv=render_csv,
+    markdown=render_markdown,
+    gate=to_gate,
+    describe_gate=_describe_gate,
+)

@@ -1,0 +1,21 @@
+"""How a report of sweep or audit is shown."""
+
+from functools import partial
+
+from cestab.commands.sweep import markdown, rows, table, wire
+from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.gate import describe_gate, refuse_unjudged, to_gate
+from cestab.reports.forms import Forms
+
+
+def make_forms(*, detail: bool) -> Forms[Report]:
+    """Return the forms; `detail` is the table's of one row per setting."""
+    return Forms(
+        table=partial(table.render, detail=detail),
+        json=wire.render,
+        csv=rows.render,
+        markdown=markdown.render,
+        gate=to_gate,
+        refuse=refuse_unjudged,
+        describe_gate=describe_gate,
+    )

@@ -1,0 +1,191 @@
+"""A setting's verdict and its evidence in the JSON of reports: of a sweep by t, of an audit by rows."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from cestab.reports.wire import Count, Hard, Kind, Number, Positive, Text, Ulps, Wire, Word
+from cestab.reports.wire_settings import (
+    FirstMagnitude,
+    FirstRow,
+    Magnitude,
+    Row,
+    SettingName,
+    WorstMagnitude,
+    WorstRow,
+    write_place,
+    write_setting,
+)
+from cestab.vocabulary import settings
+from cestab.vocabulary.kinds import Severity, Verdict
+
+NEEDS_REASON = Meta(
+    extra_json_schema={"if": {"properties": {"verdict": {"enum": ["unsupported", "error"]}}}, "then": {"required": ["reason"]}}
+)
+
+
+class _Found(Wire):
+    kind: Kind
+    severity: Severity
+    cases: Positive
+
+
+class Finding(_Found):
+    """All cases of a setting that have one kind of defect."""
+
+    first: FirstMagnitude
+    lowest: Magnitude
+    highest: Magnitude
+    worst: WorstMagnitude
+
+
+class RowFinding(_Found):
+    """All rows of a setting that have one kind of defect."""
+
+    first: FirstRow
+    lowest: Row
+    highest: Row
+    worst: WorstRow
+
+
+class Interval(Wire):
+    """A range of t with one hard finding, or none, of loss and gradient; both ends belong to it."""
+
+    from_: Magnitude
+    to: Magnitude
+    loss: Hard | None
+    gradient: Hard | None
+
+
+class MaxError(Wire):
+    """The largest errors, and where."""
+
+    loss_ulps: Ulps
+    loss_at: float | None
+    gradient_ulps: Ulps
+    gradient_at: float | None
+
+
+class RowMaxError(MaxError):
+    """The largest errors, and in which row."""
+
+    loss_at: Count | None
+    gradient_at: Count | None
+
+
+class RoundingCost(Wire):
+    """What rounding recorded logits to the format changes in the truth."""
+
+    loss_ulps: Ulps
+    loss_row: Count | None
+    loss_change: Number
+    gradient_ulps: Ulps
+    gradient_row: Count | None
+    gradient_change: Number
+
+
+class _Judged(SettingName):
+    cases: Count
+    undefined: Count
+    ties: Count
+    coverage: str
+    verdict: Verdict
+    reason: Text | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.verdict in (Verdict.UNSUPPORTED, Verdict.ERROR) and self.reason is UNSET:
+            raise ValueError(f"the verdict is {self.verdict}, but there is no reason")
+
+
+class Setting(_Judged):
+    """A setting of a sweep with its verdict and its evidence."""
+
+    pattern: Word
+    target: Word
+    coverage: Literal["exhaustive", "sampled"]
+    findings: tuple[Finding, ...]
+    intervals: tuple[Interval, ...]
+    interval_count: Count
+    unrefined_boundaries: Count
+    max_error: MaxError
+
+
+class RowSetting(_Judged):
+    """A setting of an audit with its verdict and its evidence."""
+
+    coverage: Literal["recorded"]
+    findings: tuple[RowFinding, ...]
+    max_error: RowMaxError
+    worst_rows: tuple[WorstRow, ...] | UnsetType = UNSET
+    rounding_cost: RoundingCost | UnsetType = UNSET
+
+
+Settings = Annotated[tuple[Annotated[Setting, NEEDS_REASON], ...], Meta(min_length=1)]
+RowSettings = Annotated[tuple[Annotated[RowSetting, NEEDS_REASON], ...], Meta(min_length=1)]
+
+
+def write_result(result: settings.SettingResult) -> Setting | RowSetting:
+    """Return a setting with its verdict and its evidence."""
+    shared: dict[str, Any] = write_setting(result.setting) | {
+        "cases": result.cases,
+        "undefined": result.undefined,
+        "ties": result.ties,
+        "coverage": result.coverage.value,
+        "verdict": result.verdict,
+        "reason": UNSET if result.reason is None else result.reason,
+    }
+    largest = _errors(result.largest_error, "at")
+    if result.setting.pattern is None:
+        findings = tuple(_write_finding(finding, RowFinding, FirstRow, Row, WorstRow) for finding in result.findings)
+        return RowSetting(**shared, findings=findings, max_error=RowMaxError(**largest), **_write_rows(result))
+    return Setting(
+        **shared,
+        findings=tuple(
+            _write_finding(finding, Finding, FirstMagnitude, Magnitude, WorstMagnitude) for finding in result.findings
+        ),
+        intervals=tuple(_write_interval(interval) for interval in result.intervals),
+        interval_count=result.interval_count,
+        unrefined_boundaries=result.unrefined_boundaries,
+        max_error=MaxError(**largest),
+    )
+
+
+def _write_finding(finding: settings.Finding, kind: Any, first: type[Wire], place: type[Wire], worst: type[Wire]) -> Any:
+    return kind(
+        kind=finding.kind.label,
+        severity=finding.kind.severity,
+        cases=finding.cases,
+        first=first(**write_place(finding.first), reproduce=finding.first.reproduce),
+        lowest=place(**write_place(finding.lowest)),
+        highest=place(**write_place(finding.highest)),
+        worst=worst(**write_place(finding.worst), ulps=finding.worst.ulps),
+    )
+
+
+def _write_interval(interval: settings.Interval) -> Interval:
+    return Interval(
+        from_=Magnitude(**write_place(interval.start)),
+        to=Magnitude(**write_place(interval.stop)),
+        loss=None if interval.loss is None else interval.loss.label,
+        gradient=None if interval.gradient is None else interval.gradient.label,
+    )
+
+
+def _write_rows(result: settings.SettingResult) -> dict[str, Any]:
+    cost = result.rounding_cost
+    if cost is None:
+        return {}
+    changes = {"loss_change": cost.loss_change, "gradient_change": cost.gradient_change}
+    return {
+        "worst_rows": tuple(WorstRow(row=place.position, ulps=place.ulps) for place in result.worst_rows),
+        "rounding_cost": RoundingCost(**_errors(cost, "row") | changes),
+    }
+
+
+def _errors(errors: settings.LargestError | settings.RoundingCost, where: str) -> dict[str, Any]:
+    """Return the largest errors in ulps, and where they are."""
+    shown: dict[str, Any] = {}
+    for part, place in (("loss", errors.loss), ("gradient", errors.gradient)):
+        shown[f"{part}_ulps"] = None if place is None else place.ulps
+        shown[f"{part}_{where}"] = None if place is None else next(iter(write_place(place).values()))
+    return shown
