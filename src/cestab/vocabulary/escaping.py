@@ -2,6 +2,7 @@
 
 import re
 
+UNUSUAL = re.compile(r"[^\n -~]")  # all but ASCII's signs: only these are looked at one by one
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # what rich writes to a terminal between texts that are escaped already
 LONGEST_SENTENCE = 500  # characters that are shown of one
 LONGEST_LIST = 20  # names that are shown of one
@@ -15,13 +16,13 @@ def escape(text: str) -> str:
     >>> escape("loss\x1b[2J\u202e.py\udcff")
     'loss\\u001b[2J\\u202e.py\\udcff'
     """
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() or letter == "\n" else _show(letter) for letter in text)
+    return UNUSUAL.sub(_show, text)
 
 
-def _show(letter: str) -> str:
-    code = ord(letter)
+def _show(match: re.Match[str]) -> str:
+    letter, code = match[0], ord(match[0])
+    if letter.isprintable():
+        return letter
     return f"\\u{code:04x}" if code < 2**16 else f"\\U{code:08x}"
 
 
@@ -35,11 +36,13 @@ def escape_coloured(text: str) -> str:
 
 def escape_json(text: str) -> str:
     """The same in a JSON document, whose strings read back as they were, but for lone surrogates."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else _show_in_json(letter) for letter in text)
+    return UNUSUAL.sub(_show_in_json, text)
 
 
-def _show_in_json(letter: str) -> str:
-    code = ord(letter)
+def _show_in_json(match: re.Match[str]) -> str:
+    letter, code = match[0], ord(match[0])
+    if letter.isprintable():
+        return letter
     if 0xD800 <= code < 0xE000:
         return f"\\\\u{code:04x}"
     units = letter.encode("utf-16-be")
