@@ -1,13 +1,14 @@
 """The command line run in this process, in a scrubbed environment of 80 columns; every JSON report is held to its schema."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import typer.main
 from jsonschema import Draft202012Validator
 from msgspec import convert
 
@@ -30,6 +31,17 @@ def _scrub(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "40")
+
+
+build_commands = cache(typer.main.get_command)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _build_commands_once() -> Iterator[None]:
+    """Build typer's commands, which hold no state, once for all calls: building them takes longer than most of the calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", build_commands)
+        yield
 
 
 @cache
