@@ -86,7 +86,8 @@ def run(arguments: list[str]) -> int:
 
 def _report_defect(error: BaseException, arguments: list[str]) -> ExitStatus:
     """Return the status of what nothing else has caught: help that nobody reads, a full disk, or a defect of cestab."""
-    if isinstance(error, BrokenPipeError | SystemExit) and is_abandoned(1):  # rich ends the program then
+    is_rich_ending = isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
+    if is_rich_ending or (isinstance(error, BrokenPipeError) and is_abandoned(1)):
         drop_output(sys.stdout)
         return ExitStatus.DONE
     if isinstance(error, OSError) and error.errno in FULL:
