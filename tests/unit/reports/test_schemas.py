@@ -153,6 +153,7 @@ def test_a_report_is_not_valid_without_any_of_its_fields_but_those_added_later(r
         lambda d: d["settings"][0]["findings"][0]["worst"].update(ulps="-inf"),
         lambda d: d["settings"][0]["findings"][0]["first"].update(t="1"),
         lambda d: d["settings"][0]["findings"][0]["first"].update(hex="0x2p+0"),
+        lambda d: d["settings"][0]["findings"][0]["first"].update(hex="0x1p+0 or so"),
         lambda d: d["settings"][0]["intervals"][0].update(loss="wrong-loss"),
         lambda d: d["settings"][0]["max_error"].update(loss_at="0"),
         lambda d: d["summary"].update(fail=None),
@@ -219,6 +220,18 @@ STRANGE: tuple[Any, ...] = (
     [0],
     {},
 )
+
+
+@pytest.mark.parametrize(
+    ("coverage", "has_first", "expected"),
+    [("sampled", True, True), ("exhaustive", False, False), ("recorded", True, False), ("recorded", False, True)],
+)
+def test_a_baseline_holds_where_a_finding_begins_but_for_rows(
+    coverage: str, has_first: bool, expected: bool, report: str, tmp_path: Path
+) -> None:
+    finding = {key: value for key, value in KNOWN.items() if key != "first" or has_first} | {"coverage": coverage}
+    known = {"setting": json.loads(report)["settings"][0], "findings": [finding]}
+    assert is_valid({"schema": "cestab.baseline/1", "audits": {"a": [known]}}, tmp_path) is expected
 
 
 def shorten(data: Any) -> Any:
