@@ -174,7 +174,7 @@ def test_what_is_no_strict_json_is_refused_in_fields_that_are_not_read_too(
         ("1" * 300_000, ["300000 digits"]),
         ("-" + "1" * 300_000 + ".5", ["beyond every number of 64 bits"]),
         ("1e" + "1" * 300_000, ["beyond every number of 64 bits"]),
-        ('"' + "x" * 10**7, ["ends in the middle"]),
+        ('"' + "x" * 10**7, ["is not JSON"]),
     ],
     ids=["names", "objects", "lists", "nested objects", "digits", "a number", "an exponent", "text"],
 )
