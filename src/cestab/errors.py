@@ -1,6 +1,7 @@
 """What can go wrong for the user, and the exit statuses. Findings about a formulation are results, not errors."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import NamedTuple
@@ -22,6 +23,12 @@ class OptionName(NamedTuple):
 
     name: str
     value: str = ""
+
+
+def name_options(sentence: str) -> list[OptionName | str]:
+    """Return the parts of a sentence of ours in which options are written {name} or {name=value}."""
+    parts = re.split(r"\{(.*?)\}", sentence)
+    return [OptionName(*part.split("=", 1)) if place % 2 else part for place, part in enumerate(parts)]
 
 
 class UsageError(ValueError):

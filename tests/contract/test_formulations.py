@@ -14,7 +14,7 @@ from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.kinds import FindingKind, Summation
 from cestab.vocabulary.objectives import SOFTMAX_MEAN_SQUARED_ERROR, Z_LOSS
 
 CASES = 64
@@ -47,8 +47,6 @@ def conditions_for(name: str, fmt: Format, classes: int, loss_scale: float = 1.0
         loss_scale=loss_scale,
         rtol=fmt.rtol,
         atol=fmt.atol,
-        fp8_overflow=Fp8Overflow.NAN,
-        flush=False,
         options=formulation.options,
     )
 

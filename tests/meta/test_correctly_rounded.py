@@ -17,7 +17,7 @@ from cestab.judgement.judge import judge_block
 from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_quotient, round_to_format, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.kinds import FindingKind, Summation
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
 from cestab.vocabulary.objectives import (
     BINARY_CROSS_ENTROPY,
@@ -70,8 +70,6 @@ def conditions_of(
             loss_scale=loss_scale,
             rtol=fmt.rtol,
             atol=fmt.atol,
-            fp8_overflow=Fp8Overflow.NAN,
-            flush=False,
             pattern=pattern,
             target=target,
             seed=1,

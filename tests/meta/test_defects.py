@@ -15,7 +15,7 @@ from cestab.numerics.operations import exp, log, max_over_classes, pick, subtrac
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.kinds import FindingKind, Summation
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
@@ -140,8 +140,6 @@ def findings_of(
         loss_scale=loss_scale,
         rtol=fmt.rtol,
         atol=fmt.atol,
-        fp8_overflow=Fp8Overflow.NAN,
-        flush=False,
         pattern=pattern,
         target="wrong",
     )

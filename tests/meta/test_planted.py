@@ -16,7 +16,7 @@ from cestab.judgement.judge import judge_block
 from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import from_ordinal, round_to_format, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.kinds import FindingKind, Summation
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
@@ -44,8 +44,6 @@ def conditions_for(name: str, target: str, loss_scale: float = 1.0) -> Condition
         loss_scale=loss_scale,
         rtol=fmt.rtol,
         atol=fmt.atol,
-        fp8_overflow=Fp8Overflow.NAN,
-        flush=False,
         pattern="margin",
         target=target,
     )

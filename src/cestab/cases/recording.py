@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cestab.cases.files import Rows, StoredArray, open_arrays
 from cestab.cases.patterns import has_truth
-from cestab.errors import OptionName, UsageError, unknown_name
+from cestab.errors import UsageError, name_options, unknown_name
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
@@ -59,7 +59,7 @@ def open_recording(
         logits = _choose_array(arrays, file, ("logits",))
         label_array = next((arrays[name] for name in LABEL_NAMES if name in arrays), None)
         if label_array is None:
-            raise UsageError(f"'{file}' holds no labels; give them with ", OptionName("labels", "FILE"))
+            raise UsageError(f"'{file}' holds no labels; give them with ", *name_options("{labels=FILE}"))
         is_binary = objective.is_binary
         recording = Recording(
             logits=_as_rows(logits, file, class_axis, is_binary=is_binary), labels=label_array, objective=objective
@@ -103,10 +103,8 @@ def _as_rows(logits: StoredArray, file: str, class_axis: int, *, is_binary: bool
     if is_binary and classes != 1:
         raise UsageError(f"the logits in '{file}' have {show_classes(classes)}; the binary objective takes one logit a row")
     if not is_binary and classes <= 1:
-        raise UsageError(
-            f"the logits in '{file}' have {show_classes(classes)}; a softmax needs at least 2 (or see ",
-            *(OptionName("class_axis"), " and ", OptionName("objective"), ")"),
-        )
+        see = name_options(" (or see {class_axis} and {objective})")
+        raise UsageError(f"the logits in '{file}' have {show_classes(classes)}; a softmax needs at least 2", *see)
     if not logits.shape[0]:
         raise UsageError(f"'{file}' holds no rows")
     return logits
@@ -116,8 +114,8 @@ def _check_labels(recording: Recording, ignore_index: int) -> None:
     """Refuse labels of another length or type, or out of range; the error names the first bad row."""
     shape, dtype = recording.labels.shape, recording.labels.dtype
     if shape != (recording.rows,):
-        hint = ("; are the classes first (", OptionName("class_axis", "0"), ")?") if shape == (recording.classes,) else ()
-        raise UsageError(f"there are {recording.rows} rows of logits but labels of shape {shape}", *hint)
+        hint = "; are the classes first ({class_axis=0})?" if shape == (recording.classes,) else ""
+        raise UsageError(f"there are {recording.rows} rows of logits but labels of shape {shape}", *name_options(hint))
     is_binary = recording.objective.is_binary
     if not (dtype.kind in "iu" or (is_binary and dtype.name in FORMATS)):
         raise UsageError(f"labels are of type {dtype}; {'numbers' if is_binary else 'integers'} are needed")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cestab.errors import OptionName, UsageError, unknown_name
+from cestab.errors import UsageError, name_options, unknown_name
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target, first_maximum
@@ -76,9 +76,8 @@ def expand_target(text: str, objective: Objective) -> Iterator[str]:
             yield f"soft:{float(f'{label:.15g}')!r}"
     else:
         example = f"{name}:{'0.9' if name == 'soft' else '0.1'}"
-        needed = OptionName("objective", str(BINARY_CROSS_ENTROPY))
-        hint = (" (a range of labels needs ", needed, ")") if len(numbers) == 3 else ()
-        raise UsageError(f"target '{text}' needs {expected}, e.g. {example}", *hint)
+        hint = f" (a range of labels needs {{objective={BINARY_CROSS_ENTROPY}}})" if len(numbers) == 3 else ""
+        raise UsageError(f"target '{text}' needs {expected}, e.g. {example}", *name_options(hint))
 
 
 def _is_count(text: str) -> bool:

@@ -1,46 +1,16 @@
 """The options of cases, once, in groups: generated ones, recorded ones, and the single one of explain."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, TypedDict
 
 from cestab.commands import values
-from cestab.commands.option_groups import CASES, FilePath, Integers, Label, Names, Option
-from cestab.vocabulary.loss_options import Reduction
-from cestab.vocabulary.requests import DEFAULT_IGNORE_INDEX
+from cestab.commands.option_groups import FilePath, Integers, Label, Names, Option, registered
+from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX, Reduction
 
+of_cases = partial(Option, panel="Cases")
 
-def _patterns() -> Iterable[str]:
-    from cestab.cases.patterns import PATTERNS
-
-    return PATTERNS
-
-
-def _targets() -> Iterable[str]:
-    from cestab.cases.target_kinds import TARGET_KINDS
-
-    return TARGET_KINDS
-
-
-Labels = Annotated[
-    FilePath | None,
-    Option(panel=CASES, metavar="FILE", read=values.read_path, help="Labels in a file of their own."),
-]
-
-
-class RowOptions(TypedDict, total=False):
-    """The rows of a batch."""
-
-    batch: Annotated[int, Option(panel=CASES, metavar="N", default=1, help="Rows that are reduced to one loss.")]
-    reduction: Annotated[
-        str,
-        Option(
-            panel=CASES,
-            metavar="mean|sum",
-            default="mean",
-            read=values.one_of(Reduction, "reduction"),
-            help="How the rows of a batch are reduced.",
-        ),
-    ]
+Labels = Annotated[FilePath | None, of_cases(metavar="FILE", read=values.read_path, help="Labels in a file of their own.")]
 
 
 class CaseOptions(TypedDict, total=False):
@@ -48,8 +18,7 @@ class CaseOptions(TypedDict, total=False):
 
     logits: Annotated[
         str,
-        Option(
-            panel=CASES,
+        of_cases(
             metavar="LO:HI[:N][:log|linear]",
             default="all",
             read=values.read_range,
@@ -58,27 +27,40 @@ class CaseOptions(TypedDict, total=False):
     ]
     patterns: Annotated[
         Names | None,
-        Option(
+        of_cases(
             flag="--pattern",
-            panel=CASES,
             metavar="NAME,…",
-            complete=_patterns,
+            complete=registered("cestab.cases.patterns", "PATTERNS"),
             read=values.read_pattern,
             help="How t becomes a logit vector. Default: margin,offset.",
         ),
     ]
-    classes: Annotated[Integers | None, Option(panel=CASES, metavar="N,…", help="Number of classes. Default: 2,1000.")]
+    classes: Annotated[Integers | None, of_cases(metavar="N,…", help="Number of classes. Default: 2,1000.")]
     targets: Annotated[
         Names | None,
-        Option(
+        of_cases(
             flag="--target",
-            panel=CASES,
             metavar="KIND,…",
-            complete=_targets,
+            complete=registered("cestab.cases.target_kinds", "TARGET_KINDS"),
             help="Which class is true, e.g. correct, wrong, smooth:0.1. Default: correct,wrong.",
         ),
     ]
-    seed: Annotated[int, Option(panel=CASES, default=0, read=values.read_seed, help="Seed of the gaussian pattern.")]
+    seed: Annotated[int, of_cases(default=0, read=values.read_seed, help="Seed of the gaussian pattern.")]
+
+
+class RowOptions(TypedDict, total=False):
+    """The rows of a batch."""
+
+    batch: Annotated[int, of_cases(metavar="N", default=1, help="Rows that are reduced to one loss.")]
+    reduction: Annotated[
+        str,
+        of_cases(
+            metavar="mean|sum",
+            default="mean",
+            read=values.one_of(Reduction, "reduction"),
+            help="How the rows of a batch are reduced.",
+        ),
+    ]
 
 
 class RecordingOptions(TypedDict, total=False):
@@ -87,41 +69,34 @@ class RecordingOptions(TypedDict, total=False):
     labels: Labels
     class_axis: Annotated[
         int,
-        Option(
+        of_cases(
             flag="--axis",
-            panel=CASES,
             default=1,
             read=values.read_class_axis,
             help="Axis of the classes: 1 for cases first, 0 for classes first.",
         ),
     ]
-    ignore_index: Annotated[int, Option(panel=CASES, default=DEFAULT_IGNORE_INDEX, help="Rows with this label are not judged.")]
-    sample: Annotated[
-        int | None, Option(panel=CASES, metavar="N", read=values.read_sample, help="Judge N rows drawn by --seed.")
-    ]
-    seed: Annotated[int, Option(panel=CASES, default=0, read=values.read_seed, help="Seed of --sample.")]
+    ignore_index: Annotated[int, of_cases(default=DEFAULT_IGNORE_INDEX, help="Rows with this label are not judged.")]
+    sample: Annotated[int | None, of_cases(metavar="N", read=values.read_sample, help="Judge N rows drawn by --seed.")]
+    seed: Annotated[int, of_cases(default=0, read=values.read_seed, help="Seed of --sample.")]
 
 
 class SingleCaseOptions(TypedDict, total=False):
     """One case: given, generated, or recorded; an option that does not belong to its way is refused, so none has a default."""
 
-    logits: Annotated[Sequence[float] | None, Option(panel=CASES, metavar="Z,…", help="The logits, e.g. 100,0.")]
-    target: Annotated[
-        Label | None,
-        Option(panel=CASES, metavar="T", help="Class, weights, label, or a target kind; wrong with --at."),
-    ]
-    pattern: Annotated[str | None, Option(panel=CASES, metavar="NAME", help="Of a generated case. Default: margin.")]
-    classes: Annotated[int | None, Option(panel=CASES, metavar="N", help="Its classes. Default: 2.")]
-    at: Annotated[float | None, Option(panel=CASES, metavar="T", help="Its magnitude t.")]
-    seed: Annotated[int | None, Option(panel=CASES, read=values.read_seed, help="Its seed (gaussian). Default: 0.")]
+    logits: Annotated[Sequence[float] | None, of_cases(metavar="Z,…", help="The logits, e.g. 100,0.")]
+    target: Annotated[Label | None, of_cases(metavar="T", help="Class, weights, label, or a target kind; wrong with --at.")]
+    pattern: Annotated[str | None, of_cases(metavar="NAME", help="Of a generated case. Default: margin.")]
+    classes: Annotated[int | None, of_cases(metavar="N", help="Its classes. Default: 2.")]
+    at: Annotated[float | None, of_cases(metavar="T", help="Its magnitude t.")]
+    seed: Annotated[int | None, of_cases(read=values.read_seed, help="Its seed (gaussian). Default: 0.")]
     file: Annotated[
         FilePath | None,
-        Option(flag="--from", panel=CASES, metavar="FILE", read=values.read_path, help="Recorded logits, as in audit."),
+        of_cases(flag="--from", metavar="FILE", read=values.read_path, help="Recorded logits, as in audit."),
     ]
-    row: Annotated[int | None, Option(panel=CASES, metavar="N", help="Row of the file, from 0.")]
+    row: Annotated[int | None, of_cases(metavar="N", help="Row of the file, from 0.")]
     labels: Labels
     class_axis: Annotated[
-        int | None,
-        Option(flag="--axis", panel=CASES, read=values.read_class_axis, help="Axis of the classes, as in audit."),
+        int | None, of_cases(flag="--axis", read=values.read_class_axis, help="Axis of the classes, as in audit.")
     ]
-    ignore_index: Annotated[int | None, Option(panel=CASES, help="Label of rows that are no case.")]
+    ignore_index: Annotated[int | None, of_cases(help="Label of rows that are no case.")]

@@ -8,8 +8,9 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cache, wraps
+from importlib import import_module
 from os import PathLike
-from types import NoneType, UnionType
+from types import NoneType
 from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints, is_typeddict
 
 from cestab.commands import values
@@ -19,8 +20,6 @@ Reader = Callable[[str, Any], Any]  # of an option's name and its value
 Parser = Callable[[str, Any], list[Any]]  # of its name and what is typed
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-
-CASES, ARITHMETIC, JUDGEMENT, OUTPUT, TARGETS = "Cases", "Arithmetic", "Judgement", "Output", "External losses"  # panels
 
 Names = str | Sequence[str]  # here and below a single value counts as a list of one
 Integers = int | Sequence[int]
@@ -51,6 +50,11 @@ class Option:
     is_split: bool = True
 
 
+def registered(module: str, registry: str) -> Callable[[], Iterable[str]]:
+    """Return the function of the names in a registry, whose module is imported only when a shell completes."""
+    return lambda: vars(import_module(module))[registry]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """Values of one type: the type in the shell, how the shell's is parsed, and how any other caller's is read."""
@@ -79,21 +83,20 @@ def _parser(number: Callable[[str], Any], what: str) -> Parser:
 
 
 _parse_numbers = _parser(float, "numbers")
-KINDS = {
-    frozenset([bool]): Kind(shell=bool, read=values.read_flag),
-    frozenset([int]): Kind(shell=int, read=values.read_integer),
-    frozenset([float]): Kind(shell=float, read=values.read_number),
-    frozenset([str]): Kind(shell=str, read=values.read_name),
-    frozenset(get_args(Size)): Kind(shell=str, read=values.read_size),
-    frozenset(get_args(FilePath)): Kind(shell=str, read=values.read_line),
-    frozenset(get_args(Label)): Kind(shell=str, read=values.read_target),
-    frozenset([Sequence[float]]): Kind(shell=str, read=values.read_numbers, parse=_parse_numbers),
-    frozenset(get_args(Names)): Kind(shell=list[str], read=values.read_names, parse=_split, is_list=True),
-    frozenset(get_args(Integers)): Kind(
-        shell=list[str], read=values.read_integers, parse=_parser(int, "whole numbers"), is_list=True
-    ),
-    frozenset(get_args(Numbers)): Kind(shell=list[str], read=values.read_numbers, parse=_parse_numbers, is_list=True),
+_KINDS: dict[Any, Kind] = {
+    bool: Kind(shell=bool, read=values.read_flag),
+    int: Kind(shell=int, read=values.read_integer),
+    float: Kind(shell=float, read=values.read_number),
+    str: Kind(shell=str, read=values.read_name),
+    Size: Kind(shell=str, read=values.read_size),
+    FilePath: Kind(shell=str, read=values.read_line),
+    Label: Kind(shell=str, read=values.read_target),
+    Sequence[float]: Kind(shell=str, read=values.read_numbers, parse=_parse_numbers),
+    Names: Kind(shell=list[str], read=values.read_names, parse=_split, is_list=True),
+    Integers: Kind(shell=list[str], read=values.read_integers, parse=_parser(int, "whole numbers"), is_list=True),
+    Numbers: Kind(shell=list[str], read=values.read_numbers, parse=_parse_numbers, is_list=True),
 }
+KINDS = _KINDS | {either | None: kind for either, kind in _KINDS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +113,7 @@ class Field:
 
     @property
     def kind(self) -> Kind:
-        types = frozenset(get_args(self.type) if isinstance(self.type, UnionType) else [self.type]) - {NoneType}
-        return KINDS.get(types) or Kind(shell=next(iter(types)), read=lambda _option, value: value)
+        return KINDS.get(self.type) or Kind(shell=self.type, read=lambda _option, value: value)
 
     @property
     def flag(self) -> str:
@@ -129,7 +131,7 @@ class Field:
         if not self.kind.is_list:
             return (option.read or self.kind.read)(self.name, value)
         noun = option.noun or self.flag.removeprefix("--").replace("-", " ")
-        chosen = values.select(noun, self.kind.read(self.name, value), ())
+        chosen = values.select(noun, self.kind.read(self.name, value))
         return chosen if option.read is None else tuple(option.read(self.name, item) for item in chosen)
 
     def parse(self, value: Any) -> Any:

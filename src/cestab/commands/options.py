@@ -3,36 +3,29 @@
 What a Python function takes is a typed dictionary, so that its keywords are typed; what only the shell has is a dataclass.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar, TypedDict
 
 from cestab.commands import values
-from cestab.commands.case_options import CaseOptions, RecordingOptions, RowOptions, SingleCaseOptions
-from cestab.commands.option_groups import ARITHMETIC, CASES, JUDGEMENT, OUTPUT, TARGETS, Names, Numbers, Option, Size
+from cestab.commands.case_options import CaseOptions, RecordingOptions, RowOptions, SingleCaseOptions, of_cases
+from cestab.commands.option_groups import Names, Numbers, Option, Size, registered
 from cestab.errors import UsageError
 from cestab.reports.forms import OutputFormat
 from cestab.vocabulary.kinds import Fp8Overflow, Summation
 
-
-def _formulations() -> Iterable[str]:
-    from cestab.formulations import FORMULATIONS
-
-    return FORMULATIONS
-
-
-def _formats() -> Iterable[str]:
-    from cestab.numerics.formats import FORMATS
-
-    return FORMATS
-
+of_arithmetic = partial(Option, panel="Arithmetic")
+of_judgement = partial(Option, panel="Judgement")
+of_guards = partial(Option, panel="External losses")
+of_output = partial(Option, panel="Output")
+_FORMATS = registered("cestab.numerics.formats", "FORMATS")
 
 Compute = Annotated[
     str | None,
-    Option(
-        panel=ARITHMETIC,
+    of_arithmetic(
         metavar="FORMAT",
-        complete=_formats,
+        complete=_FORMATS,
         read=values.read_compute,
         help="Compute in this wider format and round back once. Default: the dtype, op by op.",
     ),
@@ -44,13 +37,12 @@ class FormulationOptions(TypedDict, total=False):
 
     formulations: Annotated[
         Names | None,
-        Option(
+        of_cases(
             flag="--formulation",
             short="-f",
-            panel=CASES,
             metavar="NAME[:KEY=VALUE,…]",
             is_split=False,  # a comma separates parameters
-            complete=_formulations,
+            complete=registered("cestab.formulations", "FORMULATIONS"),
             help="Formulation, e.g. clipped:eps=1e-8, or a loss of yours, e.g. losses.py:my_loss or torch:pkg.my_loss; "
             "repeatable. Default: the whole family.",
         ),
@@ -60,7 +52,7 @@ class FormulationOptions(TypedDict, total=False):
 class ObjectiveOptions(TypedDict, total=False):
     """The loss as a real function."""
 
-    objective: Annotated[str | None, Option(panel=CASES, metavar="NAME", help="Loss, e.g. focal-loss. Default: that of -f.")]
+    objective: Annotated[str | None, of_cases(metavar="NAME", help="Loss, e.g. focal-loss. Default: that of -f.")]
 
 
 class FormatOptions(TypedDict, total=False):
@@ -68,11 +60,10 @@ class FormatOptions(TypedDict, total=False):
 
     dtypes: Annotated[
         Names | None,
-        Option(
+        of_arithmetic(
             flag="--dtype",
-            panel=ARITHMETIC,
             metavar="FORMAT,…",
-            complete=_formats,
+            complete=_FORMATS,
             read=values.read_format,
             help="Number formats. Default: float16,bfloat16,float32,float64.",
         ),
@@ -80,42 +71,33 @@ class FormatOptions(TypedDict, total=False):
     compute: Compute
     summations: Annotated[
         Names | None,
-        Option(
+        of_arithmetic(
             flag="--summation",
-            panel=ARITHMETIC,
             metavar="ORDER,…",
             read=values.one_of(Summation, "summation"),
             help="sequential, pairwise or wide. Default: wide.",
         ),
     ]
     loss_scales: Annotated[
-        Numbers | None,
-        Option(flag="--loss-scale", panel=ARITHMETIC, metavar="S,…", help="Factor on the gradient. Default: 1."),
+        Numbers | None, of_arithmetic(flag="--loss-scale", metavar="S,…", help="Factor on the gradient. Default: 1.")
     ]
 
 
 class RuleOptions(TypedDict, total=False):
     """The rules of judgement and of rounding, the same in all settings of a request."""
 
-    rtol: Annotated[
-        float | None,
-        Option(panel=JUDGEMENT, read=values.read_tolerance, help="Relative tolerance. Default: the dtype's."),
-    ]
-    atol: Annotated[
-        float | None,
-        Option(panel=JUDGEMENT, read=values.read_tolerance, help="Absolute tolerance. Default: the dtype's."),
-    ]
+    rtol: Annotated[float | None, of_judgement(read=values.read_tolerance, help="Relative tolerance. Default: the dtype's.")]
+    atol: Annotated[float | None, of_judgement(read=values.read_tolerance, help="Absolute tolerance. Default: the dtype's.")]
     fp8_overflow: Annotated[
         str,
-        Option(
-            panel=ARITHMETIC,
+        of_arithmetic(
             metavar="nan|saturate",
             default="nan",
             read=values.one_of(Fp8Overflow, "fp8 overflow"),
             help="Overflow in formats without infinity.",
         ),
     ]
-    flush_subnormals: Annotated[bool, Option(panel=ARITHMETIC, default=False, help="Flush subnormal results to zero.")]
+    flush_subnormals: Annotated[bool, of_arithmetic(default=False, help="Flush subnormal results to zero.")]
 
 
 class ArithmeticOptions(FormatOptions, RuleOptions, total=False):
@@ -127,21 +109,11 @@ class GuardOptions(TypedDict, total=False):
 
     timeout: Annotated[
         float | None,
-        Option(
-            panel=TARGETS,
-            metavar="SECONDS",
-            read=values.read_seconds,
-            help="Longest call of a loss, or loading of it. Default: 120.",
-        ),
+        of_guards(metavar="SECONDS", read=values.read_seconds, help="Longest call of a loss, or loading of it. Default: 120."),
     ]
     max_memory: Annotated[
         Size | None,
-        Option(
-            panel=TARGETS,
-            metavar="SIZE",
-            read=values.read_bytes,
-            help="Most memory of its process, e.g. 2G. Default: no limit.",
-        ),
+        of_guards(metavar="SIZE", read=values.read_bytes, help="Most memory of its process, e.g. 2G. Default: no limit."),
     ]
 
 
@@ -154,8 +126,7 @@ class GateOptions(TypedDict, total=False):
 
     fail_on: Annotated[
         Names | None,
-        Option(
-            panel=JUDGEMENT,
+        of_judgement(
             metavar="FINDING,…",
             noun="finding",
             complete=lambda: values.GATES,
@@ -168,22 +139,15 @@ class GateOptions(TypedDict, total=False):
 class SingleFormatOptions(TypedDict, total=False):
     """One arithmetic: FormatOptions with one value each."""
 
-    dtype: Annotated[
-        str,
-        Option(panel=ARITHMETIC, metavar="FORMAT", default="float32", read=values.read_format, help="Number format."),
-    ]
+    dtype: Annotated[str, of_arithmetic(metavar="FORMAT", default="float32", read=values.read_format, help="Number format.")]
     compute: Compute
     summation: Annotated[
         str,
-        Option(
-            panel=ARITHMETIC,
-            metavar="wide|pairwise|sequential",
-            default="wide",
-            read=values.one_of(Summation, "summation"),
-            help="Sum order.",
+        of_arithmetic(
+            metavar="wide|pairwise|sequential", default="wide", read=values.one_of(Summation, "summation"), help="Sum order."
         ),
     ]
-    loss_scale: Annotated[float, Option(panel=ARITHMETIC, default=1.0, help="Factor on the gradient.")]
+    loss_scale: Annotated[float, of_arithmetic(default=1.0, help="Factor on the gradient.")]
 
 
 class CompareOptions(EvaluationOptions, CaseOptions, RowOptions, total=False):
@@ -205,18 +169,14 @@ class ExplainOptions(
 
     against: Annotated[
         str | None,
-        Option(
-            metavar="NAME",
-            read=values.read_name,
-            help="Formulation to show beside it. Default: the best on the case.",
-        ),
+        Option(metavar="NAME", read=values.read_name, help="Formulation to show beside it. Default: the best on the case."),
     ]
 
 
 def form_option(forms: Sequence[OutputFormat] = ()) -> Option:
     """Return the option of the form, of a command that has only some."""
     metavar = f"[{'|'.join(forms)}]" if forms else None
-    return Option(panel=OUTPUT, metavar=metavar, help="Form of the report. Default: table.")
+    return of_output(metavar=metavar, help="Form of the report. Default: table.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,8 +185,8 @@ class OutputOptions:
 
     forms: ClassVar[Sequence[OutputFormat]] = tuple(OutputFormat)
     output_format: Annotated[OutputFormat | None, form_option()]
-    json: Annotated[bool, Option(panel=OUTPUT, default=False, help="Short for --output-format json.")]
-    output: Annotated[str | None, Option(short="-o", panel=OUTPUT, metavar="FILE", help="Write the report to FILE.")]
+    json: Annotated[bool, of_output(default=False, help="Short for --output-format json.")]
+    output: Annotated[str | None, of_output(short="-o", metavar="FILE", help="Write the report to FILE.")]
 
     def __post_init__(self) -> None:
         """Refuse a form that the command does not have, and two of them."""
@@ -245,7 +205,7 @@ class OutputOptions:
 class DetailedOutput(OutputOptions):
     """The same of a command whose table has a longer form."""
 
-    detail: Annotated[bool, Option(panel=OUTPUT, default=False, help="One row per setting.")]
+    detail: Annotated[bool, of_output(default=False, help="One row per setting.")]
 
     def __post_init__(self) -> None:
         """Refuse details of another form."""

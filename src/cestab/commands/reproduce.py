@@ -6,8 +6,9 @@ from cestab.commands.option_groups import write_words
 from cestab.commands.options import ExplainOptions
 from cestab.evaluation.blocks import Conditions
 from cestab.external.formulation import find_any_formulation
+from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX
 from cestab.vocabulary.objectives import DEFAULT_OBJECTIVE
-from cestab.vocabulary.requests import DEFAULT_IGNORE_INDEX, AuditRequest
+from cestab.vocabulary.requests import AuditRequest, rules_of
 
 
 def sweep_command(conditions: Conditions, formulation: str, t: str) -> str:
@@ -46,9 +47,10 @@ def _start(conditions: Conditions, formulation: str) -> list[str]:
         "loss_scale": conditions.loss_scale,
         "rtol": None if conditions.rtol == fmt.rtol else conditions.rtol,
         "atol": None if conditions.atol == fmt.atol else conditions.atol,
-        "fp8_overflow": None if fmt.has_infinity else conditions.fp8_overflow,
-        "flush_subnormals": conditions.flush,
+        **rules_of(conditions),
     }
+    if fmt.has_infinity:
+        del arithmetic["fp8_overflow"]
     words = ["cestab", "explain", "-f", formulation, "--dtype", fmt.name, *write_words(ExplainOptions, arithmetic)]
     if rows.batch > 1:
         words += ["--batch", str(rows.batch), "--reduction", rows.reduction]

@@ -8,11 +8,13 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from numbers import Integral, Real
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cestab.errors import OptionName, UsageError, unknown_name
 from cestab.vocabulary.kinds import FindingKind
-from cestab.vocabulary.requests import LogitRange
+
+if TYPE_CHECKING:
+    from cestab.vocabulary.requests import LogitRange
 
 LONGEST_VALUE = 60  # characters of a wrong value that a sentence shows
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # of memory
@@ -20,23 +22,24 @@ GATES = ("fail", "warn", *(kind.label for kind in FindingKind))  # the words of 
 Value = TypeVar("Value")
 Entry = TypeVar("Entry")
 Word = TypeVar("Word", bound=StrEnum)
+Number = TypeVar("Number", int, float)
 
 
-def read_names(option: str, value: object) -> tuple[str, ...] | None:
-    """Return names; None stays None, the default."""
+def read_names(option: str, value: object) -> tuple[str, ...]:
+    """Return names."""
     return _read_list(option, value, str, "a name or a list of names")
 
 
-def read_integers(option: str, value: object) -> tuple[int, ...] | None:
-    """Return whole numbers; None stays None."""
+def read_integers(option: str, value: object) -> tuple[int, ...]:
+    """Return whole numbers."""
     items = _read_list(option, value, Integral, "a whole number or a list of them")
-    return None if items is None else tuple(int(item) for item in items)
+    return tuple(int(item) for item in items)
 
 
-def read_numbers(option: str, value: object) -> tuple[float, ...] | None:
-    """Return numbers; None stays None."""
+def read_numbers(option: str, value: object) -> tuple[float, ...]:
+    """Return numbers."""
     items = _read_list(option, value, Real, "a number or a list of numbers")
-    return None if items is None else tuple(_to_float(option, item) for item in items)
+    return tuple(_to_float(option, item) for item in items)
 
 
 def read_name(option: str, value: object) -> str:
@@ -81,49 +84,32 @@ def read_flag(option: str, value: object) -> bool:
     return value
 
 
-def read_seed(option: str, value: object) -> int:
-    """Return a seed, which is not negative."""
-    number = read_integer(option, value)
-    if number < 0:
-        raise UsageError(OptionName(option), f" {number} is negative")
-    return number
+def _where(
+    read: Callable[[str, object], Number], is_allowed: Callable[[Number], bool], what: str
+) -> Callable[[str, object], Number]:
+    """Return the reader of a number that is allowed; `what` is what a sentence says of one that is not."""
+
+    def read_allowed(option: str, value: object) -> Number:
+        number = read(option, value)
+        if not is_allowed(number):
+            raise UsageError(OptionName(option), f" {value!r} {what}")
+        return number
+
+    return read_allowed
 
 
-def read_class_axis(option: str, value: object) -> int:
-    """Return the axis of the classes in recorded logits."""
-    number = read_integer(option, value)
-    if number not in (0, 1):
-        raise UsageError(OptionName(option), f" {number} is not the axis of the classes: 1 (cases first) or 0 (classes first)")
-    return number
+read_seed = _where(read_integer, lambda number: number >= 0, "is negative")
+read_class_axis = _where(
+    read_integer, lambda axis: axis in (0, 1), "is not the axis of the classes: 1 (cases first) or 0 (classes first)"
+)
+read_sample = _where(read_integer, lambda rows: rows >= 1, "is not a number of rows from 1 on")
+read_tolerance = _where(read_number, lambda tolerance: 0 <= tolerance < math.inf, "is not a finite number from 0 on")
+read_seconds = _where(read_number, lambda seconds: 0 < seconds < math.inf, "is not a finite number of seconds above 0")
 
 
-def read_sample(option: str, value: object) -> int:
-    """Return a number of rows to be drawn."""
-    number = read_integer(option, value)
-    if number < 1:
-        raise UsageError(OptionName(option), f" {number} is not a number of rows from 1 on")
-    return number
-
-
-def read_tolerance(option: str, value: object) -> float:
-    """Return a tolerance."""
-    number = read_number(option, value)
-    if not 0 <= number < math.inf:
-        raise UsageError(OptionName(option), f" {value!r} is not a finite number from 0 on")
-    return number
-
-
-def read_seconds(option: str, value: object) -> float:
-    """Return a time in seconds."""
-    number = read_number(option, value)
-    if not 0 < number < math.inf:
-        raise UsageError(OptionName(option), f" {value!r} is not a finite number of seconds above 0")
-    return number
-
-
-def read_target(option: str, value: object) -> str | None:
-    """Return a target as it is typed: a text stays, numbers of any shape get commas; None stays None."""
-    if value is None or isinstance(value, str):
+def read_target(option: str, value: object) -> str:
+    """Return a target as it is typed: a text stays, numbers of any shape get commas."""
+    if isinstance(value, str):
         return value
     import numpy as np
 
@@ -182,7 +168,7 @@ def read_pattern(_option: str, name: str) -> str:
     return find_pattern(name).name
 
 
-def read_range(option: str, value: object) -> LogitRange:
+def read_range(option: str, value: object) -> "LogitRange":
     """Return a range of magnitudes."""
     from cestab.cases.ranges import parse_range
 
@@ -210,17 +196,14 @@ def read_entry(registry: Mapping[str, Entry], what: str, value: str) -> Entry:
     return registry[name]
 
 
-def select(what: str, given: Sequence[Value] | None, default: Sequence[Value]) -> tuple[Value, ...]:
-    """Return the given values without repetitions, or the default; an empty list selects nothing and is an error."""
-    chosen = tuple(dict.fromkeys(default if given is None else given))
-    if not chosen:
+def select(what: str, given: Sequence[Value]) -> tuple[Value, ...]:
+    """Return the given values without repetitions; an empty list selects nothing and is an error."""
+    if not given:
         raise UsageError(f"the selection is empty: no {what} is named")
-    return chosen
+    return tuple(dict.fromkeys(given))
 
 
-def _read_list(option: str, value: object, kind: type, what: str) -> tuple[Any, ...] | None:
-    if value is None:
-        return None
+def _read_list(option: str, value: object, kind: type, what: str) -> tuple[Any, ...]:
     if _is(value, kind):
         return (value,)
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):

@@ -16,13 +16,14 @@ from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_number, round_quotient
 from cestab.numerics.target import Target
 from cestab.vocabulary.external import DEFAULT_GUARD, Guard
-from cestab.vocabulary.kinds import Fp8Overflow, Summation, Verdict
+from cestab.vocabulary.kinds import Summation, Verdict
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 from cestab.vocabulary.objectives import Objective
+from cestab.vocabulary.requests import Rules, rules_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conditions:
+class Conditions(Rules):
     """All that is fixed while t moves, except the formulation: plain and picklable.
 
     `fmt` is the dtype of logits, loss and gradient, `compute` the format of the arithmetic between.
@@ -36,8 +37,6 @@ class Conditions:
     loss_scale: float
     rtol: float
     atol: float
-    fp8_overflow: Fp8Overflow
-    flush: bool
     pattern: str = ""
     target: str = ""
     seed: int = 0
@@ -57,7 +56,7 @@ class Conditions:
 
     def arithmetic(self, fmt: Format) -> Arithmetic:
         """Return the arithmetic of these conditions in a format."""
-        return Arithmetic(fmt=fmt, summation=self.summation, fp8_overflow=self.fp8_overflow, flush=self.flush)
+        return Arithmetic(fmt=fmt, summation=self.summation, **rules_of(self))
 
     @property
     def limits(self) -> Limits:

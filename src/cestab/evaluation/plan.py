@@ -20,7 +20,7 @@ from cestab.vocabulary.external import DEFAULT_GUARD, Guard
 from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
 from cestab.vocabulary.objectives import Objective
-from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
+from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest, rules_of
 
 NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python
 FEWEST_CASES = 8  # with very many classes
@@ -120,10 +120,9 @@ def plan_arithmetics(
             loss_scale=loss_scale,
             rtol=fmt.rtol if arithmetics.rtol is None else arithmetics.rtol,
             atol=fmt.atol if arithmetics.atol is None else arithmetics.atol,
-            fp8_overflow=arithmetics.fp8_overflow,
-            flush=arithmetics.flush_subnormals,
             guard=guard,
             options=options,
+            **rules_of(arithmetics),
         )
 
 

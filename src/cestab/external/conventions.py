@@ -55,7 +55,8 @@ class Convention:
 
     `takes_axis`: it needs `dim`, the axis of the classes. `takes_probabilities`: unless the name says from_logits=True.
     `takes_columns`: of binary logits (rows, 1), because it averages over the last axis. `order` None: by the names of its
-    parameters, else logits first. `gamma`, `alpha`: the defaults of a focal loss of the table.
+    parameters, else logits first. `defaults`: the options of a loss of the table that are not as LossOptions has them;
+    `alpha`: that of a focal loss.
     """
 
     objective: Objective | None = None
@@ -66,7 +67,7 @@ class Convention:
     takes_axis: bool = False
     takes_probabilities: bool = False
     takes_columns: bool = False
-    gamma: float = 0.0
+    defaults: tuple[tuple[str, float], ...] = ()
     alpha: float = 1.0
 
 
@@ -96,7 +97,7 @@ _KERAS = {
     ("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy"): replace(_KERAS_LOSS, objective=SOFTMAX, target=INDEX),
     ("binary_crossentropy", "BinaryCrossentropy"): replace(_KERAS_LOSS, objective=BINARY),
     ("categorical_focal_crossentropy", "CategoricalFocalCrossentropy"): replace(
-        _KERAS_LOSS, objective=FOCAL_LOSS, target=ONE_HOT, gamma=2.0, alpha=0.25
+        _KERAS_LOSS, objective=FOCAL_LOSS, target=ONE_HOT, defaults=(("gamma", 2.0),), alpha=0.25
     ),
     ("log_softmax",): LOG_SOFTMAX,
     ("log",): replace(LOG_SOFTMAX, input=Input.SOFTMAX),

@@ -14,7 +14,7 @@ from cestab.external.engines.base import SITE_KEYS, Engine, find_parameters
 from cestab.external.loss_options import IGNORE_KEYS, OPTION_KEYS, REFUSED, WEIGHT_KEYS, read_options
 from cestab.external.names import ExternalName, parse_value
 from cestab.numerics.formats import Format
-from cestab.vocabulary.loss_options import LossOptions
+from cestab.vocabulary.loss_options import NUMBERS, LossOptions
 
 
 def refuse_unknown_keywords(name: ExternalName, loaded: Any) -> None:
@@ -39,7 +39,7 @@ def refuse_unknown_keywords(name: ExternalName, loaded: Any) -> None:
 def refuse_hidden_options(name: ExternalName, loaded: Any) -> None:
     """Raise a UsageError where a default or an attribute changes the objective and the name does not state it."""
     options = read_options(name)
-    for key in ("label_smoothing", "gamma", "z_weight", *IGNORE_KEYS):
+    for key in (*NUMBERS, *IGNORE_KEYS):
         value, stated = find_declared(loaded, key), options.ignore_index if key in IGNORE_KEYS else getattr(options, key)
         if type(value) not in {int, float} or value == stated or (key in IGNORE_KEYS and value < 0):  # −100 is no label
             continue

@@ -104,7 +104,7 @@ class LoadedLoss:
             reason = f"the order of its sums is its own, not {arithmetic.summation}"
         elif arithmetic.fp8_overflow is Fp8Overflow.SATURATE and not arithmetic.fmt.has_infinity:
             reason = "what becomes of a result beyond the format is its own"
-        elif arithmetic.flush:
+        elif arithmetic.flush_subnormals:
             reason = "whether it flushes subnormals is its own"
         if reason is not None:
             raise UnsupportedError(reason)

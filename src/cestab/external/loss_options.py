@@ -1,13 +1,15 @@
 """What the parameters of an external loss's name change about the objective; read without loading the loss."""
 
+from typing import Any
+
 from cestab.errors import UsageError
 from cestab.external.conventions import find_convention
 from cestab.external.names import ExternalName, parse_value
-from cestab.vocabulary.loss_options import LossOptions
+from cestab.vocabulary.loss_options import NUMBERS, LossOptions
 
 WEIGHT_KEYS = ("weight", "class_weight", "class_weights")
 IGNORE_KEYS = ("ignore_index", "ignore_class")
-OPTION_KEYS = ("label_smoothing", "gamma", "z_weight", *WEIGHT_KEYS, *IGNORE_KEYS)  # that change the objective
+OPTION_KEYS = (*NUMBERS, *WEIGHT_KEYS, *IGNORE_KEYS)  # that change the objective
 REFUSED = {"pos_weight": "cestab has no truth for it"}
 
 
@@ -19,13 +21,9 @@ def read_options(name: ExternalName) -> LossOptions:
     convention = find_convention(name)
     if _number(name, "alpha", convention.alpha) != 1.0:
         raise UsageError(f"'{name.text}' weighs its loss by alpha, for which cestab has no truth: add alpha=1.0")
-    return LossOptions(
-        label_smoothing=_number(name, "label_smoothing", 0.0),
-        class_weights=_weights(name),
-        ignore_index=_ignored(name),
-        gamma=_number(name, "gamma", convention.gamma),
-        z_weight=_number(name, "z_weight", 0.0),
-    )
+    defaults = {**NUMBERS, **dict(convention.defaults)}
+    numbers: dict[str, Any] = {key: _number(name, key, default) for key, default in defaults.items()}
+    return LossOptions(class_weights=_weights(name), ignore_index=_ignored(name), **numbers)
 
 
 def _number(name: ExternalName, key: str, default: float) -> float:

@@ -11,16 +11,15 @@ from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, flush_subnormals, round_number, round_to_odd_float32
 from cestab.vocabulary.kinds import Fp8Overflow, Summation
 from cestab.vocabulary.loss_options import LossOptions, Reduction
+from cestab.vocabulary.requests import Rules
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arithmetic:
+class Arithmetic(Rules):
     """Rounded arithmetic in `fmt`; values are arrays of the format's storage type."""
 
     fmt: Format
     summation: Summation = Summation.WIDE
-    fp8_overflow: Fp8Overflow = Fp8Overflow.NAN
-    flush: bool = False
 
     @property
     def has_guards(self) -> bool:
@@ -36,7 +35,7 @@ class Arithmetic:
             if self.fp8_overflow is Fp8Overflow.SATURATE and not fmt.has_infinity:
                 x = np.clip(x, -fmt.max, fmt.max)
             x = x.astype(fmt.dtype).astype(np.float32)
-        return flush_subnormals(x, fmt) if self.flush else x
+        return flush_subnormals(x, fmt) if self.flush_subnormals else x
 
     def weigh(self, x: FloatArray, weights: FloatArray) -> FloatArray:
         """Return the products with the weights of a dense target, not yet rounded."""

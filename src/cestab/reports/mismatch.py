@@ -1,7 +1,7 @@
 """What a report has that its type does not allow, in a sentence: the place, the value, and what may be there."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -24,23 +24,34 @@ PHRASES = {
 }
 
 
-def describe_mismatch(error: ValidationError, kind: Any, report: Any) -> str:
-    """Return what is wrong with a report, with its place; `error` is msgspec's on converting it to `kind`."""
+class _Unknown:
+    """A value of a report whose values are not there."""
+
+    def __repr__(self) -> str:
+        return "the value"
+
+
+def describe_mismatch(error: ValidationError, kind: Any, report: Any = None) -> str:
+    """Return what is wrong with a report, with its place; `error` is msgspec's on converting it to `kind`.
+
+    Without the report values and the names of objects are not shown.
+    """
     matched = PLACE.fullmatch(str(error))
     message, is_name, path = matched.groups() if matched else (str(error), None, "")
-    place, hint, value = "", kind, report
+    place, hint, value = "", kind, _Unknown() if report is None else report
     for field, index in STEP.findall(path):
         if field:
-            place, hint, value = f"{place}.{field}", _type_of_field(hint, field), value[field]
+            place, hint, name = f"{place}.{field}", _type_of_field(hint, field), field
         elif index.isdecimal():
-            place, hint, value = f"{place}[{index}]", _arguments(hint, tuple)[0], value[int(index)]
+            place, hint, name = f"{place}[{index}]", _arguments(hint, tuple)[0], int(index)
         else:
             hint = _arguments(hint, dict)[1]
             name = _find_wrong(value, hint)
-            place, value = f"{place}[{name!r}]", value[name]
+            place = f"{place}[{'…' if isinstance(name, _Unknown) else repr(name)}]"
+        value = value if isinstance(value, _Unknown) else value[name]
     if is_name:
         hint = _arguments(hint, dict)[0]
-        value = _find_wrong({name: name for name in value}, hint)
+        value = _find_wrong(value, hint, of_names=True)
     return f"{place.removeprefix('.') or 'at the top'}: {_shorten(_rewrite(message, hint, value))}"
 
 
@@ -91,14 +102,14 @@ def _description(hint: Any) -> str:
     return next(str(note.description) for note in notes if note.description)
 
 
-def _find_wrong(values: Mapping[str, Any], hint: Any) -> str:
-    """Return the first name whose value is not of the type."""
-    for name, value in values.items():
+def _find_wrong(values: Any, hint: Any, *, of_names: bool = False) -> Any:
+    """Return the first name whose value, or which itself, is not of the type."""
+    for name, value in {} if isinstance(values, _Unknown) else values.items():
         try:
-            convert(value, hint)
+            convert(name if of_names else value, hint)
         except ValidationError:
             return name
-    raise AssertionError("one of them is wrong")
+    return _Unknown()
 
 
 def _shorten(message: str) -> str:

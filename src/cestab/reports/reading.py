@@ -1,29 +1,35 @@
-"""Read a report: from a file or standard input to JSON that its schema allows; every mistake is one sentence."""
+"""Read a report: from a file or standard input to its type; every mistake is one sentence.
+
+Whatever the size, no values are built of a file that is no report, and none but those of its fields of one that is. A large
+one is held to strict JSON only when it is of its type.
+"""
 
 import json
-import math
 import re
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
-from msgspec import ValidationError, convert
+import msgspec
+from msgspec import DecodeError, Struct, ValidationError
 
 from cestab.errors import UsageError
 from cestab.reports.mismatch import describe_mismatch
-from cestab.reports.wire import Report, name_schema, shorten
+from cestab.reports.strict_json import check_json
+from cestab.reports.wire import Report, name_schema
 from cestab.vocabulary.phrases import show_list
 
-Json = dict[str, Any]
 AnyReport = TypeVar("AnyReport", bound=Report)
 
-MOST_BYTES = 256 * 2**20  # hundreds of default sweeps; text and parsed values of a larger one would fill the memory
-MOST_DIGITS = 18  # of an integer: every such number fits 64 bits
+MOST_BYTES = 256 * 2**20  # hundreds of default sweeps
+MOST_SHOWN = 2**24  # characters of a report whose values are built to show one where it is wrong
 MOST_WHOLE = 2**53  # up to which 2.0 is the whole number 2
-SURROGATE = re.compile(r"\\u[dD][89abAB]")  # an escape that may stand alone, and then is no character
 SCHEMA = re.compile(r"cestab\.([a-z]+)/([1-9][0-9]{0,8})")
+
+
+class _Head(Struct):
+    schema: Any = None
 
 
 def read_report(path: str, kinds: Sequence[type[AnyReport]], name: str | None = None) -> AnyReport:
@@ -32,8 +38,20 @@ def read_report(path: str, kinds: Sequence[type[AnyReport]], name: str | None = 
     `name` is how sentences call it.
     """
     name = name or name_source(path)
-    report = parse_json(_decode(_read_bytes(path, name), name), name)
-    return _convert(report, _find_kind(report, kinds, name), name)
+    text = _decode(_read_bytes(path, name), name)
+    is_large = len(text) > MOST_SHOWN
+    try:
+        if not is_large:
+            check_json(text, name)
+        report = _convert(text, _find_kind(text, kinds, name), name, is_large=is_large)
+        if is_large:
+            check_json(text, name)
+    except RecursionError:
+        raise UsageError(f"{name} is nested too deeply for a report") from None
+    except DecodeError as error:
+        check_json(text, name)  # whose sentences have lines and columns
+        raise UsageError(f"{name} is not JSON: {error}") from None
+    return report
 
 
 def name_source(path: str) -> str:
@@ -81,67 +99,12 @@ def _decode(content: bytes, name: str) -> str:
         raise UsageError(f"{name} is not UTF-8: byte {error.start} is {content[error.start]:#04x}") from None
 
 
-class _NotJsonError(Exception):
-    """What RFC 8259 forbids or leaves open and Python's parser takes."""
-
-
-def parse_json(text: str, name: str) -> Any:
-    """Return the value of strict JSON: no NaN, no name twice in an object, no number that a double cannot hold."""
+def _find_kind(text: str, kinds: Sequence[type[AnyReport]], name: str) -> type[AnyReport]:
+    """Return which of the kinds a report says to be."""
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_float=_parse_float,
-            parse_int=_parse_integer,
-        )
-        if SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
-            raise UsageError(f"{name} ends in the middle, at line {error.lineno}: it was cut off") from None
-        raise UsageError(f"{name} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
-    except RecursionError:
-        raise _too_deep(name) from None
-    except UnicodeEncodeError:
-        raise UsageError(f"{name} is not JSON: half of a surrogate pair stands alone in a string") from None
-    except _NotJsonError as error:
-        raise UsageError(f"{name} is not JSON: {error}") from None
-    return value
-
-
-def _too_deep(name: str) -> UsageError:
-    return UsageError(f"{name} is nested too deeply for a report")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> Json:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise _NotJsonError(f"{shorten(name)!r} stands twice in one object")
-    return found
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise _NotJsonError(f"{text} is no JSON number")
-
-
-def _parse_float(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise _NotJsonError(f"{shorten(text)} is beyond every number of 64 bits")
-    return int(number) if number.is_integer() and abs(number) <= MOST_WHOLE else number
-
-
-def _parse_integer(text: str) -> int:
-    if len(text.lstrip("-")) > MOST_DIGITS:
-        raise _NotJsonError(f"an integer has {len(text.lstrip('-'))} digits, more than 64 bits hold")
-    return int(text)
-
-
-def _find_kind(report: Any, kinds: Sequence[type[AnyReport]], name: str) -> type[AnyReport]:
-    """Return which of the kinds the report says to be."""
-    schema = report.get("schema") if isinstance(report, dict) else None
+        schema = msgspec.json.decode(text, type=_Head).schema
+    except ValidationError:  # it is no object
+        schema = None
     matched = SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
     if matched is None:
         raise UsageError(f"{name} is JSON, but no report of cestab: it has no schema such as 'cestab.sweep/1'")
@@ -154,13 +117,23 @@ def _find_kind(report: Any, kinds: Sequence[type[AnyReport]], name: str) -> type
     raise UsageError(f"{name} is a report {schema}; taken are {taken}")
 
 
-def _convert(report: Json, kind: type[AnyReport], name: str) -> AnyReport:
+def _convert(text: str, kind: type[AnyReport], name: str, *, is_large: bool) -> AnyReport:
     """Return the report as its type; a UsageError says where it differs."""
+    values = None
     try:
-        return convert(report, kind)
+        return msgspec.json.decode(text, type=kind)
     except ValidationError as error:
+        mismatch = error
+    if not is_large:
+        values = json.loads(text, parse_float=_parse_float)
         try:
-            sentence = describe_mismatch(error, kind, report)
-        except RecursionError:  # a value that nests is shown
-            raise _too_deep(name) from None
-        raise UsageError(f"{name} is no valid {name_schema(kind)}: {sentence}") from None
+            return msgspec.convert(values, kind)
+        except ValidationError as error:
+            mismatch = error
+    raise UsageError(f"{name} is no valid {name_schema(kind)}: {describe_mismatch(mismatch, kind, values)}")
+
+
+def _parse_float(text: str) -> float:
+    """Return a number, of which JSON does not tell whether it is 2 or 2.0."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) <= MOST_WHOLE else number

@@ -38,7 +38,7 @@ Ulps = Annotated[
     Meta(title="Ulps", description="an error in ulps of the format; null where no pair of values is finite"),
 ]
 Interrupted = Annotated[
-    bool, Meta(description="there where Ctrl-C ended the work early: what was finished", extra_json_schema={"const": True})
+    bool, Meta(description="present where Ctrl-C ended the work early: what was finished", extra_json_schema={"const": True})
 ]
 KINDS = {kind.label: kind for kind in FindingKind}
 
@@ -67,6 +67,10 @@ class Report(Wire, tag_field="schema"):
     """A whole report; its tag is its schema. `alternatives` are the types of parts that may be of one or another type."""
 
     alternatives: ClassVar[tuple[type[Wire], ...]] = ()
+
+    def __post_init__(self) -> None:
+        if getattr(self, "interrupted", True) is False:
+            raise ValueError("interrupted is false; it is true or missing")
 
 
 def describe_ways(ways: Sequence[Sequence[str]]) -> Meta:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cestab.errors import UsageError
 
+DEFAULT_IGNORE_INDEX = -100  # of recorded labels: torch.nn.functional.cross_entropy's
 MOST_ROWS = 2**24  # of a batch: as many as float32 counts exactly
 MOST_GAMMA = 8.0  # of a focal loss: the error bounds of its truth are proven up to there
 
@@ -79,4 +80,5 @@ def _refuse_outside(name: str, value: float | tuple[float, ...], low: float, hig
 ROWS = ("batch", "reduction")  # the options that every objective has
 _DEFAULTS = {option.name: option.default for option in fields(LossOptions)}
 OPTION_NAMES = tuple(name for name in _DEFAULTS if name not in ROWS)
+NUMBERS = {name: default for name, default in _DEFAULTS.items() if isinstance(default, float)}  # with their defaults
 NO_OPTIONS = LossOptions()

@@ -1,10 +1,11 @@
 """Requests: every option of a sweep, an audit or an explanation, as resolved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from cestab.vocabulary.external import DEFAULT_GUARD, Guard
 from cestab.vocabulary.kinds import Fp8Overflow, Summation
-from cestab.vocabulary.loss_options import Reduction
+from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX, Reduction
 from cestab.vocabulary.objectives import Objective
 
 DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -27,7 +28,20 @@ class LogitRange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arithmetics:
+class Rules:
+    """The rules of rounding, the same in all settings of a request and in every format that it computes in."""
+
+    fp8_overflow: Fp8Overflow = Fp8Overflow.NAN
+    flush_subnormals: bool = False
+
+
+def rules_of(holder: Rules) -> dict[str, Any]:
+    """Return the rules of an object that has them among other fields, for another one."""
+    return {field.name: getattr(holder, field.name) for field in fields(Rules)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arithmetics(Rules):
     """The options of the number format and of judgement that sweep and audit share.
 
     None means the dtype itself (`compute`) or its tolerances. `has_infinity`: every one of the dtypes has one.
@@ -39,8 +53,6 @@ class Arithmetics:
     loss_scales: tuple[float, ...] = (1.0,)
     rtol: float | None = None
     atol: float | None = None
-    fp8_overflow: Fp8Overflow = Fp8Overflow.NAN
-    flush_subnormals: bool = False
     has_infinity: bool = True
 
 
@@ -60,9 +72,6 @@ class SweepRequest:
     batch: int = 1
     reduction: Reduction = Reduction.MEAN
     guard: Guard = DEFAULT_GUARD
-
-
-DEFAULT_IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's
 
 
 @dataclass(frozen=True, kw_only=True)

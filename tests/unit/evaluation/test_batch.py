@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from cestab.commands.case_options import CaseOptions
 from cestab.commands.compare.run import make_pair, run_comparison
 from cestab.commands.explain.case import run_explain
 from cestab.commands.explain.request import make_explain_request
@@ -27,9 +27,6 @@ from cestab.vocabulary.kinds import FindingKind, Verdict
 from cestab.vocabulary.loss_options import LossOptions, Reduction
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import SweepRequest
-
-if TYPE_CHECKING:
-    from cestab.commands.case_options import CaseOptions
 
 K = FindingKind
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
@@ -147,7 +144,7 @@ def test_a_mean_of_no_rows_is_no_case(plant: Callable[[LossOptions, Change], str
 
 
 def request_of(*names: str, batch: int = 1, reduction: str = "mean", dtype: str = "float16") -> SweepRequest:
-    case: CaseOptions = {"logits": "-8:8:33", "patterns": "margin", "classes": 2, "targets": "wrong"}
+    case = CaseOptions(logits="-8:8:33", patterns="margin", classes=2, targets="wrong")
     return make_sweep_request(names, dtypes=dtype, batch=batch, reduction=reduction, **case)
 
 

@@ -13,7 +13,7 @@ from cestab.evaluation.evaluate import evaluate_block
 from cestab.judgement.summary import Run, Summary, join_runs, outcome_kinds
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import IntArray, from_ordinal, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.kinds import FindingKind, Summation
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
@@ -129,8 +129,6 @@ def test_the_naive_gradient_turns_nan_where_exp_overflows_in_float32(sign: int) 
         loss_scale=1.0,
         rtol=fmt.rtol,
         atol=fmt.atol,
-        fp8_overflow=Fp8Overflow.NAN,
-        flush=False,
         pattern="margin",
         target="wrong",
     )

@@ -281,7 +281,7 @@ def test_a_loss_may_be_a_column() -> None:
     [
         ({"summation": Summation.PAIRWISE}, "the order of its sums is its own, not pairwise"),
         ({"summation": Summation.SEQUENTIAL}, "the order of its sums is its own, not sequential"),
-        ({"flush": True}, "whether it flushes subnormals is its own"),
+        ({"flush_subnormals": True}, "whether it flushes subnormals is its own"),
     ],
 )
 def test_what_cannot_be_asked_of_a_target_is_unsupported(arithmetic: dict[str, Any], words: str) -> None:

@@ -15,7 +15,7 @@ from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget
 from cestab.truth.balls import ExactCase
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.kinds import FindingKind, Summation
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
@@ -40,8 +40,6 @@ def conditions_for(name: str, *, target: str, classes: int, loss_scale: float = 
         loss_scale=loss_scale,
         rtol=fmt.rtol,
         atol=fmt.atol,
-        fp8_overflow=Fp8Overflow.NAN,
-        flush=False,
         pattern="margin",
         target=target,
     )

@@ -17,7 +17,7 @@ from cestab.judgement.rules import CODES, KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, from_ordinal, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.kinds import FindingKind, Summation
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
@@ -35,8 +35,6 @@ def conditions_for(fmt: Format, *, pattern: str, target: str, classes: int, loss
         loss_scale=loss_scale,
         rtol=fmt.rtol,
         atol=fmt.atol,
-        fp8_overflow=Fp8Overflow.NAN,
-        flush=False,
         pattern=pattern,
         target=target,
         seed=5,

@@ -30,7 +30,7 @@ from cestab.judgement.summary import (
 )
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation
+from cestab.vocabulary.kinds import FindingKind, Summation
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
@@ -195,8 +195,6 @@ def test_the_size_of_blocks_changes_no_bit(name: str, classes: int, pattern: str
         loss_scale=1.0,
         rtol=fmt.rtol,
         atol=fmt.atol,
-        fp8_overflow=Fp8Overflow.NAN,
-        flush=False,
         pattern=pattern,
         target=target,
         seed=3,

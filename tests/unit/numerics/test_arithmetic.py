@@ -98,14 +98,16 @@ def test_a_format_with_infinity_never_saturates() -> None:
 def test_flushing_happens_after_rounding(fmt: Format) -> None:
     tiny = fmt.smallest_normal
     x = np.array([tiny, tiny - fmt.smallest_subnormal, -fmt.smallest_subnormal, 1.0], dtype=fmt.storage)
-    np.testing.assert_array_equal(Arithmetic(fmt=fmt, flush=True).round(x), np.array([tiny, 0, 0, 1], dtype=fmt.storage))
+    np.testing.assert_array_equal(
+        Arithmetic(fmt=fmt, flush_subnormals=True).round(x), np.array([tiny, 0, 0, 1], dtype=fmt.storage)
+    )
     np.testing.assert_array_equal(Arithmetic(fmt=fmt).round(x), x)
 
 
 @pytest.mark.parametrize("fmt", NARROW, ids=ids)
 def test_a_number_that_rounds_up_to_the_smallest_normal_is_not_flushed(fmt: Format) -> None:
     x = np.array([fmt.smallest_normal - fmt.smallest_subnormal / 4])
-    assert Arithmetic(fmt=fmt, flush=True).round(x).tolist() == [fmt.smallest_normal]
+    assert Arithmetic(fmt=fmt, flush_subnormals=True).round(x).tolist() == [fmt.smallest_normal]
 
 
 def test_flushing_applies_to_partial_sums() -> None:
@@ -116,7 +118,7 @@ def test_flushing_applies_to_partial_sums() -> None:
         (Summation.PAIRWISE, 0.0),
         (Summation.WIDE, 2 * fmt.smallest_normal),
     ):
-        assert Arithmetic(fmt=fmt, summation=summation, flush=True).sum(column).tolist() == [expected]
+        assert Arithmetic(fmt=fmt, summation=summation, flush_subnormals=True).sum(column).tolist() == [expected]
 
 
 def test_sums_of_ones_stagnate_in_sequence_only() -> None:

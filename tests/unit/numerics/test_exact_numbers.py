@@ -219,7 +219,7 @@ def test_rounding_flushes_and_saturates_as_the_format_does() -> None:
     exact = np.array([Exact(x) for x in (1e9, -1e9, 448.0, 464.0, 2.0**-7, math.nan)], dtype=object)
     assert MixedArithmetic(fmt=fmt, fp8_overflow=Fp8Overflow.SATURATE).round(exact)[:4].tolist() == [448, -448, 448, 448]
     np.testing.assert_array_equal(MixedArithmetic(fmt=fmt).round(exact), [np.nan, np.nan, 448, 448, 2.0**-7, np.nan])
-    assert MixedArithmetic(fmt=fmt, flush=True).round(exact)[4] == 0
+    assert MixedArithmetic(fmt=fmt, flush_subnormals=True).round(exact)[4] == 0
     narrow = MixedArithmetic(fmt=fmt).round(np.array([1e9, 0.3], dtype=np.float32))
     np.testing.assert_array_equal(narrow, [np.nan, 0.3125])
 

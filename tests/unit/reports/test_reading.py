@@ -17,10 +17,21 @@ from cestab.commands.sweep.restore import load_report
 from cestab.commands.sweep.wire import Audit, Sweep
 from cestab.errors import UsageError
 from cestab.reports import reading
-from cestab.reports.reading import parse_json, read_report
+from cestab.reports.reading import read_report
+from cestab.reports.strict_json import check_json
 from cestab.vocabulary.requests import AuditRequest
 
 Edit = Callable[[dict[str, Any]], None]
+FACTS = {
+    "formulation": "a.py:f",
+    "adapter": "python",
+    "versions": {"numpy": "2", "jax": 1},
+    "device": "cpu",
+    "mode": "eager",
+    "gradient": "own",
+    "threads": None,
+    "flushes_subnormals": None,
+}
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +138,56 @@ def test_what_is_no_report_is_refused_with_the_reason(content: bytes, words: lis
     assert [word for word in ["report.json'", *words] if word not in sentence] == []
 
 
-def test_a_pair_of_surrogates_is_a_character() -> None:
-    assert parse_json('"\\ud83d\\ude00"', "x") == "😀"
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ('"a": NaN', ["not JSON", "NaN"]),
+        ('"a": 1e999', ["not JSON", "1e999", "64 bits"]),
+        ('"a": [-1e999]', ["not JSON", "-1e999", "64 bits"]),
+        ('"a": 1' + "0" * 18, ["not JSON", "19 digits"]),
+        ('"a": -1' + "0" * 5000, ["not JSON", "5001 digits"]),
+        ('"a": {"b": 1, "c": 2, "b": 3}', ["not JSON", "'b'", "twice"]),
+        ('"causes": [], "causes": []', ["not JSON", "'causes'", "twice"]),
+        ('"a": 1, "\\u0061": 1', ["not JSON", "'a'", "twice"]),
+        ('"a": "\\ud800"', ["not JSON", "surrogate"]),
+        ('"\\ude00\\ud83d": 1', ["not JSON", "surrogate"]),
+        ('"a": "\x01"', ["not JSON", "control character"]),
+    ],
+)
+@pytest.mark.parametrize("most_shown", [100, reading.MOST_SHOWN], ids=["large", "small"])
+def test_what_is_no_strict_json_is_refused_in_fields_that_are_not_read_too(
+    field: str, words: list[str], most_shown: int, sweep_text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_SHOWN", most_shown)
+    sentence = refusal(write(tmp_path, sweep_text.replace('"version"', f'{field}, "version"', 1)))
+    assert [word for word in words if word not in sentence] == []
+
+
+def test_what_is_strict_json_in_a_field_that_cestab_does_not_know_is_read(sweep_text: str, tmp_path: Path) -> None:
+    field = '"a": [1e308, 5e-324, 123456789012345678, -0.0, {"b": {}, "c": {"b": 1}}, "\\ud83d\\ude00 \\\\ud800"]'
+    text = sweep_text.replace('"version"', f'{field}, "version"', 1)
+    assert json_v1.render(load_report(write(tmp_path, text))) == sweep_text
+    check_json('"\\ud83d\\ude00"', "a pair of surrogates")
+
+
+def test_whole_numbers_may_have_a_point(sweep_text: str, tmp_path: Path) -> None:
+    text = sweep_text.replace('"ties": 0', '"ties": 0.0').replace('"classes": 2', '"classes": 2e0')
+    assert text != sweep_text
+    assert json_v1.render(load_report(write(tmp_path, text))) == sweep_text
+
+
+def test_the_values_of_a_large_report_are_not_shown(sweep_text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_SHOWN", 100)
+    edits: list[tuple[Callable[[dict[str, Any]], object], str]] = [
+        (lambda d: d["settings"][1].update(cases=-1), "settings[1].cases: the value is not a whole number >= 0"),
+        (lambda d: d["settings"][1].pop("cases"), "settings[1]: the field 'cases' is missing"),
+        (lambda d: d["settings"][0].update(verdict="good"), "settings[0].verdict: the value is not one of 'pass'"),
+        (lambda d: d["environment"].update(targets=[FACTS]), "environment.targets[0].versions[…]: the value is not text"),
+    ]
+    for edit, sentence in edits:
+        data = json.loads(sweep_text)
+        edit(data)
+        assert sentence in refusal(write(tmp_path, json.dumps(data)))
 
 
 def first_finding(data: dict[str, Any]) -> dict[str, Any]:
@@ -145,6 +204,11 @@ def nest(depth: int) -> list[Any]:
 
 def repeat_finding(data: dict[str, Any]) -> None:
     data["settings"][0]["findings"].append(first_finding(data))
+
+
+def overlap(data: dict[str, Any]) -> None:
+    before, after = data["settings"][0]["intervals"][:2]
+    after["from"] = before["to"]
 
 
 def set_place(data: dict[str, Any], **values: Any) -> None:
@@ -166,6 +230,9 @@ def set_place(data: dict[str, Any], **values: Any) -> None:
         (lambda d: d.update(settings={"a": "x" * 10_000}), ["settings", " … "]),
         (lambda d: d["request"].update(logits="5:-5"), ["request", "5:-5"]),
         (lambda d: d["request"].update(logits="0:1:²"), ["request", "0:1:²"]),
+        (lambda d: d["environment"].update(targets=[FACTS]), ["environment.targets[0].versions['jax']", "1 is not text"]),
+        (lambda d: d["request"].update(objective="hinge"), ["request: unknown objective 'hinge'", "softmax-cross-entropy"]),
+        (lambda d: d["settings"][2].update(objective="focal"), ["settings[2]: unknown objective 'focal'", "focal-loss?"]),
         (lambda d: d["request"].update(rtol="inf"), ["request.rtol", "'inf'"]),
         (repeat_finding, ["settings[0]", "repeats findings[0]"]),
         (lambda d: first_finding(d).update(kind="nan-los"), ["settings[0].findings[0].kind", "'nan-los'"]),
@@ -174,6 +241,7 @@ def set_place(data: dict[str, Any], **values: Any) -> None:
         (lambda d: set_place(d, hex="1.5"), ["settings[0].findings[0].first.hex", "'1.5'"]),
         (lambda d: set_place(d, t=1e300), ["settings[0].findings[0]", "1e+300", "no finite float16"]),
         (lambda d: d["settings"][0]["intervals"].reverse(), ["settings[0]", "intervals[1] begins before intervals[0] ends"]),
+        (overlap, ["settings[0]", "intervals[1] begins before intervals[0] ends"]),
         (lambda d: d["settings"][0].update(interval_count=1), ["settings[0]", "interval_count is 1"]),
         (lambda d: d["settings"][0]["max_error"].update(loss_at=None), ["settings[0].max_error", "loss_at is null"]),
         (lambda d: d["settings"][0].update(verdict=nest(400)), ["settings[0].verdict"]),

@@ -108,7 +108,7 @@ def test_a_report_allows_the_numbers_that_a_loss_allows(name: str) -> None:
             continue
         with pytest.raises(ValidationError):
             convert(given, Options)
-        with pytest.raises(UsageError, match=f"{name}={number} is not a"):
+        with pytest.raises(UsageError, match=f"{name.removesuffix('s').replace('_', '.')}.{number} is not a"):
             LossOptions(**given)
 
 

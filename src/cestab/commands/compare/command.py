@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from cestab.commands.option_groups import JUDGEMENT, takes_options
+from cestab.commands.option_groups import takes_options
 from cestab.commands.options import CompareOptions, DetailedOutput, form_option
 from cestab.commands.output import deliver
 from cestab.reports.forms import OutputFormat
@@ -15,7 +15,7 @@ Reference = Annotated[str, typer.Argument(metavar="REFERENCE", help="Formulation
 Others = Annotated[list[str], typer.Argument(metavar="OTHER…", help="Formulations that are compared with it.")]
 FailOnWorse = Annotated[
     bool,
-    typer.Option("--fail-on-worse", help="Exit 1 if an OTHER is worse in some setting.", rich_help_panel=JUDGEMENT),
+    typer.Option("--fail-on-worse", help="Exit 1 if an OTHER is worse in some setting.", rich_help_panel="Judgement"),
 ]
 
 

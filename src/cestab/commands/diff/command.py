@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cestab.commands.option_groups import JUDGEMENT, takes_options
+from cestab.commands.option_groups import takes_options
 from cestab.commands.options import OutputOptions
 from cestab.commands.output import finish, open_output, write_answer
 from cestab.errors import UsageError
@@ -16,7 +16,7 @@ MaxGrowth = Annotated[
     typer.Option(
         "--max-growth",
         metavar="FACTOR",
-        rich_help_panel=JUDGEMENT,
+        rich_help_panel="Judgement",
         help="By what factor a setting's largest error in ulps, or the number of cases of a kind, may grow.",
     ),
 ]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import PurePath
 
 from cestab.commands.diff.answer import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
@@ -10,7 +11,7 @@ from cestab.commands.sweep.answer import Report
 from cestab.errors import UsageError
 from cestab.evaluation.environment import version
 from cestab.vocabulary.kinds import Coverage, Severity
-from cestab.vocabulary.requests import AuditRequest, SweepRequest
+from cestab.vocabulary.requests import AuditRequest, SweepRequest, rules_of
 from cestab.vocabulary.settings import Finding, Place, SettingResult
 
 CORRECTLY_ROUNDED_ULPS = 0.5  # no error up to here counts as worse: the format cannot do better
@@ -46,8 +47,6 @@ _SHARED: dict[str, Callable[[Request], object]] = {
     "objective": lambda request: request.objective.name,
     "rtol": lambda request: request.arithmetics.rtol,
     "atol": lambda request: request.arithmetics.atol,
-    "fp8_overflow": lambda request: request.arithmetics.fp8_overflow.value,
-    "flush_subnormals": lambda request: request.arithmetics.flush_subnormals,
 }
 _SWEEP: dict[str, Callable[[SweepRequest], object]] = {
     "logits": lambda request: str(request.logits),
@@ -68,6 +67,8 @@ def _conditions(report: Report) -> Iterator[tuple[str, object]]:
     request = report.request
     yield "schema", _schema(request)
     yield from ((f"request.{name}", get(request)) for name, get in _SHARED.items())
+    for name, rule in rules_of(request.arithmetics).items():
+        yield f"request.{name}", str(rule) if isinstance(rule, StrEnum) else rule
     if isinstance(request, SweepRequest):
         yield from ((f"request.{name}", get(request)) for name, get in _SWEEP.items())
     else:

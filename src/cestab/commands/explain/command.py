@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from cestab.commands.option_groups import OUTPUT, Option, takes_options
-from cestab.commands.options import ExplainOptions, OutputOptions, form_option
+from cestab.commands.option_groups import takes_options
+from cestab.commands.options import ExplainOptions, OutputOptions, form_option, of_output
 from cestab.commands.output import open_output, write_answer, write_text
 from cestab.errors import UsageError
 from cestab.reports.forms import Forms, OutputFormat
@@ -23,7 +23,7 @@ class ExplainOutput(OutputOptions):
 
     forms: ClassVar = (OutputFormat.TABLE, OutputFormat.JSON)
     output_format: Annotated[OutputFormat | None, form_option(forms)]
-    hexadecimal: Annotated[bool, Option(flag="--hex", panel=OUTPUT, default=False, help="Show computed values in hexadecimal.")]
+    hexadecimal: Annotated[bool, of_output(flag="--hex", default=False, help="Show computed values in hexadecimal.")]
 
 
 def is_called_alone(context: typer.Context) -> bool:

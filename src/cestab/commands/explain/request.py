@@ -10,8 +10,9 @@ from cestab.commands.case_options import SingleCaseOptions
 from cestab.commands.option_groups import read_options
 from cestab.commands.options import ExplainOptions, RuleOptions, SingleFormatOptions
 from cestab.commands.resolve import assemble_arithmetics, find_objective, make_guard, make_rows
-from cestab.errors import OptionName, UsageError
+from cestab.errors import UsageError, name_options
 from cestab.vocabulary.objectives import Objective
+from cestab.vocabulary.phrases import show_list
 from cestab.vocabulary.requests import Arithmetics, ExplainRequest, GeneratedCase, GivenCase, RecordedCase
 
 Case = GivenCase | GeneratedCase | RecordedCase
@@ -51,38 +52,27 @@ def _find_way(checked: dict[str, Any]) -> str:
     """Return the option that names the case; refuse one that does not go with it."""
     ways = [way for way in _BELONGING if way in checked]
     if len(ways) != 1:
-        given = [*_list(ways, " and "), " were"] if ways else ["nothing was"]
-        known = (
-            OptionName("logits"),
-            ", by ",
-            OptionName("at"),
-            " (a magnitude t) or by ",
-            OptionName("file", "FILE"),
-            " ",
-            OptionName("row", "N"),
-        )
-        raise UsageError("one case is named by ", *known, "; ", *given, " given")
+        known = "one case is named by {logits}, by {at} (a magnitude t) or by {file=FILE} {row=N}"
+        given = f"{show_list(_in_braces(ways))} were" if ways else "nothing was"
+        raise UsageError(*name_options(f"{known}; {given} given"))
     (way,) = ways
-    belonging = _BELONGING[way]
     for option in checked:
-        if option not in (way, *belonging):
-            raise UsageError(OptionName(option), " does not go with ", OptionName(way), ", which takes ", *_list(belonging))
+        if option not in (way, *_BELONGING[way]):
+            known = ", ".join(_in_braces(_BELONGING[way]))
+            raise UsageError(*name_options(f"{{{option}}} does not go with {{{way}}}, which takes {known}"))
     return way
 
 
-def _list(options: Sequence[str], last: str = ", ") -> list[OptionName | str]:
-    """Return the names of options with what separates them in a sentence."""
-    separators = [""] + [", "] * (len(options) - 2) + [last] * (len(options) > 1)
-    return [part for separator, name in zip(separators, options, strict=True) for part in (separator, OptionName(name))]
+def _in_braces(options: Sequence[str]) -> list[str]:
+    return [f"{{{option}}}" for option in options]
 
 
 def _make_given(checked: dict[str, Any], _objective: Objective) -> GivenCase:
     if not checked["logits"]:
         raise UsageError("the selection is empty: no logits are named")
     if "target" not in checked:
-        example = OptionName("logits", "100,0"), " ", OptionName("target", "1")
-        needed = " needs a ", OptionName("target"), ": a class, weights with commas, or a label, e.g. "
-        raise UsageError(OptionName("logits", "Z,…"), *needed, *example)
+        needed = "{logits=Z,…} needs a {target}: a class, weights with commas, or a label, e.g. {logits=100,0} {target=1}"
+        raise UsageError(*name_options(needed))
     return GivenCase(**checked)
 
 
@@ -98,7 +88,7 @@ def _make_generated(checked: dict[str, Any], objective: Objective) -> GeneratedC
 
 def _make_recorded(checked: dict[str, Any], _objective: Objective) -> RecordedCase:
     if "row" not in checked:
-        raise UsageError(OptionName("file", "FILE"), " needs ", OptionName("row", "N"), ", the number of the row from 0 on")
+        raise UsageError(*name_options("{file=FILE} needs {row=N}, the number of the row from 0 on"))
     return RecordedCase(**checked)
 
 

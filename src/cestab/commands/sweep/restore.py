@@ -48,8 +48,8 @@ def load_report(path: str) -> Report:
 def restore_report(shown: wire.Sweep | wire.Audit) -> Report:
     """Return the report that was written."""
     settings: Sequence[wire_results.Setting | wire_results.RowSetting] = shown.settings
+    _refuse_repetition("settings", _each("settings", settings, read_setting))
     results = _each("settings", settings, _restore_result)
-    _refuse_repetition("settings", [result.setting for result in results])
     rows, ignored_rows = (shown.summary.rows, shown.summary.ignored) if isinstance(shown, wire.Audit) else (0, 0)
     return Report(
         version=shown.version,

@@ -108,10 +108,6 @@ class _Answer(Report):
     recommendation: tuple[Advice, ...]
     causes: tuple[Cause, ...]
 
-    def __post_init__(self) -> None:
-        if self.interrupted is False:
-            raise ValueError("interrupted is false; it is true or missing")
-
 
 class Sweep(_Answer, tag="cestab.sweep/1"):
     """The report of cestab sweep."""
