@@ -16,11 +16,14 @@ import pytest
 import cestab as package
 from cestab.cases.patterns import PATTERNS
 from cestab.cases.target_kinds import TARGET_KINDS
+from cestab.commands.sweep import run as sweep_module
+from cestab.commands.sweep.answer import Report
 from cestab.formulations import FORMULATIONS
 from cestab.formulations.registry import families
 from cestab.numerics.formats import FORMATS, REFUSED_FORMATS
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.objectives import OBJECTIVES, SOFTMAX_CROSS_ENTROPY
+from cestab.vocabulary.requests import SweepRequest
 
 Command = Callable[..., Any]
 
@@ -245,7 +248,10 @@ def test_a_table_of_every_formulation_fits_the_screen(cestab: Command) -> None:
         assert [name for name in rows if name in FORMULATIONS] == list(families()[objective])
 
 
-def test_the_default_table_fits_the_screen_and_finds_what_is_known(cestab: Command) -> None:
+def test_the_default_sweep_fits_the_screen_finds_what_is_known_and_reads_back(
+    cestab: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "run_sweep", cache_report(sweep_module.run_sweep))  # once for both forms
     status, out, err = cestab("sweep")
     assert status == 0
     assert "nothing was gated" in err
@@ -256,6 +262,23 @@ def test_the_default_table_fits_the_screen_and_finds_what_is_known(cestab: Comma
     assert [word for word in rows["naive"] if word in ("pass", "warn", "fail")] == ["fail"] * 4
     assert "fail" not in rows["compensated"]
     assert rows["compensated"][-2:] == ["pass", "pass"]
+    path = str(tmp_path / "default.json")
+    assert cestab("sweep", "--json", "-o", path).status == 0
+    outcome = cestab("diff", path, path)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.endswith("288 settings, no differences\n")
+
+
+def cache_report(run_sweep: Callable[..., Report]) -> Callable[..., Report]:
+    """Run a sweep at the first call, and answer every further call for the same request with that report."""
+    reports: dict[SweepRequest, Report] = {}
+
+    def run_once(request: SweepRequest, **options: Any) -> Report:
+        if request not in reports:
+            reports[request] = run_sweep(request, **options)
+        return reports[request]
+
+    return run_once
 
 
 def test_detail_has_one_row_per_setting(cestab: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,12 +299,19 @@ def test_detail_has_one_row_per_setting(cestab: Command, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"COLUMNS": "60"}, {"TERM": "xterm-256color"}], ids=str)
-def test_a_piped_table_has_no_escape_codes_and_obeys_its_width(variables: dict[str, str]) -> None:
-    for arguments in (SMALL, (*SMALL, "--detail"), ("list", "findings")):
-        done = shell(*arguments, **variables)
-        assert done.returncode == 0
-        assert ESCAPE not in done.stdout + done.stderr
-        assert max(map(len, done.stdout.splitlines())) <= int(variables.get("COLUMNS", "80"))
+def test_a_piped_table_has_no_escape_codes_and_obeys_its_width(
+    variables: dict[str, str], cestab: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = shell(*SMALL, "--detail", **variables)  # through a pipe; the other tables in this process
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    tables = [(done.returncode, done.stdout, done.stderr)]
+    tables += [cestab(*arguments) for arguments in (SMALL, (*SMALL, "--detail"), ("list", "findings"))]
+    for status, out, err in tables:
+        assert status == 0
+        assert ESCAPE not in out + err
+        assert max(map(len, out.splitlines())) <= int(variables.get("COLUMNS", "80"))
+    assert tables[0] == tables[2]
 
 
 def test_the_choice_for_formats_without_infinity_is_printed(cestab: Command) -> None:

@@ -239,14 +239,6 @@ def test_the_report_is_written_to_a_file_and_a_refusal_leaves_the_old_one(report
     assert sorted(path.name for path in reports.folder.iterdir()) == ["diff.json", "new.json", "old.json"]
 
 
-def test_a_default_sweep_has_no_differences_from_itself(cestab: Command, tmp_path: Path) -> None:
-    path = str(tmp_path / "default.json")
-    assert cestab("sweep", "--json", "-o", path).status == 0
-    outcome = cestab("diff", path, path)
-    assert (outcome.status, outcome.err) == (0, "")
-    assert outcome.out.endswith("288 settings, no differences\n")
-
-
 def test_schemas_are_listed_and_printed(cestab: Command) -> None:
     assert cestab("schema") == (0, "".join(f"{name}\n" for name in find_reports()), "")
     for name in find_reports():
