@@ -1,8 +1,9 @@
 """Every objective with its options: truth and balls against mpmath by the definition, within the stated bounds."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -70,7 +71,7 @@ COLUMNS = [
 XS = [0.0, 1.0, -1.0, 37.0, -37.0, 100.0, -700.0, 3e30, -3e30, 1e-40]
 
 
-def digits_for(logits: list[float]) -> int:
+def digits_for(logits: Sequence[float]) -> int:
     """Digits in which 1 + exp(−spread) keeps 100 of them; beyond 2000 a logit has no share in any number."""
     finite = [z for z in logits if math.isfinite(z)]
     return 120 + min(2000, int(2 * (max(finite) - min(finite) + max(map(abs, finite)))))
@@ -79,7 +80,7 @@ def digits_for(logits: list[float]) -> int:
 class Definition:
     """Loss and gradient of one row by the textbook, in numbers of mpmath."""
 
-    def __init__(self, objective: Objective, logits: list[float], weights: list[float], options: LossOptions) -> None:
+    def __init__(self, objective: Objective, logits: Sequence[float], weights: Sequence[float], options: LossOptions) -> None:
         self.z = [mpf(z) for z in logits]
         self.y = [mpf(y) for y in weights]
         self.options = options
@@ -146,8 +147,18 @@ class Definition:
         return [own * ((1 - alpha) * y + alpha / classes) for own, y in zip(w, self.y, strict=True)]
 
 
-def by_definition(objective: Objective, logits: list[float], weights: list[float], options: LossOptions, *, index: bool) -> Any:
+@cache  # its digits take nearly all the time, and it is needed again for every upstream factor
+def by_definition(
+    objective: Objective, logits: tuple[float, ...], weights: tuple[float, ...], options: LossOptions, *, index: bool
+) -> Any:
     """Return the loss of the batch and the gradient of a row before the upstream factor."""
+    with mp.workdps(digits_for(logits)):
+        return _by_definition(objective, logits, weights, options, index=index)
+
+
+def _by_definition(
+    objective: Objective, logits: Sequence[float], weights: Sequence[float], options: LossOptions, *, index: bool
+) -> Any:
     kept = options.batch if options.ignore_index is None else (options.batch + 1) // 2
     if index and options.ignore_index is not None and weights[options.ignore_index] == 1:
         return mpf(0), [mpf(0)] * len(logits)
@@ -198,7 +209,7 @@ def test_truth_is_within_its_bound_of_the_definition(objective: Objective, optio
             target = make_target(weights, index=index)
             truth = evaluate_truth(objective, z, target, upstream, precise=precise, options=options)
             with mp.workdps(digits_for(column)):
-                loss, gradient = by_definition(objective, column, weights, options, index=index)
+                loss, gradient = by_definition(objective, tuple(column), tuple(weights), options, index=index)
                 pairs = [(truth.loss, truth.loss_low, truth.loss_scale, loss)]
                 pairs += [
                     (
@@ -232,7 +243,7 @@ def test_balls_enclose_the_definition(objective: Objective, options: LossOptions
             with ctx.workprec(256):
                 ball = enclose(case)
             with mp.workdps(digits_for(logits)):
-                loss, gradient = by_definition(objective, logits, weights, options, index=index)
+                loss, gradient = by_definition(objective, tuple(logits), tuple(weights), options, index=index)
                 assert (ball.loss is None) == bool(mp.isinf(loss))
                 pairs = [(own, 3 * exact) for own, exact in zip(ball.gradient, gradient, strict=True)]
                 pairs += [] if ball.loss is None else [(ball.loss, loss)]

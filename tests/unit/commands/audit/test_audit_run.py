@@ -111,13 +111,14 @@ def test_the_layout_of_the_file_does_not_matter(tmp_path: Path) -> None:
     assert [without_request(report) == expected for report in others] == [True] * 4
 
 
-@pytest.mark.parametrize("numbers", [1, 70, 8990, 2**20])
-def test_the_size_of_blocks_does_not_matter(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("rows", "numbers"), [(120, 1), (899, 70), (899, 8990), (899, 2**20)])
+def test_the_size_of_blocks_does_not_matter(rows: int, numbers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = save(tmp_path / "a.npz", *digits(rows))
     dtypes = ["float16", "float32"]
     names = ["naive", "clipped", "log-softmax", "compensated"]
-    expected = api.audit(str(DIGITS), formulations=names, dtypes=dtypes)
+    expected = api.audit(file, formulations=names, dtypes=dtypes)
     monkeypatch.setattr(recorded, "NUMBERS_PER_BLOCK", numbers)
-    assert api.audit(str(DIGITS), formulations=names, dtypes=dtypes) == expected
+    assert api.audit(file, formulations=names, dtypes=dtypes) == expected
 
 
 def exact_loss(z: list[float], target: int) -> Any:
@@ -219,6 +220,6 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         np.save(labels, np.zeros(rows, dtype=np.int64))
         return str(logits), str(labels)
 
-    small, large = peak_bytes(*zeros(6000)), peak_bytes(*zeros(36000))
+    small, large = peak_bytes(*zeros(1000)), peak_bytes(*zeros(6000))
     assert large < 1.5 * small
-    assert large < 36000 * 1000 * 4, "less than the file"
+    assert large < 6000 * 1000 * 4, "less than the file"
