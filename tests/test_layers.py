@@ -9,7 +9,7 @@ import cestab
 ROOT = Path(cestab.__file__).parent
 LAYERS = (
     *("api", "commands", "capture", "reports", "evaluation", "judgement", "external", "cases", "primitives"),
-    *("formulations", "truth", "numerics", "vocabulary", "errors"),
+    *("formulations", "truth", "numerics", "vocabulary", "streams", "errors"),
 )
 ALLOWED = {"reports": {"reports", "vocabulary", "errors"}}
 ROOMS = {"check": {"sweep", "audit"}, "audit": {"sweep"}, "compare": {"sweep"}, "diff": {"sweep"}}

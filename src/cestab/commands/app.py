@@ -1,7 +1,6 @@
 """The application: commands, and the one place where errors become sentences and exit statuses."""
 
-import io
-import signal
+import errno
 import sys
 import traceback
 from itertools import pairwise
@@ -21,6 +20,9 @@ from cestab.commands.output import drop_output, tell, write_text
 from cestab.commands.schema import schema
 from cestab.commands.sweep.command import sweep
 from cestab.errors import ExitStatus, UsageError
+from cestab.streams import is_abandoned
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="cestab",
@@ -58,11 +60,7 @@ def _common(
 
 
 def main() -> None:
-    """Run the command line and exit; being terminated ends it as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")  # what JSON is by its standard; the tables' signs are in no narrower one
+    """Run the command line and exit."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -77,18 +75,27 @@ def run(arguments: list[str]) -> int:
         return _refuse(error.format_message(), arguments)
     except MemoryError as error:
         return _refuse(f"not enough memory for this request; fewer classes need less ({error})", arguments)
-    except (BrokenPipeError, SystemExit):  # rich ends the program when nobody reads its help any more
-        drop_output(sys.stdout)
-        return ExitStatus.DONE
     except (KeyboardInterrupt, typer.Abort):
         status = ExitStatus.INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # the last resort: a defect of ours must not look like a failed gate
-        traceback.print_exc()
-        tell(f"a defect of cestab itself, please report it: {type(error).__name__}: {error}")
-        return ExitStatus.INTERNAL
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # the last resort: a defect must not look like a failed gate
+        return _report_defect(error, arguments)
     if status == ExitStatus.INTERRUPTED:  # caught by typer or here
         tell("interrupted")
     return status
+
+
+def _report_defect(error: BaseException, arguments: list[str]) -> ExitStatus:
+    """Return the status of what nothing else has caught: help that nobody reads, a full disk, or a defect of cestab."""
+    is_rich_ending = isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
+    if is_rich_ending or (isinstance(error, BrokenPipeError) and is_abandoned(1)):
+        drop_output(sys.stdout)
+        return ExitStatus.DONE
+    if isinstance(error, OSError) and error.errno in FULL:
+        drop_output(sys.stdout)
+        return ExitStatus(_refuse(f"cannot write the result: {error.strerror}", arguments))
+    traceback.print_exception(error)
+    tell(f"a defect of cestab itself, please report it: {type(error).__name__}: {error}")
+    return ExitStatus.INTERNAL
 
 
 def _refuse(sentence: str, arguments: list[str], status: ExitStatus = ExitStatus.USAGE) -> int:

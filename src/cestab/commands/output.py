@@ -13,6 +13,7 @@ import typer
 from cestab.commands.options import OutputOptions
 from cestab.errors import ExitStatus, UsageError
 from cestab.reports.forms import Answer, Forms, OutputFormat
+from cestab.vocabulary.escaping import escape, escape_coloured, shorten_sentence
 
 Progress = Callable[[int, int], Any]
 
@@ -109,7 +110,7 @@ def _append_summary(page: str) -> None:
 def write_text(text: str, stream: TextIO) -> None:
     """Write a result; a broken pipe is silent, a full disk is reported."""
     try:
-        stream.write(text)
+        stream.write(escape_coloured(text) if stream.isatty() else escape(text))
         stream.flush()
     except BrokenPipeError:
         drop_output(stream)
@@ -121,7 +122,7 @@ def write_text(text: str, stream: TextIO) -> None:
 def tell(sentence: str) -> None:
     """Say a sentence on standard error; that nobody listens there changes no status."""
     try:
-        print(f"cestab: {sentence}", file=sys.stderr, flush=True)
+        print(f"cestab: {escape(shorten_sentence(sentence))}", file=sys.stderr, flush=True)
     except OSError:
         drop_output(sys.stderr)
 

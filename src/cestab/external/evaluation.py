@@ -1,6 +1,7 @@
 """Evaluate an external loss on a block of cases: shapes, rows per call, one-hot targets, batches. Runs in the worker."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -63,6 +64,7 @@ class LoadedLoss:
     engine: Engine
     steps: dict[tuple[Any, ...], Step] = field(default_factory=dict)
     reduces: bool = False  # whether it returned one number for many rows
+    overwrites: bool = False  # whether it has written to its arguments
 
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]:
         """Return loss (cases,) and upstream·gradient (classes, cases), or None; `tick` is called after every call."""
@@ -135,7 +137,7 @@ class LoadedLoss:
             if count < padded:
                 rows = np.minimum(np.arange(padded), count - 1)
                 part, y = part[rows], y[rows]
-            loss, gradient = self._step(work)(part, y, work.upstream)
+            loss, gradient = self._call(work, part, y)
             if loss.ndim == 0 and (work.options.class_weights or work.options.ignore_index is not None):
                 raise UnsupportedError("it reduces weighted or ignored rows in ways that are not told: use --batch N")
             if loss.ndim == 0 and padded > 1:
@@ -168,7 +170,7 @@ class LoadedLoss:
             batch, labels = np.repeat(row[np.newaxis], count, axis=0), np.repeat(label[np.newaxis], count, axis=0)
             if ignored is not None and labels.ndim == 1:
                 labels[1::2] = ignored
-            loss, gradient = self._step(work)(batch, labels, work.upstream)
+            loss, gradient = self._call(work, batch, labels)
             if loss.shape == (count,) and self.engine.gradient is GradientSource.OWN and gradient is not None:
                 raise UnsupportedError(
                     "its gradients are of single rows: with --batch it has to reduce them, and the loss, itself"
@@ -186,6 +188,18 @@ class LoadedLoss:
             return loss.reshape(rows)
         classes = f" of {shape[1]} classes" if len(shape) > 1 else ""
         raise ExternalError(f"it returned a loss of shape {loss.shape} for {rows} cases{classes}; ({rows},) is needed")
+
+    def _call(self, work: Work, logits: Numbers, target: Numbers) -> tuple[Numbers, Numbers | None]:
+        """Call the loss; one that overwrites what it is given is reported on standard error, once."""
+        step = self._step(work)
+        if self.overwrites:
+            return step(logits, target, work.upstream)
+        before = logits.copy(), target.copy()
+        results = step(logits, target, work.upstream)
+        if not (np.array_equal(before[0], logits) and np.array_equal(before[1], target)):
+            self.overwrites = True
+            print(f"cestab: {self.name.text} overwrites the logits or labels that it is given", file=sys.stderr)  # noqa: T201
+        return results
 
     def _step(self, work: Work) -> Step:
         classes = len(work.logits)

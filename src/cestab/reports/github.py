@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cestab.reports.gate import GateCase, GateReport, Level, Problem
+from cestab.vocabulary.escaping import escape
 from cestab.vocabulary.phrases import show_count
 
 MOST_PER_LEVEL = 9  # GitHub shows 10 of a level per step and drops the rest without a word
@@ -74,7 +75,7 @@ def _summarize(gate: GateReport) -> str:
 
 
 def _escape(data: str) -> str:
-    return data.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return escape(data).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _escape_property(value: str) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 from msgspec import to_builtins
 
 from cestab.reports.wire import Report
+from cestab.vocabulary.escaping import escape_json
 
 
 def write_json(report: Report) -> str:
     """Return a report as strict JSON, with a newline at the end."""
-    return json.dumps(_strict(to_builtins(report)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return escape_json(json.dumps(_strict(to_builtins(report)), indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _strict(value: Any) -> Any:

@@ -1,11 +1,9 @@
 """A gate as JUnit XML: a test case per setting, a failure exactly where the gate found something. No timestamps."""
 
-import re
 from xml.etree import ElementTree as ET
 
 from cestab.reports.gate import GateCase, GateReport, Level, Problem
-
-NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # the Char production of XML 1.0
+from cestab.vocabulary.escaping import escape
 
 
 def render(gate: GateReport) -> str:
@@ -57,5 +55,5 @@ def _add(parent: ET.Element | None, tag: str, **attributes: str) -> ET.Element:
 
 
 def _clean(text: str) -> str:
-    """Return text without the control characters that XML cannot hold."""
-    return NOT_IN_XML.sub("", text)
+    """Return text whose control characters, of which XML holds few, are escapes."""
+    return escape(text)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from cestab.errors import ExitStatus
 from cestab.reports.gate import GateCase, GateReport, Problem
+from cestab.vocabulary.escaping import escape_json
 from cestab.vocabulary.kinds import FindingKind
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -34,7 +35,7 @@ def render(gate: GateReport) -> str:
         "results": results,
         "properties": {"command": gate.command, "headline": gate.headline},
     }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    return escape_json(json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _rule(name: str) -> Json:

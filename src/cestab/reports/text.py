@@ -3,14 +3,17 @@
 import io
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
+
+from cestab.vocabulary.escaping import escape
 
 NARROWEST = 40  # columns; a narrower terminal would break every number
 
@@ -25,8 +28,12 @@ def to_text(stream: TextIO, *renderables: RenderableType) -> str:
     width, buffer = find_width(stream), io.StringIO()
     console = Console(file=buffer, width=width, force_terminal=stream.isatty(), highlight=False, emoji=False)
     for renderable in renderables:
-        console.print(renderable)
+        console.print(Segments(_escape_segments(console.render(renderable))))
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def _escape_segments(segments: Iterable[Segment]) -> Iterator[Segment]:
+    return (segment if segment.control else Segment(escape(segment.text), segment.style) for segment in segments)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,6 +89,7 @@ def test_hostile_text_survives_and_is_no_command(text: str) -> None:
         GateCase(group=text, name=text, problems=(hostile,), location=Location(file=text, line=7)), headline=f"over {text}"
     )
     command, properties, message = read(line)
+    text = text.replace("\r", "\\u000d")
     assert (command, properties) == ("error", {"file": text, "line": "7", "title": text})
     assert message == f"{text}, {text}: {text} (accepted: {text})\n{text}"
     assert not summary.startswith("::")

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -160,6 +161,28 @@ def test_what_is_no_strict_json_is_refused_in_fields_that_are_not_read_too(
 ) -> None:
     monkeypatch.setattr(reading, "MOST_SHOWN", most_shown)
     sentence = refusal(write(tmp_path, sweep_text.replace('"version"', f'{field}, "version"', 1)))
+    assert [word for word in words if word not in sentence] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("{" + "".join(f'"n{number}": 1, ' for number in range(60_000)) + '"n59999": 2}', ["'n59999'", "twice"]),
+        ("{" + "".join(f'"n{number}": {{}}, ' for number in range(60_000)) + '"n0": 2}', ["'n0'", "twice"]),
+        ("[" * 10**6 + "]" * 10**6, ["nested too deeply"]),
+        ('{"a":' * 10**6 + "1" + "}" * 10**6, ["nested too deeply"]),
+        ("1" * 300_000, ["300000 digits"]),
+        ("-" + "1" * 300_000 + ".5", ["beyond every number of 64 bits"]),
+        ("1e" + "1" * 300_000, ["beyond every number of 64 bits"]),
+        ('"' + "x" * 10**7, ["is not JSON"]),
+    ],
+    ids=["names", "objects", "lists", "nested objects", "digits", "a number", "an exponent", "text"],
+)
+def test_a_hostile_file_is_refused_at_once(value: str, words: list[str], sweep_text: str, tmp_path: Path) -> None:
+    path = write(tmp_path, sweep_text.replace('"version"', f'"a": {value}, "version"', 1))
+    start = time.process_time()
+    sentence = refusal(path)
+    assert time.process_time() - start < 5
     assert [word for word in words if word not in sentence] == []
 
 

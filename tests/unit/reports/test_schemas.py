@@ -153,6 +153,7 @@ def test_a_report_is_not_valid_without_any_of_its_fields_but_those_added_later(r
         lambda d: d["settings"][0]["findings"][0]["worst"].update(ulps="-inf"),
         lambda d: d["settings"][0]["findings"][0]["first"].update(t="1"),
         lambda d: d["settings"][0]["findings"][0]["first"].update(hex="0x2p+0"),
+        lambda d: d["settings"][0]["findings"][0]["first"].update(hex="0x1p+0 or so"),
         lambda d: d["settings"][0]["intervals"][0].update(loss="wrong-loss"),
         lambda d: d["settings"][0]["max_error"].update(loss_at="0"),
         lambda d: d["summary"].update(fail=None),
@@ -219,6 +220,15 @@ STRANGE: tuple[Any, ...] = (
     [0],
     {},
 )
+
+
+def test_a_baseline_holds_where_a_finding_begins_but_for_rows(report: str, tmp_path: Path) -> None:
+    setting, without_first = json.loads(report)["settings"][0], {key: KNOWN[key] for key in KNOWN if key != "first"}
+    for coverage in Coverage:
+        for finding in (KNOWN, without_first):
+            known = {"setting": setting, "findings": [finding | {"coverage": coverage}]}
+            expected = ("first" in finding) is (coverage is not Coverage.RECORDED)
+            assert is_valid({"schema": "cestab.baseline/1", "audits": {"a": [known]}}, tmp_path) is expected
 
 
 def shorten(data: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cestab.cases.files.arrow_files import open_ipc, open_parquet
 from cestab.cases.files.numpy_files import open_npy, open_npz
 from cestab.cases.files.safetensors_files import open_safetensors
-from cestab.cases.files.stored import Rows, StoredArray, refuse_empty, refuse_unreadable
+from cestab.cases.files.stored import Rows, StoredArray, refuse_changed, refuse_empty, refuse_special, refuse_unreadable
 from cestab.cases.files.torch_files import open_pt
 from cestab.errors import UsageError
 
@@ -40,5 +40,7 @@ def open_arrays(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
         raise UsageError(f"'{path}' is not a {', '.join(others)} or {last} file")
     file_format = FILE_FORMATS[path.suffix]
     with refuse_unreadable(path, file_format.what):
+        refuse_special(path)
         refuse_empty(path)
+        stack.enter_context(refuse_changed(path))
         return file_format.open(path, stack)

@@ -17,6 +17,7 @@ import numpy as np
 
 from cestab.cases.files.stored import MappedArray, StoredArray
 
+MOST_AXES = 64  # NumPy's own bound
 LONGEST_HEADER = 100_000_000  # bytes; the bound of the format's library
 STORED_TYPES = {
     code: np.dtype(dtype)
@@ -49,7 +50,7 @@ def open_safetensors(path: Path, stack: ExitStack) -> dict[str, StoredArray]:
         raise ValueError(f"its header would be {start - 8} bytes long, the file has {size}")
     spans, arrays = [], {}
     for name, entry in _parse_header(stream.read(start - 8)).items():
-        dtype, shape, (begin, end) = _parse_entry(name, entry)
+        dtype, shape, (begin, end) = _parse_entry(name, entry, size)
         spans.append((begin, end))
         arrays[name] = MappedArray(stream=stream, dtype=dtype, shape=shape, offset=start + begin)
     last = (size - start, size - start)
@@ -76,8 +77,8 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _parse_entry(name: str, entry: object) -> tuple[np.dtype[Any], tuple[int, ...], tuple[int, int]]:
-    """Return type, shape and span of a tensor, which agree."""
+def _parse_entry(name: str, entry: object, size: int) -> tuple[np.dtype[Any], tuple[int, ...], tuple[int, int]]:
+    """Return type, shape and span of a tensor in a file of so many bytes, which agree."""
     match entry:
         case {"dtype": str(code), "shape": [*shape], "data_offsets": [int(begin), int(end)]}:
             pass
@@ -87,7 +88,8 @@ def _parse_entry(name: str, entry: object) -> tuple[np.dtype[Any], tuple[int, ..
         raise ValueError(f"the type {code[:20]!r} of {name!r} is not one of {', '.join(STORED_TYPES)}")
     if not all(type(length) is int and length >= 0 for length in shape):
         raise ValueError(f"the shape of {name!r} is not one of whole numbers from 0 on")
-    if begin < 0 or end - begin != math.prod(shape) * STORED_TYPES[code].itemsize:
+    is_within = len(shape) <= MOST_AXES and all(length <= size for length in shape)  # before they are multiplied
+    if begin < 0 or not is_within or end - begin != math.prod(shape) * STORED_TYPES[code].itemsize:
         raise ValueError(f"the bytes of {name!r} are not as many as its shape and type need")
     return STORED_TYPES[code], tuple(shape), (begin, end)
 

@@ -1,8 +1,8 @@
 """An array in a file, read by rows: the interface of every reader, a reader that maps plain bytes, refusals of bad files."""
 
 import os
+import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +18,6 @@ from cestab.numerics.rounding import IntArray
 
 Array: TypeAlias = npt.NDArray[Any]
 Rows: TypeAlias = slice | IntArray  # a slice with both ends, or the numbers of rows; ascending
-_UNREADABLE = (ValueError, OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 class StoredArray(Protocol):
@@ -48,7 +47,10 @@ class MappedArray:
     order: Literal["C", "F"] = "C"
 
     def take(self, rows: Rows) -> Array:
-        return np.array(np.memmap(self.stream, self.dtype, "r", self.offset, self.shape, self.order)[rows])
+        try:
+            return np.array(np.memmap(self.stream, self.dtype, "r", self.offset, self.shape, self.order)[rows])
+        except ValueError:
+            raise UsageError(f"'{self.stream.name}' became shorter while it was read") from None
 
     def turn(self) -> "MappedArray":
         return replace(self, shape=self.shape[::-1], order="F" if self.order == "C" else "C")
@@ -63,10 +65,27 @@ def refuse_unreadable(path: Path, what: str) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise UsageError(f"there is no file '{path}'") from None
-    except _UNREADABLE as error:
-        message = getattr(error, "strerror", None) or str(error)
+    except Exception as error:  # noqa: BLE001  # what a parser raises on a stranger's bytes is not listed anywhere
+        message = getattr(error, "strerror", None) or str(error) or type(error).__name__
         reason = message.partition("\n")[0].partition(". ")[0]
         raise UsageError(f"'{path}' cannot be read as {what}: {reason}") from None
+
+
+@contextmanager
+def refuse_changed(path: Path) -> Iterator[None]:
+    """Report a file that was written to while it was read: what was read is neither the old nor the new one."""
+    before = path.stat()
+    yield
+    after = path.stat()
+    if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
+        raise UsageError(f"'{path}' changed while it was read")
+
+
+def refuse_special(path: Path) -> None:
+    """Refuse what has no end or no size: a device, a pipe, a link to one."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ValueError("it is no regular file")
 
 
 def refuse_empty(path: Path) -> None:

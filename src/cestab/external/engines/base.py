@@ -130,8 +130,7 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
             value = -engine.pick(function(x), target)
         else:
             value = function(target, x) if is_swapped else function(x, target)
-        if engine.arrays and not isinstance(value, engine.arrays):
-            raise ExternalError(f"it returned a {type(value).__name__}; a {engine.arrays[0].__name__} is needed")
+        _refuse_type(value, engine.arrays)
         if isinstance(value, tuple):  # a loss and its gradient, which are not reduced
             return value
         rank = len(getattr(value, "shape", ()))  # a plain number has none
@@ -144,6 +143,14 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
         return engine.reduce(value, options.reduction, engine.row_axis)
 
     return evaluate
+
+
+def _refuse_type(value: Any, allowed: tuple[type, ...]) -> None:
+    if inspect.iscoroutine(value):
+        value.close()  # one that was never awaited warns
+        raise ExternalError("it returned a coroutine: an async function is not a loss")
+    if allowed and not isinstance(value, allowed):
+        raise ExternalError(f"it returned a {type(value).__name__}; a {allowed[0].__name__} is needed")
 
 
 def find_order(function: Callable[..., Any], convention: Convention) -> Order:

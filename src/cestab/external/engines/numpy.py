@@ -58,6 +58,8 @@ class NumpyEngine(Engine):
 
 def _to_numbers(values: Any, what: str) -> Numbers:
     """Return what a function returned as an array of floats, in the format that it has; whole numbers as float64."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise ExternalError(f"it returned a masked array as {what}; what is masked has no value")
     array = np.asarray(values)
     if array.dtype == object:
         raise ExternalError(f"it returned {type(values).__name__} as {what}; an array of real numbers is needed")

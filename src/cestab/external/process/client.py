@@ -10,7 +10,6 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +21,7 @@ from cestab.external.evaluation import Work
 from cestab.external.names import ExternalName
 from cestab.external.process.channel import Channel, map_memory, open_memory
 from cestab.external.process.protocol import Assignment, Kind, Reply
+from cestab.external.process.watchdog import Watchdog
 from cestab.vocabulary.external import ExternalFacts, Guard
 
 # glibc returns freed blocks of this size to the system at once; then every page of the next costs a fault: 0.5 ms a call
@@ -36,15 +36,11 @@ class _Worker:
     process: "subprocess.Popen[bytes]"
     channel: Channel
     guard: Guard
+    question: int = 0
 
     def ask(self, message: Work | None) -> Any:
         """Send a message and return the answer's payload; raises the error that the answer, or its absence, means."""
-        try:
-            self.channel.send(message)
-            reply = self._wait("load" if message is None else "return")
-        except (EOFError, OSError):
-            self.end()
-            raise ExternalError(f"it ended its process: {_describe_end(self.process.wait())}") from None
+        reply = self._exchange(message, "load" if message is None else "return")
         match reply.kind:
             case Kind.USAGE:
                 raise UsageError(*reply.payload)
@@ -54,30 +50,65 @@ class _Worker:
                 raise ExternalError(reply.payload)
         return reply.payload
 
-    def _wait(self, what: str) -> Reply:
-        """Wait for an answer; every heartbeat restarts the clock."""
-        guard, started = self.guard, time.monotonic()
-        pause = math.inf if guard.max_memory_bytes is None else SECONDS_BETWEEN_LOOKS
+    def begin(self, assignment: Assignment) -> None:
+        """Say what is to be loaded; a worker that is gone already is reported by the first question."""
+        with suppress(OSError):
+            self.channel.send(assignment, self.question, self._deadline())
+
+    def _exchange(self, message: Work | None, what: str) -> Reply:
+        """Send a message and return its answer; a process that does not give one is ended, and that is what it did."""
+        self.question += 1
+        try:
+            self.channel.send(message, self.question, self._deadline())
+            return self._wait()
+        except TimeoutError:
+            self.end()
+            raise ExternalError(f"it did not {what} within {self.guard.timeout_seconds:g} s") from None
+        except (EOFError, OSError):
+            self.end()
+            raise ExternalError(f"it ended its process: {_describe_end(self.process.wait())}") from None
+
+    def _wait(self) -> Reply:
+        """Wait for the answer; every heartbeat restarts the clock. Raises TimeoutError, and EOFError where none comes."""
+        deadline = self._deadline()
+        pause = math.inf if self.guard.max_memory_bytes is None else SECONDS_BETWEEN_LOOKS
         while True:
-            left = guard.timeout_seconds - (time.monotonic() - started)
-            if self.channel.incoming.poll(max(0.0, min(left, pause))):
-                reply: Reply = self.channel.receive()
+            left = deadline - time.monotonic()
+            if self.channel.is_ready(min(left, pause)):
+                reply = self._receive(deadline)
                 self._look_at_memory()  # short calls are over before the next look
                 if reply.kind is not Kind.HEARTBEAT:
                     return reply
-                started = time.monotonic()
+                deadline = self._deadline()
             elif left <= 0:
-                self.end()
-                raise ExternalError(f"it did not {what} within {guard.timeout_seconds:g} s")
+                raise TimeoutError
             else:
                 self._look_at_memory()
+
+    def _receive(self, deadline: float) -> Reply:
+        """Return what the worker sent; an answer of another process, or what is none, is an error of the loss."""
+        try:
+            sender, question, reply = self.channel.receive(deadline)
+        except (EOFError, OSError):
+            raise
+        except Exception:  # noqa: BLE001  # bytes that are no pickle raise anything
+            sender, question, reply = -1, -1, None
+        if sender == self.process.pid and question == self.question and isinstance(reply, Reply):
+            return reply
+        self.end()
+        forked = f"process {sender} answered, a fork of the one that was asked" if sender > 0 else "what came is no answer"
+        raise ExternalError(f"its answer cannot be trusted: {forked}")
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self.guard.timeout_seconds
 
     def _look_at_memory(self) -> None:
         limit = self.guard.max_memory_bytes
         if limit is None:
             return
         try:
-            used = psutil.Process(self.process.pid).memory_info().rss
+            worker = psutil.Process(self.process.pid)
+            used = sum(_measure(process) for process in (worker, *worker.children(recursive=True)))
         except psutil.Error:  # it is gone, which the next read reports
             return
         if used > limit:
@@ -87,11 +118,32 @@ class _Worker:
 
     def end(self) -> None:
         """End the process at once, and with it those that it started."""
-        if self.process.returncode is None:  # not yet waited for, so its number is not reused
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.returncode is not None:
+            return
+        for child in _find_children(self.process.pid):  # those that left its group, too
+            with suppress(psutil.Error):
+                child.kill()
+        with suppress(ProcessLookupError, PermissionError):  # not yet waited for, so its number is not reused
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        if _POOL.watchdog is not None:
+            _POOL.watchdog.drop(self.process.pid)
         self.channel.close()
+
+
+def _find_children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _measure(process: psutil.Process) -> int:
+    """Return the bytes of memory that a process holds; none of one that has ended."""
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 Key = tuple[ExternalName, Guard]
@@ -103,6 +155,7 @@ class _Pool(threading.local):
     def __init__(self) -> None:
         self.workers: dict[Key, _Worker] = {}
         self.broken: dict[Key, str] = {}
+        self.watchdog: Watchdog | None = None
 
 
 _POOL = _Pool()
@@ -111,6 +164,7 @@ _POOL = _Pool()
 def _forget() -> None:
     """Leave the workers to the parent of a fork, which uses and ends them."""
     _POOL.workers.clear()
+    _POOL.watchdog = None
 
 
 os.register_at_fork(after_in_child=_forget)
@@ -141,6 +195,9 @@ def end_losses() -> None:
     _POOL.broken.clear()
     while _POOL.workers:
         _POOL.workers.popitem()[1].end()
+    if _POOL.watchdog is not None:
+        _POOL.watchdog.end()
+        _POOL.watchdog = None
 
 
 atexit.register(end_losses)
@@ -173,14 +230,16 @@ def _start(name: ExternalName, guard: Guard) -> _Worker:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    outgoing = Connection(os.dup(process.stdin.fileno()), readable=False)
-    incoming = Connection(os.dup(process.stdout.fileno()), writable=False)
+    if _POOL.watchdog is None:
+        _POOL.watchdog = Watchdog()
+    _POOL.watchdog.add(process.pid)
+    outgoing, incoming = os.dup(process.stdin.fileno()), os.dup(process.stdout.fileno())
     process.stdin.close()
     process.stdout.close()
-    worker = _Worker(
-        process=process, channel=Channel(outgoing=outgoing, incoming=incoming, memory=map_memory(memory)), guard=guard
-    )
-    worker.channel.send(Assignment(name, [*sys.path, str(Path.cwd())]))
+    os.set_blocking(outgoing, False)  # a worker that reads nothing must not hold its caller
+    channel = Channel(outgoing=outgoing, incoming=incoming, memory=map_memory(memory))
+    worker = _Worker(process=process, channel=channel, guard=guard)
+    worker.begin(Assignment(name, [*sys.path, str(Path.cwd())]))
     return worker
 
 

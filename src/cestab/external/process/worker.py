@@ -9,10 +9,8 @@ import importlib
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,13 +22,12 @@ from cestab.external.evaluation import LoadedLoss, LoadedRecipe, Tick, Work
 from cestab.external.loading import load
 from cestab.external.names import ADAPTERS, KERAS_BACKENDS, ExternalName, choose
 from cestab.external.process.channel import Channel, map_memory
-from cestab.external.process.protocol import Assignment, Kind, Reply
+from cestab.external.process.protocol import Kind, Reply
 from cestab.external.recipes import as_recipe
 from cestab.vocabulary.external import ExternalFacts
 
 MODULES = {"python": "numpy"}  # by adapter, where the file has another name
 SECONDS_BETWEEN_HEARTBEATS = 0.2
-SECONDS_BETWEEN_LOOKS = 1.0  # at whether the caller is there
 LONGEST_SENTENCE = 300  # characters of what a loss raises; compilers write pages
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # else TensorFlow reports every compilation
 
@@ -88,15 +85,15 @@ def _silence() -> Iterator[None]:
 
 def serve(channel: Channel) -> None:
     """Load the external loss, then answer each question until the other end is closed: None for facts, or a block of work."""
-    assignment: Assignment = channel.receive()
+    _, question, assignment = channel.receive()
     sys.path.extend(path for path in assignment.paths if path not in sys.path)
-    last = time.monotonic()
+    last, worker = time.monotonic(), os.getpid()
 
     def tick() -> None:
         nonlocal last
         if time.monotonic() - last > SECONDS_BETWEEN_HEARTBEATS:
             last = time.monotonic()
-            channel.send(Reply(Kind.HEARTBEAT))
+            channel.send(Reply(Kind.HEARTBEAT), question)
 
     load_reply = _attempt(lambda: load_loss(assignment.name))
 
@@ -108,10 +105,12 @@ def serve(channel: Channel) -> None:
 
     while True:
         try:
-            work = channel.receive()
+            _, question, work = channel.receive()
         except EOFError:
             return
-        channel.send(answer(work))
+        channel.send(answer(work), question)
+        if os.getpid() != worker:  # a fork that the loss let come back; its answer is refused
+            os._exit(1)
 
 
 def _attempt(action: Callable[[], Any]) -> Reply:
@@ -125,7 +124,14 @@ def _attempt(action: Callable[[], Any]) -> Reply:
     except ExternalError as error:
         return Reply(Kind.ERROR, _in_one_line(str(error)))
     except BaseException as error:  # noqa: BLE001  # whatever the loss raises, SystemExit too, is a finding about it
-        return Reply(Kind.ERROR, _in_one_line(f"it raised {type(error).__name__}: {error}").rstrip(":"))
+        return Reply(Kind.ERROR, _in_one_line(f"it raised {type(error).__name__}: {_read_message(error)}").rstrip(": "))
+
+
+def _read_message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as second:  # noqa: BLE001  # an exception of the loss's own, whose words fail
+        return f"(its message raised {type(second).__name__})"
 
 
 def _in_one_line(words: str) -> str:
@@ -133,21 +139,13 @@ def _in_one_line(words: str) -> str:
     return line if len(line) <= LONGEST_SENTENCE else f"{line[:LONGEST_SENTENCE]}…"
 
 
-def _end_with(parent: int) -> None:
-    """End this process, and those that it started, once the caller is gone: a call that hangs reads no end of file."""
-    while os.getppid() == parent:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-    os.killpg(0, signal.SIGKILL)
-
-
 def main() -> None:
     """Take the streams over and serve."""
-    incoming, outgoing = Connection(os.dup(0), writable=False), Connection(os.dup(1), readable=False)
+    incoming, outgoing = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     np.seterr(all="ignore")  # overflow is what is audited; the loss's module may set it otherwise
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the caller, which ends this process
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     serve(Channel(outgoing=outgoing, incoming=incoming, memory=map_memory(int(sys.argv[1]))))
 
 

@@ -1,10 +1,10 @@
 """Processes of targets: what they import, what they say where a framework is missing, how their messages pass."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +90,7 @@ def test_the_command_imports_no_framework(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("size", [0, 3, BYTES // 8 - 8, BYTES // 8])
 def test_arrays_pass_through_shared_memory_or_with_the_message(size: int) -> None:
-    receiving, sending = Pipe(duplex=False)
+    receiving, sending = os.pipe()
     channel = Channel(outgoing=sending, incoming=receiving, memory=map_memory(open_memory()))
     sent = {
         "small": np.arange(3.0),
@@ -99,11 +99,12 @@ def test_arrays_pass_through_shared_memory_or_with_the_message(size: int) -> Non
         "odd": np.eye(3)[:, 1],
     }
     with ThreadPoolExecutor() as other_end:  # a pipe does not hold a large message
-        other_end.submit(channel.send, sent)
-        received = channel.receive()
-    channel.send({"small": np.zeros(3)})
+        other_end.submit(channel.send, sent, 1)
+        sender, question, received = channel.receive()
+    assert (sender, question) == (os.getpid(), 1)
+    channel.send({"small": np.zeros(3)}, 2)
     assert received["text"] == "x"
     for name in ("small", "large", "odd"):
         np.testing.assert_array_equal(received[name], sent[name])
-    channel.receive()["small"][0] = 1.0  # it is the receiver's own
+    channel.receive()[2]["small"][0] = 1.0  # it is the receiver's own
     channel.close()
