@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cestab.evaluation.blocks import Block, Conditions, merge_results
@@ -83,7 +83,7 @@ def by_hand(positions: list[int], judgement: Judgement) -> dict[FindingKind, tup
 
 
 @given(st.integers(1, 60), st.integers(-40, 20), st.integers(0, 10**6), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_any_cut_and_any_order_give_the_same_summary(size: int, start: int, seed: int, data: st.DataObject) -> None:
     judgement, positions = made_up_judgement(size, seed), np.arange(start, start + size)
     whole = summarize(positions, judgement, undefined=3, escalated=2, ties=1, has_map=True)
