@@ -239,7 +239,7 @@ HELP: dict[str, dict[str | None, str]] = {  # the options of each panel in their
     "check": {None: "config update-baseline", "Output": OUTPUT},
     "diff": {"Judgement": "max-growth", "Output": OUTPUT},
 }
-EVALUATING: dict[str | None, str] = {"Arithmetic": ARITHMETIC, "Code that is not ours": "timeout max-memory"}
+EVALUATING: dict[str | None, str] = {"Arithmetic": ARITHMETIC, "External losses": "timeout max-memory"}
 
 
 @pytest.mark.parametrize("command", HELP)
