@@ -235,7 +235,7 @@ def _to_rows(values: Numbers) -> Numbers:
 
 def _fingerprint(*arrays: Numbers) -> list[int]:
     """Return checksums of arrays, which take no memory."""
-    return [zlib.crc32(memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B")) for array in arrays]
+    return [zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data) for array in arrays]
 
 
 def _join(parts: list[Numbers]) -> Numbers:

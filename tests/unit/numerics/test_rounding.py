@@ -262,7 +262,8 @@ def round_by_midpoints(fmt: Format) -> Callable[[float, Format], float]:
         assert own is fmt
         place = bisect_left(midpoints, x)
         is_tie = place < len(midpoints) and midpoints[place] == x
-        return results[place + (is_tie and (place - zero) % 2)]  # zero is even
+        nearest: float = results[place + (is_tie and (place - zero) % 2)]  # zero is even
+        return nearest
 
     return look_up
 
