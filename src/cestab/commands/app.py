@@ -21,6 +21,7 @@ from cestab.commands.schema import schema
 from cestab.commands.sweep.command import sweep
 from cestab.errors import ExitStatus, UsageError
 from cestab.streams import is_abandoned
+from cestab.vocabulary.escaping import shorten_sentence
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -100,6 +101,7 @@ def _report_defect(error: BaseException, arguments: list[str]) -> ExitStatus:
 
 def _refuse(sentence: str, arguments: list[str], status: ExitStatus = ExitStatus.USAGE) -> int:
     """Tell in one sentence why there is no result, to a caller who asked for JSON as `cestab.error/1`, too."""
+    sentence = shorten_sentence(sentence)
     tell(sentence)
     if "--json" in arguments or "--output-format=json" in arguments or ("--output-format", "json") in pairwise(arguments):
         from cestab.reports.json import write_json

@@ -13,7 +13,7 @@ import typer
 from cestab.commands.options import OutputOptions
 from cestab.errors import ExitStatus, UsageError
 from cestab.reports.forms import Answer, Forms, OutputFormat
-from cestab.vocabulary.escaping import escape, escape_coloured, shorten_sentence
+from cestab.vocabulary.escaping import escape, escape_coloured
 
 Progress = Callable[[int, int], Any]
 
@@ -122,7 +122,7 @@ def write_text(text: str, stream: TextIO) -> None:
 def tell(sentence: str) -> None:
     """Say a sentence on standard error; that nobody listens there changes no status."""
     try:
-        print(f"cestab: {escape(shorten_sentence(sentence))}", file=sys.stderr, flush=True)
+        print(f"cestab: {escape(sentence)}", file=sys.stderr, flush=True)
     except OSError:
         drop_output(sys.stderr)
 

@@ -1,0 +1,39 @@
+"""Severities and verdicts: their order, and what a worse one is."""
+
+import itertools
+
+import pytest
+
+from cestab.vocabulary.kinds import JUDGED, FindingKind, Severity, Verdict
+
+NOTE, WARN, FAIL = Severity
+
+
+@pytest.mark.parametrize(
+    ("severities", "verdict"),
+    [
+        ([], Verdict.PASS),
+        ([NOTE], Verdict.PASS),
+        ([NOTE, WARN], Verdict.WARN),
+        ([FAIL, NOTE, WARN], Verdict.FAIL),
+        ([WARN, WARN], Verdict.WARN),
+    ],
+)
+def test_a_verdict_is_the_worst_severity(severities: list[Severity], verdict: Verdict) -> None:
+    for order in itertools.permutations(severities):
+        assert Verdict.of(order) is verdict
+
+
+def test_a_judgement_is_worse_than_a_better_one_and_none_is_worse_than_any() -> None:
+    for first, second in itertools.product(Verdict, Verdict):
+        if first in JUDGED and second in JUDGED:
+            assert second.is_worse_than(first) is (JUDGED.index(second) > JUDGED.index(first))
+        else:
+            assert second.is_worse_than(first) is (first in JUDGED)
+
+
+def test_what_a_kind_declares_is_what_its_name_says() -> None:
+    for kind in FindingKind:
+        start, half = kind.label.split("-")
+        assert kind.is_loss is (half == "loss")
+        assert kind.is_hard is (start in {"nan", "inf", "vanishing", "underflowing", "overflowing"})
