@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from builders import build_conditions
 from cestab.evaluation.blocks import Cases, Conditions
 from cestab.evaluation.compute import compute_formulation
 from cestab.evaluation.evaluate import find_truth, settle
@@ -14,7 +15,7 @@ from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.vocabulary.kinds import FindingKind, Summation
+from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.objectives import SOFTMAX_MEAN_SQUARED_ERROR, Z_LOSS
 
 CASES = 64
@@ -38,16 +39,8 @@ LOG_OF_EVERY_CLASS = {"naive", "softmax-log", "focal-naive"}
 
 def conditions_for(name: str, fmt: Format, classes: int, loss_scale: float = 1.0) -> Conditions:
     formulation = find_formulation(name)
-    return Conditions(
-        objective=formulation.objective,
-        fmt=fmt,
-        compute=fmt,
-        summation=Summation.WIDE,
-        classes=classes,
-        loss_scale=loss_scale,
-        rtol=fmt.rtol,
-        atol=fmt.atol,
-        options=formulation.options,
+    return build_conditions(
+        fmt, objective=formulation.objective, classes=classes, loss_scale=loss_scale, options=formulation.options
     )
 
 

@@ -12,6 +12,7 @@ from unittest import mock
 
 import pytest
 
+from builders import build_audit_request, build_finding, build_place, build_result, build_setting, build_sweep_request
 from cestab.commands.check import rows as check_rows
 from cestab.commands.check import table as check_table
 from cestab.commands.check.answer import (
@@ -26,69 +27,31 @@ from cestab.commands.check.answer import (
 )
 from cestab.commands.sweep.answer import Report
 from cestab.reports.gate import Location
-from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.vocabulary.kinds import FindingKind, Summation, Verdict
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
-from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
+from cestab.vocabulary.settings import Environment, LargestError, SettingResult
 
 FOLDER = Path(__file__).parent / "check"
 SCRUBBED = {"PATH": os.environ.get("PATH", ""), "COLUMNS": "80", "LINES": "40", "LANG": "C.UTF-8", "TERM": "dumb"}
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
-SETTING = Setting(
-    formulation="clipped:eps=1e-8",
-    objective=SOFTMAX,
-    dtype="bfloat16",
-    compute="float32",
-    summation=Summation.PAIRWISE,
-    pattern="margin",
-    classes=1000,
-    target="wrong",
-    loss_scale=1024.0,
+SETTING = build_setting(
+    "clipped:eps=1e-8", dtype="bfloat16", compute="float32", summation=Summation.PAIRWISE, classes=1000, loss_scale=1024.0
 )
 K = FindingKind
 
 
 def make_result(verdict: Verdict, *kinds: FindingKind, reason: str | None = None, classes: int = 1000) -> SettingResult:
-    place = Place(position=3, value=16.125, decimal="16.1", hexadecimal="0x1.02p+4")
-    findings = tuple(Finding(kind=kind, cases=1234, first=place, lowest=place, highest=place, worst=place) for kind in kinds)
+    place = build_place(16.125, position=3, decimal="16.1", hexadecimal="0x1.02p+4")
+    findings = tuple(build_finding(kind, place, cases=1234) for kind in kinds)
     setting = replace(SETTING, classes=classes)
     largest = LargestError(loss=None, gradient=None)
-    return SettingResult(
-        setting=setting,
-        verdict=verdict,
-        cases=65279,
-        undefined=0,
-        ties=0,
-        coverage=Coverage.SAMPLED,
-        findings=findings,
-        largest_error=largest,
-        reason=reason,
-    )
+    return build_result(setting, verdict, cases=65279, findings=findings, largest_error=largest, reason=reason)
 
 
 def make_report() -> CheckReport:
     """One audit with problems of every sort and more than are shown, one of a file that is sound."""
-    request = SweepRequest(
-        objective=SOFTMAX,
-        formulations=(SETTING.formulation,),
-        arithmetics=Arithmetics(),
-        logits=LogitRange(),
-        patterns=("margin",),
-        classes=(2,),
-        targets=("wrong",),
-        seed=0,
-        fail_on=("fail",),
-    )
-    recorded = AuditRequest(
-        objective=SOFTMAX,
-        formulations=("naive",),
-        arithmetics=Arithmetics(),
-        file="x.npz",
-        labels=None,
-        class_axis=1,
-        ignore_index=-100,
-        fail_on=("fail",),
-    )
+    request = build_sweep_request(formulations=(SETTING.formulation,), fail_on=("fail",))
+    recorded = build_audit_request("x.npz", fail_on=("fail",))
     environment = Environment(python="", numpy="", platform="", cpu="")
     bad = [make_result(Verdict.FAIL, K.NAN_LOSS, K.VANISHING_GRADIENT, K.ZEROED_LOSS, classes=2 + k) for k in range(22)]
     unjudged = make_result(Verdict.UNSUPPORTED, reason="the format has no infinity to mask with")

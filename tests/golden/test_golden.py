@@ -16,6 +16,7 @@ from unittest import mock
 
 import pytest
 
+from builders import build_audit_request, build_finding, build_place, build_result, build_setting, build_sweep_request
 from cestab import api
 from cestab.commands.app import run
 from cestab.commands.diff import table as difference_table
@@ -30,10 +31,10 @@ from cestab.commands.sweep import rows as csv_v1
 from cestab.commands.sweep.answer import Recommendation, Report
 from cestab.commands.sweep.gate import to_gate
 from cestab.reports import github, junit, sarif, summary
-from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
+from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation, Verdict
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
-from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, RoundingCost, Setting, SettingResult
+from cestab.vocabulary.requests import Arithmetics, AuditRequest, SweepRequest
+from cestab.vocabulary.settings import Environment, LargestError, RoundingCost, SettingResult
 
 FOLDER = Path(__file__).parent
 SCRUBBED = {"PATH": os.environ.get("PATH", ""), "COLUMNS": "80", "LINES": "40", "LANG": "C.UTF-8", "TERM": "dumb"}
@@ -51,40 +52,17 @@ def make_result(  # one setting of a made-up report
     reason: str | None = None,
 ) -> SettingResult:
     pattern = None if target is None else "margin"
-    setting = Setting(
-        formulation=name,
-        objective=SOFTMAX,
-        dtype=dtype,
-        compute=dtype,
-        summation=Summation.WIDE,
-        pattern=pattern,
-        classes=2,
-        target=target,
-        loss_scale=1.0,
-    )
-    places = [
-        (kind, Place(position=int(t), value=t, decimal=repr(t), hexadecimal=t.hex() if pattern else None)) for kind, t in found
-    ]
-    findings = tuple(
-        Finding(kind=kind, cases=1 + int(abs(p.value)), first=p, lowest=p, highest=p, worst=p) for kind, p in places
-    )
+    setting = build_setting(name, dtype=dtype, pattern=pattern, target=target)
+    places = [(kind, build_place(t, hexadecimal=t.hex() if pattern else None)) for kind, t in found]
+    findings = tuple(build_finding(kind, p, cases=1 + int(abs(p.value))) for kind, p in places)
     cost = (
         None
         if pattern
         else RoundingCost(loss=None, loss_change=0.015625 if dtype == "float16" else 0.0, gradient=None, gradient_change=0.0)
     )
     largest = LargestError(loss=None, gradient=None)
-    return SettingResult(
-        setting=setting,
-        verdict=verdict,
-        cases=1000,
-        undefined=0,
-        ties=0,
-        coverage=Coverage.SAMPLED,
-        findings=findings,
-        largest_error=largest,
-        reason=reason,
-        rounding_cost=cost,
+    return build_result(
+        setting, verdict, cases=1000, findings=findings, largest_error=largest, reason=reason, rounding_cost=cost
     )
 
 
@@ -107,28 +85,9 @@ def make_results(target: str | None) -> tuple[SettingResult, ...]:
 def make_report(target: str | None, fail_on: tuple[str, ...] = ()) -> Report:
     options = Arithmetics(dtypes=("float16", "float32", "float8_e4m3fn"), fp8_overflow=Fp8Overflow.SATURATE, has_infinity=False)
     environment = Environment(python="", numpy="", platform="", cpu="")
-    request: SweepRequest | AuditRequest = SweepRequest(
-        objective=SOFTMAX,
-        formulations=NAMES,
-        arithmetics=options,
-        logits=LogitRange(),
-        patterns=("margin",),
-        classes=(2,),
-        targets=("wrong",),
-        seed=0,
-        fail_on=fail_on,
-    )
+    request: SweepRequest | AuditRequest = build_sweep_request(formulations=NAMES, arithmetics=options, fail_on=fail_on)
     if target is None:
-        request = AuditRequest(
-            objective=SOFTMAX,
-            formulations=NAMES,
-            arithmetics=options,
-            file="[bold]logits[/] of today.npz",
-            labels=None,
-            class_axis=1,
-            ignore_index=-100,
-            fail_on=(),
-        )
+        request = build_audit_request("[bold]logits[/] of today.npz", formulations=NAMES, arithmetics=options)
     advice = (
         Recommendation(
             dtype="float16",
@@ -171,28 +130,16 @@ def make_difference() -> Difference:
             for kind in (K.ZEROED_LOSS, K.WRONG_LOSS)
         ],
     )
-    wide = Setting(
-        formulation="[bold]clipped[/]",
-        objective=SOFTMAX,
+    wide = build_setting(
+        "[bold]clipped[/]",
         dtype="bfloat16",
         compute="float32",
         summation=Summation.PAIRWISE,
-        pattern="margin",
         classes=1000,
         target="smooth:0.1",
         loss_scale=8.0,
     )
-    plain = Setting(
-        formulation="naive",
-        objective=SOFTMAX,
-        dtype="float32",
-        compute="float32",
-        summation=Summation.WIDE,
-        pattern="offset",
-        classes=2,
-        target="wrong",
-        loss_scale=1.0,
-    )
+    plain = build_setting(pattern="offset")
     missing = Change(rule=ChangeRule.MISSING_SETTING, is_worse=True, old="warn")
     added = SettingDifference(setting=plain, changes=(Change(rule=ChangeRule.ADDED_SETTING, is_worse=False, new="fail"),))
     settings = (

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from builders import build_conditions
 from cestab.cases.patterns import PATTERNS
 from cestab.cases.target_kinds import TARGET_KINDS
 from cestab.evaluation.blocks import Cases, Conditions
@@ -17,7 +18,7 @@ from cestab.judgement.judge import judge_block
 from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_quotient, round_to_format, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Summation
+from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
 from cestab.vocabulary.objectives import (
     BINARY_CROSS_ENTROPY,
@@ -61,15 +62,11 @@ def conditions_of(
     if options.ignore_index is not None:
         targets = ["correct", "wrong"]
     for pattern, target, loss_scale in product(patterns, targets, scales):
-        yield Conditions(
+        yield build_conditions(
+            fmt,
             objective=objective,
-            fmt=fmt,
-            compute=fmt,
-            summation=Summation.WIDE,
             classes=1 if objective.is_binary else 2,
             loss_scale=loss_scale,
-            rtol=fmt.rtol,
-            atol=fmt.atol,
             pattern=pattern,
             target=target,
             seed=1,
@@ -160,7 +157,7 @@ def test_so_it_is_with_every_objective_and_its_options(
 def test_more_classes_change_nothing(name: str, judged: Counter[str]) -> None:
     fmt, rng = FORMATS[name], np.random.default_rng(32)
     for conditions, classes in product(conditions_of(fmt, SOFTMAX), (3, 17)):
-        wider = Conditions(**{**vars(conditions), "classes": classes})
+        wider = replace(conditions, classes=classes)
         cases = make_cases(wider, ordinals_of(fmt, rng, 100))
         assert not set(kinds_of(wider, cases, saturate=False)) - ALLOWED, wider
         judged[name] += 2 * cases.positions.size

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cestab.evaluation.blocks import Block, Conditions
+from builders import build_conditions
+from cestab.evaluation.blocks import Block
 from cestab.evaluation.evaluate import evaluate_block
 from cestab.formulations.registry import FORMULATIONS, Formulation, Fused, formulation
 from cestab.judgement.summary import Summary
@@ -15,7 +16,7 @@ from cestab.numerics.operations import exp, log, max_over_classes, pick, subtrac
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target
-from cestab.vocabulary.kinds import FindingKind, Summation
+from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
@@ -131,18 +132,7 @@ def findings_of(
     name: str, t: FloatArray, *, dtype: str = "float32", loss_scale: float = 1.0, pattern: str = "spread"
 ) -> set[FindingKind]:
     fmt = FORMATS[dtype]
-    conditions = Conditions(
-        objective=SOFTMAX,
-        fmt=fmt,
-        compute=fmt,
-        summation=Summation.WIDE,
-        classes=3,
-        loss_scale=loss_scale,
-        rtol=fmt.rtol,
-        atol=fmt.atol,
-        pattern=pattern,
-        target="wrong",
-    )
+    conditions = build_conditions(fmt, classes=3, loss_scale=loss_scale, pattern=pattern, target="wrong")
     ordinals = np.unique(to_ordinal(round_to_format(t, fmt), fmt))
     summary = evaluate_block(Block(conditions=conditions, formulations=(name,), ordinals=ordinals))[name]
     assert isinstance(summary, Summary)

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
+from builders import build_conditions
 from cestab.evaluation.blocks import Conditions
 from cestab.evaluation.evaluate import find_truth, make_cases, settle
 from cestab.judgement.judge import judge_block
 from cestab.judgement.rules import KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import from_ordinal, round_to_format, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Summation
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
+from cestab.vocabulary.kinds import FindingKind
 
 K = FindingKind
 Kinds = tuple[FindingKind | None, FindingKind | None]
@@ -35,18 +35,7 @@ all_overflows = pytest.mark.parametrize(("name", "result"), OVERFLOWS)
 def conditions_for(name: str, target: str, loss_scale: float = 1.0) -> Conditions:
     """Two classes, the logits t and 0."""
     fmt = FORMATS[name]
-    return Conditions(
-        objective=SOFTMAX_CROSS_ENTROPY,
-        fmt=fmt,
-        compute=fmt,
-        summation=Summation.WIDE,
-        classes=2,
-        loss_scale=loss_scale,
-        rtol=fmt.rtol,
-        atol=fmt.atol,
-        pattern="margin",
-        target=target,
-    )
+    return build_conditions(fmt, loss_scale=loss_scale, pattern="margin", target=target)
 
 
 def kinds_of(

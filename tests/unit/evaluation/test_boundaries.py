@@ -7,14 +7,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cestab.evaluation.blocks import Block, Conditions
+from builders import build_conditions
+from cestab.evaluation.blocks import Block
 from cestab.evaluation.boundaries import Probe, Search, find_boundaries, refine_runs
 from cestab.evaluation.evaluate import evaluate_block
 from cestab.judgement.summary import Run, Summary, join_runs, outcome_kinds
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import IntArray, from_ordinal, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Summation
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
+from cestab.vocabulary.kinds import FindingKind
 
 K = FindingKind
 
@@ -120,18 +120,7 @@ def test_the_gap_nearest_to_0_comes_first() -> None:
 def test_the_naive_gradient_turns_nan_where_exp_overflows_in_float32(sign: int) -> None:
     """log(max) = log((2 − 2^-23)·2^127) = 88.7228390…: exp of the float32 below is finite, of 0x1.62e430p+6 it is not."""
     fmt = FORMATS["float32"]
-    conditions = Conditions(
-        objective=SOFTMAX_CROSS_ENTROPY,
-        fmt=fmt,
-        compute=fmt,
-        summation=Summation.WIDE,
-        classes=2,
-        loss_scale=1.0,
-        rtol=fmt.rtol,
-        atol=fmt.atol,
-        pattern="margin",
-        target="wrong",
-    )
+    conditions = build_conditions(fmt, pattern="margin", target="wrong")
     tried = np.sort(to_ordinal(sign * np.array([1.0, 50.0, 60.0, 200.0]), fmt))
     before = evaluate_block(Block(conditions=conditions, formulations=("naive",), ordinals=tried))["naive"]
     assert isinstance(before, Summary)

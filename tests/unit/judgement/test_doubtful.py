@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from builders import build_conditions
 from cestab.evaluation.blocks import Cases, Conditions
 from cestab.evaluation.evaluate import find_truth, make_cases
 from cestab.judgement.doubtful import decide_exactly
@@ -15,7 +16,7 @@ from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import FloatArray, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget
 from cestab.truth.balls import ExactCase
-from cestab.vocabulary.kinds import FindingKind, Summation
+from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 K = FindingKind
@@ -31,18 +32,7 @@ SETTINGS = [
 
 def conditions_for(name: str, *, target: str, classes: int, loss_scale: float = 1.0) -> Conditions:
     fmt = FORMATS[name]
-    return Conditions(
-        objective=SOFTMAX,
-        fmt=fmt,
-        compute=fmt,
-        summation=Summation.WIDE,
-        classes=classes,
-        loss_scale=loss_scale,
-        rtol=fmt.rtol,
-        atol=fmt.atol,
-        pattern="margin",
-        target=target,
-    )
+    return build_conditions(fmt, classes=classes, loss_scale=loss_scale, pattern="margin", target=target)
 
 
 def cases_at(conditions: Conditions, t: list[float] | FloatArray) -> Cases:

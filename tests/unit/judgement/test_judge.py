@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
+from builders import build_conditions
 from cestab.evaluation.blocks import Cases, Conditions
 from cestab.evaluation.evaluate import find_truth, make_cases, settle
 from cestab.judgement.judge import judge_block, judge_hard_outcomes
@@ -17,8 +18,7 @@ from cestab.judgement.rules import CODES, KINDS
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, from_ordinal, round_to_format, to_ordinal
 from cestab.numerics.target import IndexTarget
-from cestab.vocabulary.kinds import FindingKind, Summation
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
+from cestab.vocabulary.kinds import FindingKind
 
 K = FindingKind
 CASES_PER_SETTING = 24
@@ -26,19 +26,7 @@ FORMAT_NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "f
 
 
 def conditions_for(fmt: Format, *, pattern: str, target: str, classes: int, loss_scale: float) -> Conditions:
-    return Conditions(
-        objective=SOFTMAX_CROSS_ENTROPY,
-        fmt=fmt,
-        compute=fmt,
-        summation=Summation.WIDE,
-        classes=classes,
-        loss_scale=loss_scale,
-        rtol=fmt.rtol,
-        atol=fmt.atol,
-        pattern=pattern,
-        target=target,
-        seed=5,
-    )
+    return build_conditions(fmt, classes=classes, loss_scale=loss_scale, pattern=pattern, target=target, seed=5)
 
 
 def exact_values(conditions: Conditions, cases: Cases, case: int) -> tuple[Any, list[Any]]:

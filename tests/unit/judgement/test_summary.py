@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cestab.evaluation.blocks import Block, Conditions, merge_results
+from builders import build_conditions
+from cestab.evaluation.blocks import Block, merge_results
 from cestab.evaluation.evaluate import evaluate_block
 from cestab.judgement.judge import Judgement
 from cestab.judgement.rules import CODES, KINDS
@@ -30,8 +31,7 @@ from cestab.judgement.summary import (
 )
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_to_format, to_ordinal
-from cestab.vocabulary.kinds import FindingKind, Summation
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
+from cestab.vocabulary.kinds import FindingKind
 
 K = FindingKind
 
@@ -186,19 +186,7 @@ def test_hard_outcomes_tell_every_pair_of_hard_kinds_apart() -> None:
 @pytest.mark.parametrize(("pattern", "target"), [("margin", "wrong"), ("gaussian", "smooth:0.1"), ("masked", "correct")])
 def test_the_size_of_blocks_changes_no_bit(name: str, classes: int, pattern: str, target: str) -> None:
     fmt = FORMATS[name]
-    conditions = Conditions(
-        objective=SOFTMAX_CROSS_ENTROPY,
-        fmt=fmt,
-        compute=fmt,
-        summation=Summation.WIDE,
-        classes=classes,
-        loss_scale=1.0,
-        rtol=fmt.rtol,
-        atol=fmt.atol,
-        pattern=pattern,
-        target=target,
-        seed=3,
-    )
+    conditions = build_conditions(fmt, classes=classes, pattern=pattern, target=target, seed=3)
     rng = np.random.default_rng(8)
     t = np.concatenate((rng.uniform(-120, 120, 150), rng.uniform(-1, 1, 50) * fmt.max, [-fmt.max, 0.0, fmt.max]))
     ordinals = np.unique(to_ordinal(round_to_format(t, fmt), fmt))

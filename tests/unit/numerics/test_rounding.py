@@ -255,15 +255,14 @@ def count_digits(text: str) -> int:
 def round_by_midpoints(fmt: Format) -> Callable[[float, Format], float]:
     """Return a round_number for one format that looks its result up: many times as fast, for loops over every number."""
     midpoints = every_midpoint(fmt).tolist()
-    results = [-overflow_result(fmt), *finite_numbers(fmt).tolist(), overflow_result(fmt)]
+    results: list[float] = [-overflow_result(fmt), *finite_numbers(fmt).tolist(), overflow_result(fmt)]
     zero = len(results) // 2
 
     def look_up(x: float, own: Format) -> float:
         assert own is fmt
         place = bisect_left(midpoints, x)
         is_tie = place < len(midpoints) and midpoints[place] == x
-        nearest: float = results[place + (is_tie and (place - zero) % 2)]  # zero is even
-        return nearest
+        return results[place + (place - zero) % 2 if is_tie else place]  # zero is even
 
     return look_up
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec import ValidationError, convert, to_builtins
 
+from builders import build_setting
 from cestab.commands.sweep.wire import Sweep
 from cestab.errors import UsageError
 from cestab.reports.schemas import make_schema
@@ -21,21 +22,11 @@ from cestab.reports.wire_settings import (
 from cestab.vocabulary.external import ExternalFacts, GradientSource
 from cestab.vocabulary.kinds import Summation
 from cestab.vocabulary.loss_options import OPTION_NAMES, LossOptions, Reduction
-from cestab.vocabulary.objectives import FOCAL_LOSS, SOFTMAX_CROSS_ENTROPY
+from cestab.vocabulary.objectives import FOCAL_LOSS
 from cestab.vocabulary.settings import Environment, Setting
 
 RANGES = {option.name: option.metadata["range"] for option in fields(LossOptions) if "range" in option.metadata}
-SETTING = Setting(
-    formulation="naive",
-    objective=SOFTMAX_CROSS_ENTROPY,
-    dtype="float16",
-    compute="float32",
-    summation=Summation.PAIRWISE,
-    pattern="margin",
-    classes=2,
-    target="wrong",
-    loss_scale=8.0,
-)
+SETTING = build_setting(dtype="float16", compute="float32", summation=Summation.PAIRWISE, loss_scale=8.0)
 EVERY_OPTION = LossOptions(
     label_smoothing=0.1,
     class_weights=(1.0, 2.5),

@@ -4,58 +4,30 @@ from itertools import product
 
 import pytest
 
+from builders import build_finding, build_place, build_result, build_setting, build_sweep_request
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
-from cestab.vocabulary.kinds import Coverage, FindingKind, Severity, Summation, Verdict
+from cestab.vocabulary.kinds import FindingKind, Severity, Verdict
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
-from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult, find_worst
+from cestab.vocabulary.requests import LogitRange
+from cestab.vocabulary.settings import Environment, Finding, SettingResult, find_worst
 
 K, V = FindingKind, Verdict
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
 
 
 def finding(kind: FindingKind, t: float) -> Finding:
-    place = Place(position=int(t), value=t, decimal=repr(t), hexadecimal=t.hex())
-    return Finding(kind=kind, cases=1, first=place, lowest=place, highest=place, worst=place)
+    place = build_place(t, hexadecimal=t.hex())
+    return build_finding(kind, place)
 
 
 def result(verdict: Verdict, *findings: Finding) -> SettingResult:
-    setting = Setting(
-        formulation="naive",
-        objective=SOFTMAX,
-        dtype="float32",
-        compute="float32",
-        summation=Summation.WIDE,
-        pattern="margin",
-        classes=2,
-        target="wrong",
-        loss_scale=1.0,
-    )
-    return SettingResult(
-        setting=setting,
-        verdict=verdict,
-        cases=1,
-        undefined=0,
-        ties=0,
-        coverage=Coverage.SAMPLED,
-        findings=findings,
-        largest_error=LargestError(loss=None, gradient=None),
-    )
+    setting = build_setting()
+    return build_result(setting, verdict, findings=findings)
 
 
 def report(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> Report:
-    request = SweepRequest(
-        objective=SOFTMAX,
-        formulations=("naive",),
-        arithmetics=Arithmetics(),
-        logits=LogitRange(),
-        patterns=("margin",),
-        classes=(2,),
-        targets=("wrong",),
-        seed=0,
-        fail_on=fail_on,
-    )
+    request = build_sweep_request(fail_on=fail_on)
     return Report(
         version="0",
         environment=Environment(python="", numpy="", platform="", cpu=""),

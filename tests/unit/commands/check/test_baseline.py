@@ -7,25 +7,14 @@ from typing import Any
 
 import pytest
 
+from builders import build_setting
 from cestab.commands.check.answer import Baseline, BaselineEntry
 from cestab.commands.check.baseline import list_changes, read_baseline, write_baseline
 from cestab.errors import UsageError
 from cestab.vocabulary.kinds import Coverage, FindingKind, Summation
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.settings import Setting
 
 K = FindingKind
-SETTING = Setting(
-    formulation="clipped:eps=1e-8",
-    objective=SOFTMAX_CROSS_ENTROPY,
-    dtype="float16",
-    compute="float32",
-    summation=Summation.PAIRWISE,
-    pattern="margin",
-    classes=2,
-    target="wrong",
-    loss_scale=0.5,
-)
+SETTING = build_setting("clipped:eps=1e-8", dtype="float16", compute="float32", summation=Summation.PAIRWISE, loss_scale=0.5)
 ROWS = replace(SETTING, pattern=None, target=None)
 BASELINE: Baseline = {
     ("zoo", ROWS, K.NAN_LOSS): BaselineEntry(cases=3, coverage=Coverage.RECORDED),

@@ -4,59 +4,29 @@ from dataclasses import replace
 
 import pytest
 
+from builders import build_finding, build_place, build_result, build_setting, build_sweep_request
 from cestab.commands.check.answer import CheckAudit, CheckConfig, CheckedAudit, CheckProblem, CheckReport, Stale, StaleSource
 from cestab.commands.check.gate import to_gate
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
 from cestab.reports.gate import Level, Location
-from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.vocabulary.kinds import FindingKind, Verdict
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest
-from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
+from cestab.vocabulary.settings import Environment, SettingResult
 
 K = FindingKind
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
-SETTING = Setting(
-    formulation="naive",
-    objective=SOFTMAX,
-    dtype="float16",
-    compute="float16",
-    summation=Summation.WIDE,
-    pattern="margin",
-    classes=2,
-    target="wrong",
-    loss_scale=1.0,
-)
-REQUEST = SweepRequest(
-    objective=SOFTMAX,
-    formulations=("naive",),
-    arithmetics=Arithmetics(),
-    logits=LogitRange(),
-    patterns=("margin",),
-    classes=(2,),
-    targets=("wrong",),
-    seed=0,
-    fail_on=("fail",),
-)
+SETTING = build_setting(dtype="float16")
+REQUEST = build_sweep_request(fail_on=("fail",))
 ENVIRONMENT = Environment(python="", numpy="", platform="", cpu="")
 HERE = Location(file="ci/cestab.toml", line=7)
 
 
 def result(verdict: Verdict, dtype: str, *kinds: FindingKind, reason: str | None = None) -> SettingResult:
-    place = Place(position=1, value=11.0, decimal="11.0", hexadecimal="0x1.6p+3", reproduce="cestab explain …")
-    findings = tuple(Finding(kind=kind, cases=4, first=place, lowest=place, highest=place, worst=place) for kind in kinds)
+    place = build_place(11.0, position=1, hexadecimal="0x1.6p+3", reproduce="cestab explain …")
+    findings = tuple(build_finding(kind, place, cases=4) for kind in kinds)
     setting = replace(SETTING, dtype=dtype, compute=dtype)
-    return SettingResult(
-        setting=setting,
-        verdict=verdict,
-        cases=9,
-        undefined=0,
-        ties=0,
-        coverage=Coverage.SAMPLED,
-        findings=findings,
-        largest_error=LargestError(loss=None, gradient=None),
-        reason=reason,
-    )
+    return build_result(setting, verdict, cases=9, findings=findings, reason=reason)
 
 
 def report(*results: SettingResult, problems: tuple[CheckProblem, ...] = (), stale: tuple[Stale, ...] = ()) -> CheckReport:

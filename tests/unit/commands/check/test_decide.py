@@ -5,83 +5,47 @@ from typing import Any
 
 import pytest
 
+from builders import build_audit_request, build_finding, build_place, build_result, build_setting, build_sweep_request
 from cestab.commands.check.answer import Allowance, Baseline, BaselineEntry, CheckAudit, CheckConfig, CheckProblem, CheckReport
 from cestab.commands.check.decide import decide_check
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus
 from cestab.reports.gate import Location
-from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
-from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
+from cestab.vocabulary.settings import Environment, Finding, Place, Setting, SettingResult
 
 K, V = FindingKind, Verdict
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
-SETTING = Setting(
-    formulation="naive",
-    objective=SOFTMAX,
-    dtype="float16",
-    compute="float16",
-    summation=Summation.WIDE,
-    pattern="margin",
-    classes=2,
-    target="wrong",
-    loss_scale=1.0,
-)
+SETTING = build_setting(dtype="float16")
 WIDE = replace(SETTING, dtype="float32", compute="float32")
 ROWS = replace(SETTING, pattern=None, target=None)
 KEY = ("one", SETTING, K.NAN_LOSS)
 
 
 def at(t: float) -> Place:
-    return Place(position=0, value=t, decimal=repr(t), hexadecimal=t.hex())
+    return build_place(t, position=0, hexadecimal=t.hex())
 
 
 def found(kind: FindingKind, t: float | None, cases: int = 10) -> Finding:
-    place = Place(position=0, value=0.0, decimal="0") if t is None else at(t)
-    return Finding(kind=kind, cases=cases, first=place, lowest=place, highest=place, worst=place)
+    place = build_place(0.0, decimal="0") if t is None else at(t)
+    return build_finding(kind, place, cases=cases)
 
 
 def result(*findings: Finding, setting: Setting = SETTING, verdict: Verdict = V.FAIL, exhaustive: bool = True) -> SettingResult:
     coverage = Coverage.RECORDED if setting.pattern is None else Coverage.EXHAUSTIVE if exhaustive else Coverage.SAMPLED
-    return SettingResult(
-        setting=setting,
-        verdict=verdict,
-        cases=100,
-        undefined=0,
-        ties=0,
-        coverage=coverage,
-        findings=findings,
-        largest_error=LargestError(loss=None, gradient=None),
-        reason=None,
-    )
+    return build_result(setting, verdict, cases=100, coverage=coverage, findings=findings, reason=None)
 
 
 def decide(
     *results: SettingResult, allow: tuple[Allowance, ...] = (), baseline: Baseline | None = None, fail_on: str = "fail"
 ) -> CheckReport:
-    request: SweepRequest | AuditRequest = SweepRequest(
-        objective=SOFTMAX,
-        formulations=("naive",),
-        arithmetics=Arithmetics(),
-        logits=LogitRange(),
-        patterns=("margin",),
-        classes=(2,),
-        targets=("wrong",),
-        seed=0,
-        fail_on=(fail_on,),
+    gates = (fail_on,)
+    request = (
+        build_audit_request("x.npz", fail_on=gates)
+        if results[0].setting.pattern is None
+        else build_sweep_request(fail_on=gates)
     )
-    if results[0].setting.pattern is None:
-        request = AuditRequest(
-            objective=SOFTMAX,
-            formulations=("naive",),
-            arithmetics=Arithmetics(),
-            file="x.npz",
-            labels=None,
-            class_axis=1,
-            ignore_index=-100,
-            fail_on=(fail_on,),
-        )
     report = Report(
         version="",
         environment=Environment(python="", numpy="", platform="", cpu=""),

@@ -4,42 +4,23 @@ from dataclasses import replace
 
 import pytest
 
+from builders import build_finding, build_place, build_result, build_setting
 from cestab.commands.compare.answer import BoundaryPair, Relation, SettingComparison
 from cestab.commands.compare.trade import describe_trade, find_harms
-from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.settings import Finding, LargestError, Place, Setting, SettingResult
+from cestab.vocabulary.kinds import FindingKind, Verdict
+from cestab.vocabulary.settings import Finding, SettingResult
 
 K, V = FindingKind, Verdict
 
 
 def found(kind: FindingKind, t: float) -> Finding:
-    place = Place(position=int(t), value=t, decimal=repr(t), hexadecimal=t.hex())
-    return Finding(kind=kind, cases=3, first=place, lowest=place, highest=place, worst=place)
+    place = build_place(t, hexadecimal=t.hex())
+    return build_finding(kind, place, cases=3)
 
 
 def result(name: str, verdict: Verdict, *findings: Finding, pattern: str = "margin") -> SettingResult:
-    setting = Setting(
-        formulation=name,
-        objective=SOFTMAX_CROSS_ENTROPY,
-        dtype="float32",
-        compute="float32",
-        summation=Summation.WIDE,
-        pattern=pattern,
-        classes=2,
-        target="wrong",
-        loss_scale=1.0,
-    )
-    return SettingResult(
-        setting=setting,
-        verdict=verdict,
-        cases=9,
-        undefined=0,
-        ties=0,
-        coverage=Coverage.SAMPLED,
-        findings=findings,
-        largest_error=LargestError(loss=None, gradient=None),
-    )
+    setting = build_setting(name, pattern=pattern)
+    return build_result(setting, verdict, cases=9, findings=findings)
 
 
 def compared(reference: SettingResult, other: SettingResult) -> SettingComparison:

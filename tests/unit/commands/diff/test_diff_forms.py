@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from jsonschema import Draft202012Validator
 
+from builders import build_setting
 from cestab.commands.diff import wire as difference_json
 from cestab.commands.diff.answer import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
 from cestab.commands.diff.sentences import COLUMNS, describe_change, render_csv, render_markdown, to_gate
@@ -14,21 +15,9 @@ from cestab.commands.schema import read_schema
 from cestab.errors import ExitStatus
 from cestab.reports.gate import Level
 from cestab.vocabulary.kinds import Summation
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.settings import Setting
 
 R = ChangeRule
-SETTING = Setting(
-    formulation="clipped:eps=1e-8",
-    objective=SOFTMAX_CROSS_ENTROPY,
-    dtype="float16",
-    compute="float16",
-    summation=Summation.WIDE,
-    pattern="margin",
-    classes=2,
-    target="wrong",
-    loss_scale=1.0,
-)
+SETTING = build_setting("clipped:eps=1e-8", dtype="float16")
 OTHER = replace(SETTING, compute="float32", summation=Summation.PAIRWISE, loss_scale=8.0)
 ROWS = replace(SETTING, pattern=None, target=None)
 WORSE = Change(rule=R.GROWN_ERROR, is_worse=True, subject="loss", old=1.5, new=float("inf"))

@@ -6,73 +6,40 @@ from typing import Any
 
 import pytest
 
+from builders import build_audit_request, build_finding, build_place, build_result, build_setting, build_sweep_request
 from cestab.commands.diff.answer import Change, ChangeRule
 from cestab.commands.diff.run import compare_reports
 from cestab.commands.sweep.answer import Report
 from cestab.errors import ExitStatus, UsageError
 from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
 from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
+from cestab.vocabulary.requests import Arithmetics, LogitRange
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, Setting, SettingResult
 
 K, R, V = FindingKind, ChangeRule, Verdict
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
-SETTING = Setting(
-    formulation="naive",
-    objective=SOFTMAX,
-    dtype="float16",
-    compute="float16",
-    summation=Summation.WIDE,
-    pattern="margin",
-    classes=2,
-    target="wrong",
-    loss_scale=1.0,
-)
+SETTING = build_setting(dtype="float16")
 ROWS = replace(SETTING, pattern=None, target=None)
-SWEEP = SweepRequest(
-    objective=SOFTMAX,
-    formulations=("naive",),
-    arithmetics=Arithmetics(dtypes=("float16",)),
-    logits=LogitRange(),
-    patterns=("margin",),
-    classes=(2,),
-    targets=("wrong",),
-    seed=0,
-    fail_on=(),
-)
-AUDIT = AuditRequest(
-    objective=SOFTMAX,
-    formulations=("naive",),
-    arithmetics=Arithmetics(dtypes=("float16",)),
-    file="a/x.npz",
-    labels=None,
-    class_axis=1,
-    ignore_index=-100,
-    fail_on=(),
-)
+SWEEP = build_sweep_request(arithmetics=Arithmetics(dtypes=("float16",)))
+AUDIT = build_audit_request("a/x.npz", arithmetics=Arithmetics(dtypes=("float16",)))
 INF_ULPS = float("inf")
 ENVIRONMENT = Environment(python="3.11.7", numpy="2.4.6", platform="Linux", cpu="some processor")
 
 
 def t(value: float) -> Place:
     """Return a place whose position is made up: a thousand floats to 1."""
-    return Place(position=round(1000 * value), value=value, decimal=repr(value), hexadecimal=value.hex())
+    return build_place(value, position=round(1000 * value), hexadecimal=value.hex())
 
 
 def found(kind: FindingKind, first: float = 8.0, last: float = 100.0, cases: int = 10) -> Finding:
-    return Finding(
-        kind=kind,
-        cases=cases,
-        first=replace(t(first), reproduce="cestab explain …"),
-        lowest=t(first),
-        highest=t(last),
-        worst=t(last),
+    return build_finding(
+        kind, replace(t(first), reproduce="cestab explain …"), cases=cases, lowest=t(first), highest=t(last), worst=t(last)
     )
 
 
 def found_row(kind: FindingKind, cases: int, row: int = 3) -> Finding:
-    place = Place(position=row, value=float(row), decimal=str(row))
-    return Finding(kind=kind, cases=cases, first=place, lowest=place, highest=place, worst=place)
+    place = build_place(float(row), position=row, decimal=str(row))
+    return build_finding(kind, place, cases=cases)
 
 
 def result(
@@ -85,17 +52,7 @@ def result(
 ) -> SettingResult:
     loss, gradient = (None if ulps is None else replace(t(1.0), ulps=ulps) for ulps in errors)
     largest = LargestError(loss=loss, gradient=gradient)
-    return SettingResult(
-        setting=setting,
-        verdict=verdict,
-        cases=100,
-        undefined=0,
-        ties=0,
-        coverage=coverage,
-        findings=findings,
-        largest_error=largest,
-        reason=reason,
-    )
+    return build_result(setting, verdict, cases=100, coverage=coverage, findings=findings, largest_error=largest, reason=reason)
 
 
 def sweep(*results: SettingResult, **options: Any) -> Report:

@@ -4,27 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from builders import build_finding, build_result, build_setting
 from cestab.commands.diff.answer import ChangeRule
 from cestab.commands.diff.moved_boundaries import find_movements
 from cestab.evaluation.assemble import place_float
 from cestab.numerics.formats import find_format
-from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.settings import Finding, Interval, LargestError, Place, Setting, SettingResult
+from cestab.vocabulary.kinds import FindingKind, Verdict
+from cestab.vocabulary.settings import Finding, Interval, LargestError, Place, SettingResult
 
 FLOAT16 = find_format("float16")
 NAN, INF = FindingKind.NAN_GRADIENT, FindingKind.INF_LOSS
-SETTING = Setting(
-    formulation="naive",
-    objective=SOFTMAX_CROSS_ENTROPY,
-    dtype="float16",
-    compute="float16",
-    summation=Summation.WIDE,
-    pattern="margin",
-    classes=2,
-    target="wrong",
-    loss_scale=1.0,
-)
+SETTING = build_setting(dtype="float16")
 LOW, HIGH = -1000, 1000
 ONE = 0x3C00  # the ordinal of 1.0 in float16; the next float is 1 + 2^-10
 Runs = list[tuple[int, int]]
@@ -40,7 +30,7 @@ def place(ordinal: int) -> Place:
 def finding(runs: Runs) -> Finding:
     ends = [end for run in runs for end in run] or [0]
     first, lowest, highest = place(min(ends, key=abs)), place(min(ends)), place(max(ends))
-    return Finding(kind=NAN, cases=10, first=first, lowest=lowest, highest=highest, worst=highest)
+    return build_finding(NAN, first, cases=10, lowest=lowest, highest=highest, worst=highest)
 
 
 def interval(start: int, stop: int, *, is_nan: bool) -> Interval:
@@ -56,13 +46,10 @@ def result(runs: Runs, low: int = LOW, high: int = HIGH) -> SettingResult:
         at = stop + 1
     intervals += [interval(at, high, is_nan=False)] if at <= high else []
     largest = LargestError(loss=None, gradient=None)
-    return SettingResult(
-        setting=SETTING,
-        verdict=Verdict.FAIL,
+    return build_result(
+        SETTING,
+        Verdict.FAIL,
         cases=9,
-        undefined=0,
-        ties=0,
-        coverage=Coverage.SAMPLED,
         findings=(finding(runs),),
         largest_error=largest,
         intervals=tuple(intervals),

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from builders import build_explain_request, build_setting
 from cestab.commands.explain import table as explanation_table
 from cestab.commands.explain import walkthrough
 from cestab.commands.explain import wire as explanation_json
 from cestab.commands.explain.answer import Cause, Entry, Explanation, Number, Operation, Outcome, RootCause
 from cestab.commands.explain.walkthrough import WalkthroughRow
-from cestab.vocabulary.kinds import FindingKind, Summation
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.requests import Arithmetics, ExplainRequest, GivenCase
-from cestab.vocabulary.settings import Environment, Setting
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.requests import GivenCase
+from cestab.vocabulary.settings import Environment
 
 INF = Number(value=math.inf, decimal="inf", hexadecimal="inf")
 NAN = Number(value=math.nan, decimal="nan", hexadecimal="nan")
@@ -46,24 +46,8 @@ OUTCOME = Outcome(
     findings=(FindingKind.INF_LOSS, FindingKind.NAN_GRADIENT),
 )
 BETTER = Outcome(formulation="compensated", loss=ONE, loss_ulps=0.5, gradient=(ONE, ONE), gradient_ulps=0.25, findings=())
-SETTING = Setting(
-    formulation="naive",
-    objective=SOFTMAX_CROSS_ENTROPY,
-    dtype="float32",
-    compute="float32",
-    summation=Summation.WIDE,
-    pattern=None,
-    classes=2,
-    target="1",
-    loss_scale=1.0,
-)
-REQUEST = ExplainRequest(
-    objective=SOFTMAX_CROSS_ENTROPY,
-    formulation="naive",
-    arithmetics=Arithmetics(dtypes=("float32",)),
-    case=GivenCase(logits=(100.0, 0.0), target="1"),
-    against=None,
-)
+SETTING = build_setting(pattern=None, target="1")
+REQUEST = build_explain_request(case=GivenCase(logits=(100.0, 0.0), target="1"))
 EXPLANATION = Explanation(
     version="VERSION",
     environment=Environment(python="", numpy="", platform="", cpu=""),

@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from builders import build_finding, build_place, build_result, build_setting
 from cestab.commands.sweep.advice import explain_failures, recommend
 from cestab.formulations import find_formulation
-from cestab.vocabulary.kinds import Coverage, FindingKind, Severity, Summation, Verdict
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.settings import Finding, LargestError, Place, Setting, SettingResult
+from cestab.vocabulary.kinds import FindingKind, Severity, Verdict
+from cestab.vocabulary.settings import LargestError, Place, SettingResult
 
 K = FindingKind
 VERDICTS = {Severity.NOTE: Verdict.PASS, Severity.WARN: Verdict.WARN, Severity.FAIL: Verdict.FAIL}
 
 
 def place(t: float, ulps: float | None = None) -> Place:
-    return Place(position=int(t), value=t, decimal=repr(t), hexadecimal=t.hex(), ulps=ulps)
+    return build_place(t, hexadecimal=t.hex(), ulps=ulps)
 
 
 def judged(
@@ -29,33 +29,12 @@ def judged(
     verdict: Verdict | None = None,
 ) -> SettingResult:
     """Return a setting's result with findings of these kinds, the verdict that follows from them."""
-    setting = Setting(
-        formulation=name,
-        objective=SOFTMAX_CROSS_ENTROPY,
-        dtype=dtype,
-        compute=dtype,
-        summation=Summation.WIDE,
-        pattern=pattern,
-        classes=2,
-        target="wrong",
-        loss_scale=1.0,
-    )
-    findings = tuple(
-        Finding(kind=kind, cases=3, first=place(t), lowest=place(t), highest=place(t), worst=place(t)) for kind in kinds
-    )
+    setting = build_setting(name, dtype=dtype, pattern=pattern)
+    findings = tuple(build_finding(kind, place(t), cases=3) for kind in kinds)
     severities = {kind.severity for kind in kinds}
     worst = next((s for s in (Severity.FAIL, Severity.WARN) if s in severities), Severity.NOTE)
     largest = LargestError(loss=place(1.0, ulps), gradient=None)
-    return SettingResult(
-        setting=setting,
-        verdict=verdict or VERDICTS[worst],
-        cases=9,
-        undefined=0,
-        ties=0,
-        coverage=Coverage.SAMPLED,
-        findings=findings,
-        largest_error=largest,
-    )
+    return build_result(setting, verdict or VERDICTS[worst], cases=9, findings=findings, largest_error=largest)
 
 
 PASSING = judged("log-softmax", ulps=3.0)

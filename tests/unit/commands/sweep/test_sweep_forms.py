@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from builders import build_audit_request, build_finding, build_place, build_result, build_setting, build_sweep_request
 from cestab.commands.sweep import markdown, table
 from cestab.commands.sweep import rows as csv_v1
 from cestab.commands.sweep.answer import Recommendation, Report
@@ -13,26 +14,14 @@ from cestab.commands.sweep.gate import to_gate
 from cestab.errors import ExitStatus
 from cestab.reports import summary
 from cestab.reports.gate import GateCase, GateReport, Level, Problem
-from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
+from cestab.vocabulary.kinds import FindingKind, Summation, Verdict
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
-from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, RoundingCost, Setting, SettingResult
+from cestab.vocabulary.requests import Arithmetics
+from cestab.vocabulary.settings import Environment, Finding, LargestError, RoundingCost, Setting, SettingResult
 
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
-PLAIN = Setting(
-    formulation="naive",
-    objective=SOFTMAX,
-    dtype="float16",
-    compute="float16",
-    summation=Summation.WIDE,
-    pattern="margin",
-    classes=2,
-    target="wrong",
-    loss_scale=1.0,
-)
-SPECIAL = Setting(
-    formulation="naive",
-    objective=SOFTMAX,
+PLAIN = build_setting(dtype="float16")
+SPECIAL = build_setting(
     dtype="float16",
     compute="float32",
     summation=Summation.PAIRWISE,
@@ -41,60 +30,30 @@ SPECIAL = Setting(
     target="smooth:0.1",
     loss_scale=1024.0,
 )
-ROW = Setting(
-    formulation="naive",
-    objective=SOFTMAX,
-    dtype="float16",
-    compute="float16",
-    summation=Summation.WIDE,
-    pattern=None,
-    classes=10,
-    target=None,
-    loss_scale=1.0,
-)
+ROW = build_setting(dtype="float16", pattern=None, classes=10, target=None)
 HOSTILE = ["]]>", "::error::", "two\nlines", "a|b", "<b>&lt;", '"quoted", comma']
 
 
 def finding(kind: FindingKind, t: float = -11.09375, *, is_row: bool = False) -> Finding:
     where = (
-        Place(position=7, value=7.0, decimal="7")
+        build_place(7.0, decimal="7")
         if is_row
-        else Place(position=1, value=t, decimal=repr(t), hexadecimal=t.hex(), ulps=2.5, reproduce="cestab explain …")
+        else build_place(t, position=1, hexadecimal=t.hex(), ulps=2.5, reproduce="cestab explain …")
     )
-    return Finding(kind=kind, cases=1234, first=where, lowest=where, highest=where, worst=where)
+    return build_finding(kind, where, cases=1234)
 
 
 def result(
     setting: Setting = PLAIN, verdict: Verdict = Verdict.FAIL, *found: Finding, reason: str | None = None
 ) -> SettingResult:
-    largest = LargestError(loss=None, gradient=Place(position=0, value=1.0, decimal="1.0", hexadecimal=(1.0).hex(), ulps=3.5))
-    return SettingResult(
-        setting=setting,
-        verdict=verdict,
-        cases=9999,
-        undefined=3,
-        ties=0,
-        coverage=Coverage.SAMPLED,
-        findings=found,
-        largest_error=largest,
-        reason=reason,
-    )
+    largest = LargestError(loss=None, gradient=build_place(1.0, position=0, hexadecimal=(1.0).hex(), ulps=3.5))
+    return build_result(setting, verdict, cases=9999, undefined=3, findings=found, largest_error=largest, reason=reason)
 
 
 def sweep(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> Report:
     names = tuple(dict.fromkeys(r.setting.formulation for r in results))
     options = Arithmetics(dtypes=("float16",))
-    request = SweepRequest(
-        objective=SOFTMAX,
-        formulations=names,
-        arithmetics=options,
-        logits=LogitRange(),
-        patterns=("margin",),
-        classes=(2,),
-        targets=("wrong",),
-        seed=0,
-        fail_on=fail_on,
-    )
+    request = build_sweep_request(formulations=names, arithmetics=options, fail_on=fail_on)
     advice = (Recommendation(dtype="float16", formulation=None, why="none passes"),)
     causes = tuple((name, f"{name} overflows from |t| = 11") for name in names)
     return Report(
@@ -209,17 +168,7 @@ def test_csv_of_recorded_logits_leaves_what_a_row_has_not_empty() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_survives_csv_and_cannot_break_markdown(text: str) -> None:
-    setting = Setting(
-        formulation=text,
-        objective=SOFTMAX,
-        dtype="float16",
-        compute="float16",
-        summation=Summation.WIDE,
-        pattern="margin",
-        classes=2,
-        target="wrong",
-        loss_scale=1.0,
-    )
+    setting = build_setting(text, dtype="float16")
     report = sweep(result(setting, Verdict.UNSUPPORTED, reason=text))
     (line,) = read_csv(report)
     assert (line["formulation"], line["reason"]) == (text, text)
@@ -231,16 +180,7 @@ def test_hostile_text_survives_csv_and_cannot_break_markdown(text: str) -> None:
 
 def test_markdown_of_an_audit_counts_rows() -> None:
     report = sweep(result(ROW, Verdict.FAIL, finding(FindingKind.NAN_LOSS, is_row=True)))
-    request = AuditRequest(
-        objective=SOFTMAX,
-        formulations=("naive",),
-        arithmetics=Arithmetics(dtypes=("float16",)),
-        file="a.npz",
-        labels=None,
-        class_axis=1,
-        ignore_index=-100,
-        fail_on=(),
-    )
+    request = build_audit_request("a.npz", arithmetics=Arithmetics(dtypes=("float16",)))
     text = markdown.render(
         Report(
             version="1.2.3",
@@ -259,16 +199,7 @@ def test_markdown_of_an_audit_counts_rows() -> None:
 
 def test_what_rounding_costs_is_a_row_only_if_it_is_known() -> None:
     crashed = result(ROW, Verdict.ERROR, reason="it crashed")
-    request = AuditRequest(
-        objective=SOFTMAX,
-        formulations=("naive",),
-        arithmetics=Arithmetics(dtypes=("float16",)),
-        file="a.npz",
-        labels=None,
-        class_axis=1,
-        ignore_index=-100,
-        fail_on=(),
-    )
+    request = build_audit_request("a.npz", arithmetics=Arithmetics(dtypes=("float16",)))
     for cost, is_shown in ((None, False), (RoundingCost(loss=None, loss_change=0.0, gradient=None, gradient_change=0.0), True)):
         results = (crashed, replace(result(ROW, Verdict.PASS), rounding_cost=cost))
         report = Report(

@@ -6,43 +6,34 @@ from typing import Any, NoReturn
 
 import pytest
 
+from builders import build_audit_request, build_finding, build_place, build_result, build_setting, build_sweep_request
 from cestab.commands.sweep import wire as json_v1
 from cestab.commands.sweep.answer import Recommendation, Report
 from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
-from cestab.vocabulary.requests import Arithmetics, AuditRequest, LogitRange, SweepRequest
-from cestab.vocabulary.settings import Environment, Finding, Interval, LargestError, Place, RoundingCost, Setting, SettingResult
+from cestab.vocabulary.requests import Arithmetics, LogitRange
+from cestab.vocabulary.settings import Environment, Finding, Interval, LargestError, Place, RoundingCost, SettingResult
 
 K = FindingKind
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
 INF, NAN = float("inf"), float("nan")
 ENVIRONMENT = Environment(python="3.99", numpy="9.9", platform="some “platform”", cpu="a\tprocessor")
-SETTING = Setting(
-    formulation="naive",
-    objective=SOFTMAX,
-    dtype="float32",
-    compute="float64",
-    summation=Summation.WIDE,
-    pattern="margin",
-    classes=2,
-    target="wrong",
-    loss_scale=8.0,
-)
+SETTING = build_setting(compute="float64", loss_scale=8.0)
 
 
 def place(t: float, ulps: float | None = None, reproduce: str | None = None) -> Place:
-    return Place(position=0, value=t, decimal=repr(t), hexadecimal=t.hex(), ulps=ulps, reproduce=reproduce)
+    return build_place(t, position=0, hexadecimal=t.hex(), ulps=ulps, reproduce=reproduce)
 
 
 def row(number: int, ulps: float | None = None, reproduce: str | None = None) -> Place:
-    return Place(position=number, value=float(number), decimal=str(number), hexadecimal=None, ulps=ulps, reproduce=reproduce)
+    return build_place(float(number), position=number, decimal=str(number), hexadecimal=None, ulps=ulps, reproduce=reproduce)
 
 
 def finding(worst: float | None) -> Finding:
-    return Finding(
-        kind=K.NAN_GRADIENT,
+    return build_finding(
+        K.NAN_GRADIENT,
+        place(-1.5, None, "cestab explain …"),
         cases=64,
-        first=place(-1.5, None, "cestab explain …"),
         lowest=place(-3.0),
         highest=place(2.0),
         worst=place(2.0, worst),
@@ -52,13 +43,12 @@ def finding(worst: float | None) -> Finding:
 def result(worst: float | None = None) -> SettingResult:
     largest = LargestError(loss=place(0.25, 1.5), gradient=None)
     interval = Interval(start=place(-3.0), stop=place(2.0), loss=None, gradient=K.NAN_GRADIENT)
-    return SettingResult(
-        setting=SETTING,
-        verdict=Verdict.FAIL,
+    return build_result(
+        SETTING,
+        Verdict.FAIL,
         cases=131,
         undefined=4,
         ties=5,
-        coverage=Coverage.SAMPLED,
         findings=(finding(worst),),
         largest_error=largest,
         intervals=(interval,),
@@ -71,17 +61,7 @@ def sweep_report(*results: SettingResult, **arithmetics: Any) -> Report:
     options = Arithmetics(
         dtypes=("float32",), compute="float64", summations=(Summation.WIDE,), loss_scales=(8.0,), **arithmetics
     )
-    request = SweepRequest(
-        objective=SOFTMAX,
-        formulations=("naive",),
-        arithmetics=options,
-        logits=LogitRange(low=-3.0, high=2.0),
-        patterns=("margin",),
-        classes=(2,),
-        targets=("wrong",),
-        seed=7,
-        fail_on=("fail",),
-    )
+    request = build_sweep_request(arithmetics=options, logits=LogitRange(low=-3.0, high=2.0), seed=7, fail_on=("fail",))
     advice = Recommendation(dtype="float32", formulation=None, why="none passes")
     return Report(
         version="1.2.3",
@@ -95,16 +75,7 @@ def sweep_report(*results: SettingResult, **arithmetics: Any) -> Report:
 
 
 def audit_report(setting_result: SettingResult) -> Report:
-    request = AuditRequest(
-        objective=SOFTMAX,
-        formulations=("naive",),
-        arithmetics=Arithmetics(dtypes=("float32",)),
-        file="a b.npz",
-        labels=None,
-        class_axis=0,
-        ignore_index=-1,
-        fail_on=(),
-    )
+    request = build_audit_request("a b.npz", arithmetics=Arithmetics(dtypes=("float32",)), class_axis=0, ignore_index=-1)
     return Report(
         version="1.2.3",
         environment=ENVIRONMENT,
@@ -198,17 +169,7 @@ def test_the_rest_of_a_sweep_has_its_values_under_their_names() -> None:
 
 
 def test_an_unsupported_setting_says_why_and_is_counted() -> None:
-    unsupported = SettingResult(
-        setting=SETTING,
-        verdict=Verdict.UNSUPPORTED,
-        cases=0,
-        undefined=0,
-        ties=0,
-        coverage=Coverage.SAMPLED,
-        findings=(),
-        largest_error=LargestError(loss=None, gradient=None),
-        reason="no infinity",
-    )
+    unsupported = build_result(SETTING, Verdict.UNSUPPORTED, cases=0, reason="no infinity")
     report = parse(sweep_report(result(), unsupported))
     assert [setting.get("reason") for setting in report["settings"]] == [None, "no infinity"]
     assert "reason" not in report["settings"][0]
@@ -219,8 +180,8 @@ def test_an_unsupported_setting_says_why_and_is_counted() -> None:
 
 def test_an_audit_has_rows_in_place_of_t_and_no_map() -> None:
     setting = replace(SETTING, pattern=None, target=None)
-    rows = Finding(
-        kind=K.INF_LOSS, cases=2, first=row(3, None, "cestab explain …"), lowest=row(3), highest=row(5), worst=row(5, INF)
+    rows = build_finding(
+        K.INF_LOSS, row(3, None, "cestab explain …"), cases=2, lowest=row(3), highest=row(5), worst=row(5, INF)
     )
     cost = RoundingCost(loss=row(4, 0.5), loss_change=1e-3, gradient=None, gradient_change=INF)
     audited = replace(
