@@ -223,3 +223,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     small, large = peak_bytes(*zeros(1000)), peak_bytes(*zeros(6000))
     assert large < 1.5 * small
     assert large < 6000 * 1000 * 4, "less than the file"
+
+
+def test_the_five_worst_rows_are_listed() -> None:
+    report = api.audit(str(DIGITS), formulations="naive", dtypes="float16")
+    assert len(report.settings[0].worst_rows) == 5
