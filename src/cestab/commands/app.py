@@ -105,7 +105,7 @@ def _refuse(sentence: str, arguments: list[str], status: ExitStatus = ExitStatus
     tell(sentence)
     if "--json" in arguments or "--output-format=json" in arguments or ("--output-format", "json") in pairwise(arguments):
         from cestab.reports.json import write_json
-        from cestab.reports.wire import Error
+        from cestab.reports.wire.types import Error
 
         write_text(write_json(Error(status=int(status), message=sentence)), sys.stdout)
     return status

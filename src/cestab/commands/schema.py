@@ -9,7 +9,7 @@ from cestab.commands.output import write_text
 from cestab.errors import unknown_name
 
 if TYPE_CHECKING:
-    from cestab.reports.wire import Report
+    from cestab.reports.wire.types import Report
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Report, e.g. sweep. Default: list the names.")]
 
@@ -43,7 +43,7 @@ def find_reports() -> "dict[str, type[Report]]":
     from pkgutil import iter_modules
 
     from cestab import commands
-    from cestab.reports.wire import list_reports
+    from cestab.reports.wire.types import list_reports
 
     for room in iter_modules(commands.__path__, "cestab.commands."):
         if room.ispkg and find_spec(f"{room.name}.wire"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from cestab.reports.wire import Report
+from cestab.reports.wire.types import Report
 from cestab.vocabulary.escaping import escape_json
 
 

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import DecodeError, Struct, ValidationError
 
 from cestab.errors import UsageError
-from cestab.reports.mismatch import describe_mismatch
-from cestab.reports.strict_json import check_json
-from cestab.reports.wire import Report, name_schema
+from cestab.reports.wire.mismatch import describe_mismatch
+from cestab.reports.wire.strict_json import check_json
+from cestab.reports.wire.types import Report, name_schema
 from cestab.vocabulary.phrases import show_list
 
 AnyReport = TypeVar("AnyReport", bound=Report)

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.json import schema_components
 
-from cestab.reports.wire import Report, name_schema
+from cestab.reports.wire.types import Report, name_schema
 
 
 def write_schema(kind: type[Report]) -> str:

@@ -19,7 +19,7 @@ from cestab.commands.sweep.wire import Audit, Sweep
 from cestab.errors import UsageError
 from cestab.reports import reading
 from cestab.reports.reading import read_report
-from cestab.reports.strict_json import check_json
+from cestab.reports.wire.strict_json import check_json
 from cestab.vocabulary.requests import AuditRequest
 
 Edit = Callable[[dict[str, Any]], None]

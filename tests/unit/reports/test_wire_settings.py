@@ -11,7 +11,7 @@ from builders import build_setting
 from cestab.commands.sweep.wire import Sweep
 from cestab.errors import UsageError
 from cestab.reports.schemas import make_schema
-from cestab.reports.wire_settings import (
+from cestab.reports.wire.settings import (
     Options,
     SettingName,
     read_environment,

@@ -9,8 +9,8 @@ from cestab.commands.check.answer import Baseline, BaselineEntry, BaselineKey, C
 from cestab.errors import UsageError
 from cestab.reports.json import write_json
 from cestab.reports.reading import read_report
-from cestab.reports.wire import KINDS
-from cestab.reports.wire_settings import Magnitude, read_setting
+from cestab.reports.wire.settings import Magnitude, read_setting
+from cestab.reports.wire.types import KINDS
 from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
 from cestab.vocabulary.phrases import show_count, show_magnitude
 from cestab.vocabulary.settings import Finding

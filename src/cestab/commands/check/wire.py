@@ -8,7 +8,9 @@ from cestab.commands.check import answer
 from cestab.commands.check.answer import StaleSource
 from cestab.commands.sweep.wire import AuditRequest, Summary, SweepRequest, write_request
 from cestab.reports.json import write_json
-from cestab.reports.wire import (
+from cestab.reports.wire.results import RowSettings, Settings, write_result
+from cestab.reports.wire.settings import Environment, Magnitude, SettingName, write_environment, write_place, write_setting
+from cestab.reports.wire.types import (
     Count,
     Hex,
     Interrupted,
@@ -22,8 +24,6 @@ from cestab.reports.wire import (
     describe_ways,
     require_one_way,
 )
-from cestab.reports.wire_results import RowSettings, Settings, write_result
-from cestab.reports.wire_settings import Environment, Magnitude, SettingName, write_environment, write_place, write_setting
 from cestab.vocabulary import settings
 from cestab.vocabulary.kinds import Coverage, Severity
 

@@ -8,8 +8,7 @@ from msgspec.structs import asdict
 from cestab.commands.compare import answer
 from cestab.commands.sweep.wire import SweepRequest, write_request
 from cestab.reports.json import write_json
-from cestab.reports.wire import Count, Interrupted, Kind, Positive, Report, Text, Wire, Word
-from cestab.reports.wire_settings import (
+from cestab.reports.wire.settings import (
     Environment,
     FirstMagnitude,
     Magnitude,
@@ -19,6 +18,7 @@ from cestab.reports.wire_settings import (
     write_place,
     write_setting,
 )
+from cestab.reports.wire.types import Count, Interrupted, Kind, Positive, Report, Text, Wire, Word
 from cestab.vocabulary import settings
 from cestab.vocabulary.kinds import Severity, Verdict
 

@@ -7,8 +7,8 @@ from msgspec import Meta
 from cestab.commands.diff import answer
 from cestab.commands.diff.sentences import describe_change
 from cestab.reports.json import write_json
-from cestab.reports.wire import Count, Kind, Positive, Report, Text, Wire, Word
-from cestab.reports.wire_settings import SettingName, write_setting
+from cestab.reports.wire.settings import SettingName, write_setting
+from cestab.reports.wire.types import Count, Kind, Positive, Report, Text, Wire, Word
 from cestab.vocabulary.settings import Setting
 
 if TYPE_CHECKING:

@@ -7,9 +7,21 @@ from msgspec import UNSET, Meta, UnsetType
 from cestab.commands.explain import answer
 from cestab.commands.explain.answer import Cause
 from cestab.reports.json import write_json
-from cestab.reports.wire import Batch, Count, Kind, Positive, Report, Scale, Size, Wire, Word, describe_ways, require_one_way
-from cestab.reports.wire import Number as Value
-from cestab.reports.wire_settings import Environment, Options, write_environment, write_options
+from cestab.reports.wire.settings import Environment, Options, write_environment, write_options
+from cestab.reports.wire.types import (
+    Batch,
+    Count,
+    Kind,
+    Positive,
+    Report,
+    Scale,
+    Size,
+    Wire,
+    Word,
+    describe_ways,
+    require_one_way,
+)
+from cestab.reports.wire.types import Number as Value
 from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Severity, Summation
 from cestab.vocabulary.loss_options import Reduction
 from cestab.vocabulary.requests import GeneratedCase, GivenCase, RecordedCase

@@ -11,10 +11,10 @@ from cestab.commands.sweep.answer import Recommendation, Report
 from cestab.errors import UsageError
 from cestab.numerics.formats import FORMATS, Format, find_format
 from cestab.numerics.rounding import hexadecimal, round_number, to_ordinal
-from cestab.reports import wire_results
 from cestab.reports.reading import name_source, read_report
-from cestab.reports.wire import KINDS, name_schema, shorten
-from cestab.reports.wire_settings import Magnitude, Row, find_objective, read_environment, read_setting
+from cestab.reports.wire import results as wire_results
+from cestab.reports.wire.settings import Magnitude, Row, find_objective, read_environment, read_setting
+from cestab.reports.wire.types import KINDS, name_schema, shorten
 from cestab.vocabulary.external import Guard
 from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, SweepRequest

@@ -7,9 +7,9 @@ from msgspec import UNSET, Meta, UnsetType, convert
 
 from cestab.commands.sweep import answer
 from cestab.reports.json import write_json
-from cestab.reports.wire import Batch, Count, Interrupted, Names, Positive, Report, Scale, Size, Text, Wire, Word
-from cestab.reports.wire_results import RowSettings, Settings, write_result
-from cestab.reports.wire_settings import Environment, SettingName, write_environment
+from cestab.reports.wire.results import RowSettings, Settings, write_result
+from cestab.reports.wire.settings import Environment, SettingName, write_environment
+from cestab.reports.wire.types import Batch, Count, Interrupted, Names, Positive, Report, Scale, Size, Text, Wire, Word
 from cestab.vocabulary import requests
 from cestab.vocabulary.external import DEFAULT_TIMEOUT_SECONDS
 from cestab.vocabulary.kinds import Fp8Overflow, Summation

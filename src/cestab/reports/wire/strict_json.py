@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from cestab.errors import UsageError
-from cestab.reports.wire import shorten
+from cestab.reports.wire.types import shorten
 
 MOST_DIGITS = 18  # of an integer: every such number fits 64 bits
 SURROGATE = re.compile(r"\\u[dD][89abAB]")  # an escape that may stand alone, and then is no character

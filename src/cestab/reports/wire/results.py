@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from cestab.reports.wire import Count, Hard, Kind, Number, Positive, Text, Ulps, Wire, Word
-from cestab.reports.wire_settings import (
+from cestab.reports.wire.settings import (
     FirstMagnitude,
     FirstRow,
     Magnitude,
@@ -16,6 +15,7 @@ from cestab.reports.wire_settings import (
     write_place,
     write_setting,
 )
+from cestab.reports.wire.types import Count, Hard, Kind, Number, Positive, Text, Ulps, Wire, Word
 from cestab.vocabulary import settings
 from cestab.vocabulary.kinds import Severity, Verdict
 

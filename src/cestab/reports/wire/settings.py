@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 from msgspec import UNSET, Meta, UnsetType, to_builtins
 
 from cestab.errors import unknown_name
-from cestab.reports.wire import Batch, ByName, Count, Hex, Positive, Scale, Text, Ulps, Wire, Word, shorten
+from cestab.reports.wire.types import Batch, ByName, Count, Hex, Positive, Scale, Text, Ulps, Wire, Word, shorten
 from cestab.vocabulary import external, settings
 from cestab.vocabulary.external import GradientSource
 from cestab.vocabulary.kinds import Summation
