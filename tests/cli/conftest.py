@@ -1,6 +1,7 @@
 """The command line run in this process, in a scrubbed environment of 80 columns; every JSON report is held to its schema."""
 
 import json
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
@@ -15,6 +16,9 @@ from msgspec import convert
 from cestab.commands.app import run
 from cestab.commands.schema import find_reports, read_schema
 from cestab.reports.json import write_json
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script: programs that are started inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Outcome(NamedTuple):
