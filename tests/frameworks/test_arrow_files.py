@@ -156,7 +156,7 @@ def test_tables_without_rows_or_columns_and_other_files_are_told(tmp_path: Path)
 
 def test_classes_first_do_not_go_with_tables(tmp_path: Path) -> None:
     path = save_parquet(make_table(), tmp_path / "a.parquet")
-    with pytest.raises(UsageError, match="--axis 0"), open_recording(str(path), None, SOFTMAX, 0, -100):
+    with pytest.raises(UsageError, match="class_axis=0"), open_recording(str(path), None, SOFTMAX, 0, -100):
         pass
 
 
