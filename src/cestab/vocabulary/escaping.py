@@ -5,7 +5,6 @@ import re
 UNUSUAL = re.compile(r"[^\n -~]")  # all but ASCII's signs: only these are looked at one by one
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # what rich writes to a terminal between texts that are escaped already
 LONGEST_SENTENCE = 500  # characters that are shown of one
-LONGEST_LIST = 20  # names that are shown of one
 
 
 def escape(text: str) -> str:

@@ -39,7 +39,7 @@ def _make_baseline(shown: wire.Baseline) -> Baseline:
             for finding in part.findings:
                 key = audit, setting, KINDS[finding.kind]
                 if key in found:
-                    raise ValueError(f"{audit}: {setting}: {finding.kind} stands there twice")
+                    raise ValueError(f"{audit}: {setting}: {finding.kind} appears twice")
                 found[key] = _read_entry(finding)
     return found
 

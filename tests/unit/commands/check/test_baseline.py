@@ -102,7 +102,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, content: str | bytes, wo
 def test_one_finding_may_not_stand_twice(tmp_path: Path) -> None:
     shown = json.loads(write_baseline(BASELINE))
     shown["audits"]["zoo"] *= 2
-    with pytest.raises(UsageError, match=r"zoo: clipped.*, computed in float32.*: nan-loss stands there twice"):
+    with pytest.raises(UsageError, match=r"zoo: clipped.*, computed in float32.*: nan-loss appears twice"):
         read(tmp_path / "b.json", json.dumps(shown))
 
 
