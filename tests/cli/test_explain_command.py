@@ -163,7 +163,7 @@ def test_what_differs_from_the_defaults_is_in_the_headline(cestab: Command) -> N
 @pytest.mark.parametrize("arguments", [NAIVE, (*NAIVE, "--json"), ("explain",)], ids=["table", "json", "walk-through"])
 def test_a_file_gets_what_standard_output_would(arguments: tuple[str, ...], cestab: Command, tmp_path: Path) -> None:
     outcome = cestab(*arguments, "-o", str(tmp_path / "out"))
-    assert (outcome.status, outcome.out, outcome.err) == (0, "", "")
+    assert (outcome.status, outcome.out, outcome.err) == (0, "", f"cestab: wrote {tmp_path}/out\n")
     assert (tmp_path / "out").read_text(encoding="utf-8") == cestab(*arguments).out
 
 

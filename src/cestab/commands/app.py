@@ -75,7 +75,8 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         return _refuse(error.format_message(), arguments)
     except MemoryError as error:
-        return _refuse(f"not enough memory for this request; fewer classes need less ({error})", arguments)
+        hint = "fewer --classes, a smaller N of --logits LO:HI:N or a smaller --batch need less"
+        return _refuse(f"not enough memory for this request; {hint} ({error})", arguments)
     except (KeyboardInterrupt, typer.Abort):
         status = ExitStatus.INTERRUPTED
     except (Exception, SystemExit) as error:  # noqa: BLE001  # the last resort: a defect must not look like a failed gate

@@ -176,7 +176,7 @@ class ExplainOptions(
 def form_option(forms: Sequence[OutputFormat] = ()) -> Option:
     """Return the option of the form, of a command that has only some."""
     metavar = f"[{'|'.join(forms)}]" if forms else None
-    return of_output(metavar=metavar, help="Form of the report. Default: table.")
+    return of_output(metavar=metavar, help="Form of the report. Default: by FILE's ending, else table.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,12 +193,15 @@ class OutputOptions:
         if self.json and self.output_format not in (None, OutputFormat.JSON):
             raise UsageError(f"--json asks for json, --output-format for {self.output_format}; give one of them")
         if self.form not in self.forms:
-            raise UsageError(f"this command has no form {self.form}; it has {', '.join(self.forms)}")
+            asked = "" if self.output_format else f", which '{self.output}' ends for"
+            raise UsageError(f"this command has no form {self.form}{asked}; it has {', '.join(self.forms)}")
 
     @property
     def form(self) -> OutputFormat:
         """The form that is asked for."""
-        return OutputFormat.JSON if self.json else self.output_format or OutputFormat.TABLE
+        if self.json:
+            return OutputFormat.JSON
+        return self.output_format or OutputFormat.of_file(self.output or "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,16 +1,16 @@
-"""Where results go: standard output or a file that is opened before the work and replaced when it is whole."""
+"""Where results go: standard output or a file, a line on standard error, the page of a CI job."""
 
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TextIO, TypeVar
 
 import typer
 
 from cestab.commands.options import OutputOptions
+from cestab.commands.output_file import open_file
 from cestab.errors import ExitStatus, UsageError
 from cestab.reports.forms import Answer, Forms, OutputFormat
 from cestab.vocabulary.escaping import escape, escape_coloured
@@ -26,34 +26,14 @@ Gated = TypeVar("Gated", bound=_Gated)
 
 
 @contextmanager
-def open_output(path: str | None) -> Iterator[TextIO]:
-    """Yield the stream for the report; a file appears under its name only when all of it is written."""
+def open_output(path: str | None, inputs: Iterable[str] = ()) -> Iterator[TextIO]:
+    """Yield the stream for the report: standard output, or a file that is none of the inputs."""
     if path is None or path == "-":
         yield sys.stdout
         return
-    if not path:
-        raise UsageError("-o '' names no file")
-    target = Path(path).resolve()  # through a link, to the file it names
-    try:
-        if target.is_dir():
-            raise IsADirectoryError("it is a folder")
-        if target.exists() and not target.is_file():  # a device or a pipe is written to, not replaced
-            with target.open("w", encoding="utf-8") as stream:
-                yield stream
-            return
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-", suffix=".part")
-    except OSError as error:
-        raise UsageError(f"cannot write '{path}': {error.strerror or error}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            yield stream
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # mkstemp's own mode lets nobody else read a report
-        Path(name).replace(target)
-    finally:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
+    with open_file(path, inputs) as stream:
+        yield stream
+    tell(f"wrote {path}")
 
 
 @contextmanager
@@ -78,9 +58,11 @@ def write_answer(answer: Answer, forms: Forms[Answer], form: OutputFormat, strea
         _append_summary(page)
 
 
-def deliver(run: Callable[..., Gated], forms: Forms[Gated], output: OutputOptions, doing: str) -> NoReturn:
-    """Run a request, write its answer to the output that is asked for, and exit."""
-    with open_output(output.output) as stream:
+def deliver(
+    run: Callable[..., Gated], forms: Forms[Gated], output: OutputOptions, doing: str, inputs: Iterable[str]
+) -> NoReturn:
+    """Run a request, write its answer to the output that is asked for, which is none of its inputs, and exit."""
+    with open_output(output.output, inputs) as stream:
         with show_progress(doing) as progress:
             answer = run(progress=progress)
         write_answer(answer, forms, output.form, stream)

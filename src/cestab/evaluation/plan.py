@@ -13,6 +13,7 @@ from cestab.cases.ranges import is_exhaustive, resolve_range, sample_ordinals
 from cestab.cases.target_kinds import TARGET_KINDS
 from cestab.errors import UsageError
 from cestab.evaluation.blocks import Block, Conditions
+from cestab.evaluation.memory import refuse_classes, refuse_magnitudes
 from cestab.external.formulation import find_any_formulation
 from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import IntArray, round_number, round_quotient
@@ -78,10 +79,12 @@ def group_by_options(
 
 def _plan_group(request: SweepRequest, options: LossOptions, names: tuple[str, ...]) -> Iterator[Plan]:
     """Yield the groups of the formulations that have these options."""
+    refuse_magnitudes(request.logits.count or 0)
     for conditions in plan_arithmetics(request.arithmetics, request.objective, options, request.guard):
         resolve_range(request.logits, conditions.fmt)
         for pattern, classes, target in product(request.patterns, request.classes, request.targets):
             check_cases(request.objective, pattern, classes)
+            refuse_classes(classes)
             check_options(options, is_dense=TARGET_KINDS[target.partition(":")[0]].is_dense)
             exhaustive = is_exhaustive(request.logits, conditions.fmt, classes)
             needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity

@@ -36,6 +36,11 @@ class ExternalName:
         return re.split(r"[.:]", self.path)[-1]
 
     @property
+    def file(self) -> str | None:
+        """The file of Python that holds it, if it is named by one."""
+        return self.path.rpartition(":")[0] or None
+
+    @property
     def options(self) -> str:
         """The parameters as written."""
         return ",".join(f"{key}={value}" for key, value in self.parameters)
@@ -52,6 +57,11 @@ class ExternalName:
 def is_external_name(text: str) -> bool:
     """Whether a formulation's name is that of an external loss."""
     return text.partition(":")[0] in ADAPTERS or PLAIN_FILE.match(text) is not None
+
+
+def list_loss_files(formulations: Iterable[str]) -> list[str]:
+    """Return the files of Python in which the external ones of some formulations are."""
+    return [file for name in formulations if is_external_name(name) and (file := parse_external_name(name).file)]
 
 
 def refuse_near_name(text: str, formulations: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Generic, Self, TextIO, TypeVar
 
 from cestab.errors import ExitStatus
@@ -16,30 +17,39 @@ INTERRUPTED = "interrupted: only what was finished is here"
 class OutputFormat(StrEnum):
     """Forms of a report.
 
-    `render_gate` writes one that CI systems read from the gate, `render_page` what is added to the page of a CI job.
+    `ending` is that of the files that have this form where none is asked for. `render_gate` writes one that CI systems read
+    from the gate, `render_page` what is added to the page of a CI job.
     """
 
+    ending: str
     render_gate: Callable[[GateReport], str] | None
     render_page: Callable[[GateReport], str] | None
 
     TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-    JUNIT = "junit", junit.render
-    SARIF = "sarif", sarif.render
-    GITHUB = "github", github.render, summary.render_gate
+    JSON = "json", ".json"
+    CSV = "csv", ".csv"
+    MARKDOWN = "markdown", ".md"
+    JUNIT = "junit", ".xml", junit.render
+    SARIF = "sarif", ".sarif", sarif.render
+    GITHUB = "github", "", github.render, summary.render_gate
 
     def __new__(
         cls,
         name: str,
+        ending: str = "",
         render_gate: Callable[[GateReport], str] | None = None,
         render_page: Callable[[GateReport], str] | None = None,
     ) -> Self:
         """Make the word from its row."""
         form = str.__new__(cls, name)
-        form._value_, form.render_gate, form.render_page = name, render_gate, render_page
+        form._value_, form.ending, form.render_gate, form.render_page = name, ending, render_gate, render_page
         return form
+
+    @classmethod
+    def of_file(cls, path: str) -> "OutputFormat":
+        """Return the form that a path's ending names; a table if it names none."""
+        suffix = Path(path).suffix.lower()
+        return next((form for form in cls if form.ending == suffix), cls.TABLE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,9 +25,11 @@ def audit(file: File, options: AuditOptions, output: DetailedOutput) -> None:
     cestab audit logits.safetensors --sample 10000
 
     """
-    from cestab.commands.audit.request import make_audit_request
+    from cestab.commands.audit.request import list_recorded, make_audit_request
     from cestab.commands.audit.run import run_audit
     from cestab.commands.sweep.forms import make_forms
+    from cestab.external.names import list_loss_files
 
     request = make_audit_request(file, **options)
-    deliver(partial(run_audit, request), make_forms(detail=output.detail), output, "auditing")
+    inputs = list_recorded(request) + list_loss_files(request.formulations)
+    deliver(partial(run_audit, request), make_forms(detail=output.detail), output, "auditing", inputs)

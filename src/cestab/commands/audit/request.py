@@ -25,3 +25,8 @@ def make_audit_request(file: FilePath, **options: Unpack[AuditOptions]) -> Audit
         guard=guard,
         **{"labels": None} | read_options(RecordingOptions, options),
     )
+
+
+def list_recorded(request: AuditRequest) -> list[str]:
+    """Return the files of logits and labels that an audit reads."""
+    return [request.file] if request.labels is None else [request.file, request.labels]

@@ -8,6 +8,7 @@ import typer
 from cestab.commands.option_groups import takes_options
 from cestab.commands.options import OutputOptions
 from cestab.commands.output import finish, open_output, show_progress, tell, write_answer, write_text
+from cestab.commands.output_file import open_file
 from cestab.vocabulary.phrases import show_count
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def check(config: Config = None, update_baseline: Update = False, *, output: Out
 
     """
     from cestab.commands.check.baseline import read_baseline
-    from cestab.commands.check.config import make_config
+    from cestab.commands.check.config import list_files, make_config
     from cestab.commands.check.config_file import find_source
     from cestab.commands.check.decide import decide_check
     from cestab.commands.check.forms import FORMS
@@ -55,9 +56,10 @@ def check(config: Config = None, update_baseline: Update = False, *, output: Out
     baseline: Baseline = {}
     if found.baseline is not None:
         baseline = read_baseline(found.baseline, found.baseline_name or "", may_be_missing=update_baseline)
+    inputs = list_files(found)
     with ExitStack() as stack:
-        stream = stack.enter_context(open_output(output.output))
-        baseline_stream = stack.enter_context(open_output(found.baseline)) if update_baseline else None
+        baseline_stream = stack.enter_context(open_file(found.baseline_name or "", inputs)) if update_baseline else None
+        stream = stack.enter_context(open_output(output.output, [*inputs, *filter(None, [found.baseline_name])]))
         with show_progress("checking") as progress:
             reports = run_audits(found, progress=progress)
         if baseline_stream is not None and is_interrupted(found, reports):

@@ -7,7 +7,7 @@ from typing import Any
 
 from cestab.cases.recording import open_recording
 from cestab.commands import values
-from cestab.commands.audit.request import make_audit_request
+from cestab.commands.audit.request import list_recorded, make_audit_request
 from cestab.commands.case_options import CaseOptions, RecordingOptions, RowOptions
 from cestab.commands.check.answer import Allowance, CheckAudit, CheckConfig
 from cestab.commands.check.config_file import AUDIT, Source, show_path
@@ -17,6 +17,7 @@ from cestab.commands.sweep.request import make_sweep_request
 from cestab.errors import OptionName, UsageError, unknown_name
 from cestab.evaluation.plan import group_by_options, plan_arithmetics, plan_sweep
 from cestab.external.formulation import ExternalFormulation, find_any_formulation
+from cestab.external.names import list_loss_files
 from cestab.reports.gate import Location
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
@@ -81,6 +82,16 @@ def make_config(source: Source) -> CheckConfig:
     )
 
 
+def list_files(config: CheckConfig) -> list[str]:
+    """Return the files that a check reads but for its baseline."""
+    files = [config.file]
+    for audit in config.audits:
+        losses = [str(Path(config.folder) / file) for file in list_loss_files(audit.request.formulations)]
+        recorded = list_recorded(audit.request) if isinstance(audit.request, AuditRequest) else []
+        files += losses + recorded
+    return files
+
+
 def _read_keys(
     source: Source, table: Mapping[str, Any], readers: Readers, what: str, audit: int | None = None
 ) -> dict[str, Any]:
@@ -132,7 +143,7 @@ def _check_files(request: SweepRequest | AuditRequest, folder: Path) -> None:
     """Refuse losses in files that are not there; what is in the files is seen when they are loaded."""
     for formulation in map(find_any_formulation, request.formulations):
         if isinstance(formulation, ExternalFormulation):
-            file = formulation.parsed.path.rpartition(":")[0]
+            file = formulation.parsed.file
             if file and not (folder / file).is_file():
                 raise UsageError(f"there is no file '{file}' in '{show_path(folder)}'")
 

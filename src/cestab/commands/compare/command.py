@@ -52,7 +52,8 @@ def compare(
     from cestab.commands.compare.forms import make_forms
     from cestab.commands.compare.run import make_pair, run_comparison
     from cestab.commands.sweep.request import make_sweep_request
+    from cestab.external.names import list_loss_files
 
     request = make_sweep_request(make_pair(reference, other), **options)
     run = partial(run_comparison, request, fails_on_worse=fail_on_worse)
-    deliver(run, make_forms(detail=output.detail), output, "comparing")
+    deliver(run, make_forms(detail=output.detail), output, "comparing", list_loss_files(request.formulations))

@@ -38,7 +38,7 @@ def diff(old: Old, new: New, *, max_growth: MaxGrowth = 2.0, output: OutputOptio
 
     if old == new == "-":
         raise UsageError("OLD.json and NEW.json are both '-': only one of them can be standard input")
-    with open_output(output.output) as stream:
+    with open_output(output.output, (old, new)) as stream:
         difference = compare_reports(load_report(old), load_report(new), (old, new), max_growth)
         write_answer(difference, FORMS, output.form, stream)
     finish(difference, FORMS)

@@ -59,7 +59,7 @@ def explain(context: typer.Context, formulation: Formulation = None, *, options:
     cestab explain -f softmax-log --dtype float16 --from logits.npz --row 17
 
     """
-    if is_called_alone(context):
+    if is_called_alone(context) and output.form is OutputFormat.TABLE:
         with open_output(output.output) as stream:
             from cestab.commands.explain import walkthrough
 
@@ -68,9 +68,9 @@ def explain(context: typer.Context, formulation: Formulation = None, *, options:
     name = choose_one(formulation)
     from cestab.commands.explain import table, wire
     from cestab.commands.explain.case import run_explain
-    from cestab.commands.explain.request import make_explain_request
+    from cestab.commands.explain.request import list_files, make_explain_request
 
     request = make_explain_request(name, **options)
     forms = Forms(table=partial(table.render, hexadecimal=output.hexadecimal), json=wire.render)
-    with open_output(output.output) as stream:
+    with open_output(output.output, list_files(request)) as stream:
         write_answer(run_explain(request), forms, output.form, stream)

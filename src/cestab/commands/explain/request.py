@@ -11,6 +11,7 @@ from cestab.commands.option_groups import read_options
 from cestab.commands.options import ExplainOptions, RuleOptions, SingleFormatOptions
 from cestab.commands.resolve import assemble_arithmetics, find_objective, make_guard, make_rows
 from cestab.errors import UsageError, name_options
+from cestab.external.names import list_loss_files
 from cestab.vocabulary.objectives import Objective
 from cestab.vocabulary.phrases import show_list
 from cestab.vocabulary.requests import Arithmetics, ExplainRequest, GeneratedCase, GivenCase, RecordedCase
@@ -97,3 +98,10 @@ _MAKERS: Mapping[str, Callable[[dict[str, Any], Objective], Case]] = {
     "at": _make_generated,
     "file": _make_recorded,
 }
+
+
+def list_files(request: ExplainRequest) -> list[str]:
+    """Return the files that an explanation reads."""
+    named = [request.formulation] if request.against is None else [request.formulation, request.against]
+    recorded = [request.case.file, request.case.labels] if isinstance(request.case, RecordedCase) else []
+    return [file for file in recorded if file is not None] + list_loss_files(named)

@@ -26,6 +26,8 @@ def sweep(formulation: FormulationOptions, options: SweepOptions, output: Detail
     from cestab.commands.sweep.forms import make_forms
     from cestab.commands.sweep.request import make_sweep_request
     from cestab.commands.sweep.run import run_sweep
+    from cestab.external.names import list_loss_files
 
     request = make_sweep_request(**formulation, **options)
-    deliver(partial(run_sweep, request), make_forms(detail=output.detail), output, "sweeping")
+    inputs = list_loss_files(request.formulations)
+    deliver(partial(run_sweep, request), make_forms(detail=output.detail), output, "sweeping", inputs)
