@@ -135,7 +135,7 @@ def test_the_same_request_gives_the_same_bytes(cestab: Command) -> None:
 
 
 def test_a_file_has_the_bytes_of_standard_output(cestab: Command, tmp_path: Path) -> None:
-    target = tmp_path / "report with a space.json"
+    target = tmp_path / "report with a space"
     for form in (("--json",), (), ("--detail",), ("--output-format", "json")):
         printed = cestab(*SMALL, *form).out
         written = cestab(*SMALL, *form, "-o", str(target))

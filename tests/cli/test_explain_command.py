@@ -119,7 +119,7 @@ def test_no_number_is_broken_in_80_columns(name: str, cestab: Command, monkeypat
 
 
 def test_of_very_many_operations_the_ends_and_the_root_are_shown(cestab: Command) -> None:
-    many = ("explain", "-f", "online:chunk=1", "--dtype", "bfloat16", "--pattern", "gaussian", "--at", "5", "--classes", "200")
+    many = ("explain", "-f", "online:chunk=1", "--dtype", "bfloat16", "--pattern", "gaussian", "--at", "5", "--classes", "100")
     text = cestab(*many).out
     assert "left out" in text
     assert text.count("▶ v") == 1

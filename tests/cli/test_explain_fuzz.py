@@ -6,7 +6,7 @@ import math
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
-from hypothesis import HealthCheck, event, given, seed, settings
+from hypothesis import event, given, seed
 from hypothesis import strategies as st
 
 from cestab.cases.patterns import PATTERNS
@@ -14,8 +14,9 @@ from cestab.commands.app import run
 from cestab.formulations import FORMULATIONS
 from cestab.numerics.formats import FORMATS
 from cestab.vocabulary.kinds import Summation
+from fuzz import examples
 
-PARTS, EXAMPLES = 4, 150  # 600 in all
+PARTS, EXAMPLES = 4, 15
 TARGETS = ("correct", "wrong", "one-hot-correct", "one-hot-wrong", "smooth:0.1", "soft:0.9", "soft:0.25", "uniform")
 PARAMETERS = (
     "clipped:eps=1e-8",
@@ -67,7 +68,7 @@ def arguments(draw: st.DrawFn) -> list[str]:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_any_arguments_end_in_an_explanation_or_a_sentence(part: int) -> None:
     @seed(20240229 + part)
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @examples(EXAMPLES)
     @given(arguments())
     def explain_each(words: list[str]) -> None:
         with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:

@@ -1,4 +1,4 @@
-"""A thousand argument lists, sensible and not: every one ends in a status of the contract, never in a trace."""
+"""Argument lists, sensible and not: every one ends in a status of the contract, never in a trace."""
 
 import io
 import json
@@ -8,13 +8,14 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from cestab.commands.app import run
 from cestab.errors import ExitStatus
+from fuzz import examples
 
-EXAMPLES = 134  # of each of nine commands
+EXAMPLES = 20  # of each of nine commands
 DIGITS = Path(__file__).parent.parent / "data" / "digits_logits.npz"
 ALLOWED = {ExitStatus.DONE, ExitStatus.GATE_FAILED, ExitStatus.USAGE}
 
@@ -165,7 +166,7 @@ def test_every_argument_list_ends_in_a_status_of_the_contract(command: str) -> N
     statuses: Counter[int] = Counter()
 
     @seed(20261126)
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @examples(EXAMPLES)
     @given(argument_lists(command))
     def run_each(arguments: list[str]) -> None:
         out, err = io.StringIO(), io.StringIO()
@@ -181,5 +182,6 @@ def test_every_argument_list_ends_in_a_status_of_the_contract(command: str) -> N
                 assert json.loads(out.getvalue())["schema"] == "cestab.error/1", arguments
 
     run_each()
-    assert statuses[ExitStatus.DONE] > 5, "not all were refused"
-    assert statuses[ExitStatus.USAGE] > 5
+    has_options = bool(COMMANDS[command][0])  # every option is wrong for the others
+    assert statuses[ExitStatus.DONE] > 0 or not has_options, "not all were refused"
+    assert statuses[ExitStatus.USAGE] > 0

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from cestab import api
 from cestab.commands.app import run
+from fuzz import examples
 
-EXAMPLES = 250  # of each kind of report and of damage
+EXAMPLES = 25  # of each kind of report and of damage
 DEPTHS = (50, 300, 600, 900, 980, 5000)
 STRANGE: list[Any] = [
     None,
@@ -39,7 +40,6 @@ STRANGE: list[Any] = [
 ]
 STRANGE += ["0x1p+9999", "0x1.fp-9999", "float32", "naive", "0:1:²", "all", "cestab.sweep/1", "é😀", "x" * 5000, [], {}, [[]]]
 STRANGE += [{"t": 0.0}, {"row": 0}, [None] * 3]
-QUIET = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,8 @@ def test_no_damaged_report_gives_a_traceback(kind: str, damaged: Any, folder: Pa
     text = (folder / f"{kind}.json").read_text(encoding="utf-8")
     contents = []
 
-    @QUIET
+    @seed(len(text))
+    @examples(EXAMPLES)
     @given(damaged(text), st.data())
     def compare(content: bytes, draw: Any) -> None:
         check(folder, kind, content, draw)

@@ -18,9 +18,7 @@ LONG = "--classes 1000,3000 --dtype float32,float64"
 # Lines after $ are run by a shell, the others in this process: every command is run by a shell with every status that the
 # tests of no other file see there.
 # The shell becomes the sweep, which gets a signal from the shell's child as soon as its temporary file is there.
-STARTED = (
-    "(for _ in $(seq 6000); do ls .report.txt-*.part && break; sleep 0.05; done; kill -{signal} $$) > signals.txt 2>&1 & exec"
-)
+STARTED = "(for _ in $(seq 6000); do ls .cestab-*.part && break; sleep 0.05; done; kill -{signal} $$) > signals.txt 2>&1 & exec"
 SCRIPTS = {
     "reports": f"""
 $ cestab sweep {SMALL} > sweep.txt                                        # 0
