@@ -28,13 +28,13 @@ SWEEPS = [
     "sweep --dtype float16 --classes 3 --rtol 1e-9 --atol 0 --compute float64 --logits=-30:30:9",
     "sweep --dtype float16,float32 --classes 20 --summation sequential,pairwise --atol 0 --logits=-100:100:9",
     "sweep -f clipped:eps=1e-8,bounds=closed -f log-eps:eps=1e-12 -f online:chunk=2 --dtype float16,float32 --classes 3",
-    "sweep --dtype float16,bfloat16 --classes 3 --summation sequential --batch 3000 -f naive -f clipped --logits=-200:200:9",
+    "sweep --dtype float16,bfloat16 --classes 3 --summation sequential --batch 300 -f naive -f clipped --logits=-200:200:9",
     "sweep --objective focal-loss --dtype float16 --classes 3 --batch 40000 --reduction sum --logits=-200:200:9",
     "sweep -f focal-naive:gamma=0.5 -f focal-log-softmax:gamma=3 --dtype float16,float32 --classes 3 --logits=-99:99:9",
     "sweep --objective z-loss --dtype float16,bfloat16,float32 --classes 3 --logits=-1e4:1e4:17",
     "sweep --objective softmax-mean-squared-error --dtype float16,bfloat16,float32 --classes 3,5 --atol 0 --logits=-50:50:65",
     "sweep --objective sigmoid-mean-squared-error --dtype float16,bfloat16,float32 --target correct,wrong,soft:0.25",
-    "sweep --objective binary-cross-entropy --dtype float16,bfloat16,float32,float8_e5m2 --target correct,wrong,soft:0:1:3",
+    "sweep --objective binary-cross-entropy --dtype float16,bfloat16,float32,float8_e5m2 --target correct,wrong,soft:0:1:3 --logits=-99:99:33",
 ]
 
 
