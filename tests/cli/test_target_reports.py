@@ -36,7 +36,6 @@ def findings_of(report: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("function", "options"),
     [
-        ("no_shift", ()),
         ("no_shift_loss_only", ()),
         ("off_by_one", ("--loss-scale", "64", "--rtol", "1e-4")),
         ("chained", ()),

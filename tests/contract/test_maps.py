@@ -10,8 +10,10 @@ from cestab.numerics.rounding import round_number
 from cestab.vocabulary.settings import Interval, SettingResult
 
 REQUESTS = {
-    "softmax": {"patterns": ["margin", "offset", "gaussian", "masked"], "classes": [3, 40]},
-    "dense": {"targets": ["uniform", "smooth:0.1"], "classes": [2], "dtypes": ["bfloat16", "float32", "float64"]},
+    "softmax": {"patterns": ["margin", "offset"], "classes": [3, 40]},
+    "other patterns": {"patterns": ["gaussian", "masked"], "classes": [3], "dtypes": ["float16", "float32", "float64"]},
+    "dense": {"targets": ["uniform", "smooth:0.1"], "classes": [2], "dtypes": ["float32", "float64"]},
+    "dense, exhaustive": {"targets": ["smooth:0.1"], "classes": [2], "dtypes": ["bfloat16"]},
     "binary": {"objective": "binary-cross-entropy", "targets": ["correct", "wrong", "soft:0.3"]},
     "8-bit": {"dtypes": ["float8_e4m3fn", "float8_e5m2"], "classes": [3], "fp8_overflow": "saturate"},
     "scaled": {"loss_scales": [1024.0, 1e-4], "dtypes": ["float16", "float32"], "classes": [2]},
