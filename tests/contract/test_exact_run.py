@@ -22,6 +22,7 @@ from cestab.numerics.tape import Tape
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.truth.balls import enclose
 
+pytestmark = pytest.mark.thorough
 DIGITS_BITS = 100  # agreement that is demanded: 30 digits, or 2^-p of the format's smallest number where terms cancel
 INF = float("inf")
 SOFTMAX = [name for name, f in FORMULATIONS.items() if not f.objective.is_binary]

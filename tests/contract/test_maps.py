@@ -9,6 +9,7 @@ from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_number
 from cestab.vocabulary.settings import Interval, SettingResult
 
+pytestmark = pytest.mark.thorough
 REQUESTS = {
     "softmax": {"patterns": ["margin", "offset"], "classes": [3, 40]},
     "other patterns": {"patterns": ["gaussian", "masked"], "classes": [3], "dtypes": ["float16", "float32", "float64"]},

@@ -30,6 +30,7 @@ from cestab.vocabulary.objectives import (
     Objective,
 )
 
+pytestmark = pytest.mark.thorough
 K = FindingKind
 ALLOWED = {K.OVERFLOWING_LOSS, K.OVERFLOWING_GRADIENT, K.UNDERFLOWING_GRADIENT}
 SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY

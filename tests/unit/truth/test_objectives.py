@@ -30,6 +30,7 @@ from cestab.vocabulary.objectives import (
     Objective,
 )
 
+pytestmark = pytest.mark.thorough
 INF = math.inf
 BATCH = {"batch": 5, "reduction": Reduction.SUM}
 WEIGHTS = (0.25, 3.0, 1.0)
