@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
+MOST_NAMES = 20  # in a sentence
+
 
 class ExitStatus(IntEnum):
     """What the shell sees; the same for every output format."""
@@ -56,9 +58,16 @@ class NotAuditedError(UsageError):
     status = ExitStatus.NOT_AUDITED
 
 
+def list_some(names: Iterable[str]) -> str:
+    """Return names with commas, of very many the first ones and a count."""
+    shown = list(names)
+    more = len(shown) - MOST_NAMES
+    return ", ".join(shown) if more <= 0 else f"{', '.join(shown[:MOST_NAMES])} and {more} more"
+
+
 def unknown_name(what: str, given: str, allowed: Iterable[str]) -> UsageError:
     """Return the error for a name that is not in `allowed`: what was given, what is allowed, the nearest."""
     names = list(allowed)
     nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]}?" if nearest else ""
-    return UsageError(f"unknown {what} '{given}'{hint} (known: {', '.join(names)})")
+    return UsageError(f"unknown {what} '{given}'{hint} (known: {list_some(names)})")

@@ -290,3 +290,7 @@ def test_a_closed_pipe_is_silent_and_not_the_status_of_a_failed_gate(arguments: 
     closed = run_with_closed_reader(*arguments)
     assert closed.stderr == ""
     assert closed.returncode != 1
+
+
+def test_a_line_end_in_a_name_makes_no_second_line(cestab: Command) -> None:
+    assert cestab("sweep", "--logits", "1\n2:3").err == "cestab: '1\\n2' in the range '1\\n2:3' is not a finite number\n"

@@ -77,6 +77,7 @@ def test_torch_files_that_do_not_fit_are_told(tmp_path: Path) -> None:
         ({"logits": LOGITS.tolist(), "labels": labels}, "logits"),
         ([torch.tensor(LOGITS), labels], "no arrays"),
         ({}, "no arrays"),
+        ({"logits": torch.zeros(1, 10).expand(5, 10), "labels": labels}, "more elements than are stored"),
     ):
         torch.save(content, path)
         assert word in refusal(path)

@@ -22,3 +22,9 @@ def test_nothing_is_suggested_where_nothing_is_near(given: str) -> None:
 def test_exit_statuses_are_a_contract() -> None:
     promised = {"DONE": 0, "GATE_FAILED": 1, "USAGE": 2, "NOT_AUDITED": 3, "INTERNAL": 70, "INTERRUPTED": 130}
     assert {status.name: status.value for status in ExitStatus} == promised
+
+
+def test_of_very_many_names_the_first_twenty_and_the_nearest_are_shown() -> None:
+    sentence = str(unknown_name("array", "name_77", [f"name {k}" for k in range(1000)]))
+    assert "did you mean name 77?" in sentence
+    assert sentence.endswith("name 18, name 19 and 980 more)")

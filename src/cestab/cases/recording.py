@@ -40,7 +40,8 @@ class Recording:
 
     def read(self, rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any]]:
         """Return logits (classes, rows) as float64, which holds them exactly, and labels of some of the rows."""
-        logits = np.asarray(self.logits.take(rows), dtype=np.float64).reshape(-1, self.classes)
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            logits = np.asarray(self.logits.take(rows), dtype=np.float64).reshape(-1, self.classes)
         return np.ascontiguousarray(logits.T), self.labels.take(rows)
 
 

@@ -102,7 +102,7 @@ def _report_defect(error: BaseException, arguments: list[str]) -> ExitStatus:
 
 def _refuse(sentence: str, arguments: list[str], status: ExitStatus = ExitStatus.USAGE) -> int:
     """Tell in one sentence why there is no result, to a caller who asked for JSON as `cestab.error/1`, too."""
-    sentence = shorten_sentence(sentence)
+    sentence = shorten_sentence(sentence.replace("\n", "\\n"))  # of a name, say
     tell(sentence)
     if "--json" in arguments or "--output-format=json" in arguments or ("--output-format", "json") in pairwise(arguments):
         from cestab.reports.json import write_json

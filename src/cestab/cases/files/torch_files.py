@@ -73,7 +73,10 @@ class TorchArray:
     @cached_property
     def _mapped(self) -> Array:
         loaded = _load(self._path)
-        array = to_array(loaded[self._name] if isinstance(loaded, dict) else loaded)
+        tensor = loaded[self._name] if isinstance(loaded, dict) else loaded
+        if tensor.layout == import_module("torch").strided and tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise UsageError(f"a tensor in '{self._path}' has more elements than are stored")
+        array = to_array(tensor)
         return array.T if self._is_turned else array
 
 

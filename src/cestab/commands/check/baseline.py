@@ -24,6 +24,8 @@ def read_baseline(path: str, name: str, *, may_be_missing: bool = False) -> Base
         if may_be_missing:
             return {}
         raise UsageError(f"there is no baseline '{name}'; {HOW_TO_UPDATE} writes it")
+    if not Path(path).is_file():
+        raise UsageError(f"the baseline '{name}' is no regular file")
     parsed = read_report(path, (wire.Baseline,), f"the baseline '{name}'")
     try:
         return _make_baseline(parsed)

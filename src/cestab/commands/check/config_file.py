@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from cestab.errors import UsageError
 
 OWN_FILE, SHARED_FILE = "cestab.toml", "pyproject.toml"
 AUDIT = "audit"
+MOST_BYTES = 2**20  # of a configuration
 HEADER = re.compile(r"""\s*\[[\w\s."'-]+\]\]?\s*(#.*)?""")
 
 
@@ -95,7 +97,8 @@ def _read_tables(path: Path) -> tuple[str, dict[str, Any]]:
     """Return text and tables of a TOML file."""
     name = show_path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = _read_bytes(path)
+        text = content.decode("utf-8-sig")
         return text, tomllib.loads(text)
     except FileNotFoundError:
         raise UsageError(f"there is no file '{path}'") from None
@@ -107,6 +110,16 @@ def _read_tables(path: Path) -> tuple[str, dict[str, Any]]:
         reason = str(getattr(error, "strerror", None) or error).splitlines()[0]
         line = re.search(r"\(at line (\d+), ", reason)
         raise UsageError(f"{name}{f':{line[1]}' if line else ''}: cannot be read as TOML: {reason}") from None
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file of a size that somebody may have written."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no regular file")
+    if status.st_size > MOST_BYTES:
+        raise OSError(f"it is larger than {MOST_BYTES // 2**20} MiB")
+    return path.read_bytes()
 
 
 def _make(path: Path, prefix: str, tables: tuple[str, dict[str, Any]], note: str | None = None) -> Source:

@@ -1,5 +1,6 @@
 """The configuration of `cestab check`: where it is found, how it is read, and the sentence for every mistake in it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,19 @@ def test_the_nearest_configuration_upwards_is_taken(monkeypatch: pytest.MonkeyPa
     assert find_source(None).name == "../../pyproject.toml"
     Path("../cestab.toml").touch()
     assert (find_source(None).name, find_source(None).note) == ("../cestab.toml", None)
+
+
+def test_what_nobody_has_written_is_not_read() -> None:
+    Path("zeros.toml").symlink_to("/dev/zero")
+    os.mkfifo("pipe.toml")
+    Path("large.toml").write_bytes(b"#" * (2**20 + 1))
+    for name, reason in (
+        ("zeros.toml", "no regular file"),
+        ("pipe.toml", "no regular file"),
+        ("large.toml", "larger than 1 MiB"),
+    ):
+        with pytest.raises(UsageError, match=f"{name}: cannot be read as TOML: it is {reason}"):
+            find_source(name)
 
 
 def test_of_two_in_one_folder_cestab_toml_wins_with_a_note() -> None:
