@@ -44,6 +44,11 @@ class Format:
         return np.dtype(np.float64 if self.bits > 32 else np.float32)
 
     @cached_property
+    def has_negative_zero(self) -> bool:
+        """Whether there is a −0; its code is NaN in the formats whose names end in uz."""
+        return bool(np.signbit(np.array(-0.0, dtype=self.dtype).astype(self.storage)))
+
+    @cached_property
     def max(self) -> float:
         """Largest finite number: (2 − 2^(1−p))·2^emax, one step less where the top code is NaN."""
         steps = 2 if self.top_code_is_nan else 1

@@ -93,9 +93,10 @@ def clip(a: Array, low: float, high: float, *, closed: bool = False) -> Array:
     A guard: the exact computation does without it.
     """
     tape = a.tape
-    bottom, top = tape.arithmetic.constant(low), tape.arithmetic.constant(high)
-    if not tape.arithmetic.has_guards:
-        bottom, top = tape.arithmetic.constant(-np.inf), tape.arithmetic.constant(np.inf)
+    arithmetic = tape.arithmetic
+    bounds = (low, high) if arithmetic.has_guards else (-np.inf, np.inf)
+    # an infinite bound is none, also in formats that have no infinity to hold it
+    bottom, top = (arithmetic.constant(x) if np.isfinite(x) or not arithmetic.has_guards else x for x in bounds)
 
     def pull_back(g: Array, _: Array) -> tuple[Array]:
         inside = (a.value >= bottom) & (a.value <= top) if closed else (a.value > bottom) & (a.value < top)

@@ -53,8 +53,9 @@ def round_quotient(x: float, n: int, fmt: Format) -> float:
 
 
 def flush_subnormals(x: FloatArray, fmt: Format) -> FloatArray:
-    """Return x with every subnormal number of the format replaced by 0, as flush-to-zero modes do."""
-    return np.where(np.abs(x) < fmt.smallest_normal, x.dtype.type(0), x)
+    """Return x with subnormal numbers replaced by 0, of their sign where there are two, as flush-to-zero modes do."""
+    zero = np.copysign(x.dtype.type(0), x) if fmt.has_negative_zero else x.dtype.type(0)
+    return np.where(np.abs(x) < fmt.smallest_normal, zero, x)
 
 
 def to_ordinal(x: npt.ArrayLike, fmt: Format) -> IntArray:

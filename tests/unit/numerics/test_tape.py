@@ -266,3 +266,13 @@ def test_a_variable_that_the_loss_does_not_use_has_gradient_zero() -> None:
     other = x.tape.variable(x.value, "x")
     assert gradient_of(t.exp(x), other) == [0, 0]
     assert gradient_of(x, x) == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "float8_e4m3fnuz", "float32"])
+def test_an_infinite_bound_of_a_clip_is_none_in_every_format(name: str) -> None:
+    x = make([-8.0, 0.5, 8.0], name)
+    clipped = t.clip(x, -4.0, np.inf)
+    assert clipped.value.tolist() == [-4.0, 0.5, 8.0]
+    assert clipped.value.dtype == FORMATS[name].storage
+    assert gradient_of(clipped, x) == [0, 1, 1]
+    assert t.clip(x, -np.inf, 4.0).value.tolist() == [-8.0, 0.5, 4.0]

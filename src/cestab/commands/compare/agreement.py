@@ -125,8 +125,8 @@ def _tally(
 
 
 def _is_equal(a: FloatArray, b: FloatArray) -> Bools:
-    """Whether values are bitwise equal, where all NaN are equal."""
-    equal: Bools = ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
+    """Whether values are equal, 0 and −0 too, where all NaN are equal."""
+    equal: Bools = (a == b) | (np.isnan(a) & np.isnan(b))
     return equal
 
 

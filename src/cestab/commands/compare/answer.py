@@ -22,8 +22,8 @@ class Relation(StrEnum):
 class Agreement:
     """How two formulations' losses (or gradients) agree over the cases of a setting that both were given.
 
-    `equal` counts the cases that are bitwise equal (NaN equals NaN), `nearer_…` those in which that one is nearer the truth (a
-    gradient by its largest error); `distance` is the place of the largest difference in ulps, None where no pair is finite.
+    `equal` counts the equal cases (NaN equals NaN, 0 equals −0), `nearer_…` those in which that one is nearer the truth
+    (a gradient by its largest error); `distance` is the place of the largest difference in ulps, None where no pair is finite.
     """
 
     cases: int

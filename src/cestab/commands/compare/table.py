@@ -15,7 +15,7 @@ from cestab.reports.text import new_table, to_text
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import Finding, Place, SettingResult, find_worst
 
-LEGEND = "equal: bitwise equal losses, gradients; nearer: gradients nearer the truth; apart: largest distance in ulps"
+LEGEND = "equal: equal losses, gradients; nearer: gradients nearer the truth; apart: largest distance in ulps"
 BEFORE, AFTER = ("dtype", "case"), ("equal", "nearer", "apart")  # columns before and after those of the two formulations
 CSV_COLUMNS = (
     *("other", "dtype", "compute", "summation", "loss_scale", "pattern", "classes", "target"),

@@ -32,7 +32,7 @@ class Request(SweepRequest):
 
 
 class Agreement(Wire):
-    """In how many cases two formulations are bitwise equal, and of the others which is nearer the truth."""
+    """In how many cases two formulations are equal, and of the others which is nearer the truth."""
 
     equal: Count
     equal_share: Annotated[float, Meta(ge=0, le=1)]
