@@ -13,11 +13,13 @@ from builders import build_conditions
 from cestab.cases.patterns import PATTERNS
 from cestab.cases.target_kinds import TARGET_KINDS
 from cestab.evaluation.blocks import Cases, Conditions
-from cestab.evaluation.evaluate import find_truth, make_cases, settle
-from cestab.judgement.judge import judge_block
-from cestab.judgement.rules import KINDS
+from cestab.evaluation.evaluate import exact_case, find_truth, make_cases, settle
+from cestab.judgement.judge import Doubles, judge_block
+from cestab.judgement.rules import KINDS, Bools, any_class
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_quotient, round_to_format, to_ordinal
+from cestab.truth.balls import enclose, precision
+from cestab.truth.tiers import Truth
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
 from cestab.vocabulary.objectives import (
@@ -38,6 +40,7 @@ TARGETS = [
     f"{kind.name}:{'0.9' if kind.name == 'soft' else '0.1'}" if kind.has_number else kind.name for kind in TARGET_KINDS.values()
 ]
 LOSS_SCALES = (1.0, 2.0**-10, 2.0**10, 2.0**-20)
+MOST_VAGUE, BITS = 20, 2400  # the smallest float64 is 2^-1074
 SATURATING = [name for name, fmt in FORMATS.items() if not fmt.has_infinity]
 # 8-bit formats have at most 256 magnitudes; the 126 to 168 settings of the others make up the millions
 MAGNITUDES = {"float64": 150, "float32": 5000, "float16": 5000, "bfloat16": 5000}
@@ -82,11 +85,33 @@ def round_correctly(x: FloatArray, fmt: Format, *, saturate: bool) -> FloatArray
     return rounded
 
 
+def find_vague(truth: Truth) -> Bools:
+    """Whether only balls tell the loss or the gradient of a case."""
+    if truth.vague is None or truth.loss_vague is None:
+        return np.zeros(truth.loss.shape, dtype=np.bool_)
+    return any_class(truth.vague) | truth.loss_vague
+
+
+def enclose_vague(conditions: Conditions, cases: Cases, truth: Truth) -> tuple[Doubles, Doubles]:
+    """Return the true losses and gradients, in balls where they cancel by more than quadruple precision holds."""
+    loss, gradient = truth.loss.copy(), truth.gradient.copy()
+    for case in np.flatnonzero(find_vague(truth)).tolist():
+        with precision(BITS):
+            ball = enclose(exact_case(conditions, cases, case))
+            gradient[:, case] = [float(entry) for entry in ball.gradient]
+            loss[case] = np.inf if ball.loss is None else float(ball.loss)
+    return loss, gradient
+
+
 def kinds_of(conditions: Conditions, cases: Cases, *, saturate: bool) -> Counter[FindingKind]:
     truth = find_truth(conditions, cases, precise=True)
+    is_vague = find_vague(truth)
+    cases = cases.select(~is_vague | (np.cumsum(is_vague) <= MOST_VAGUE))  # a ball takes a thousand times as long
+    truth = find_truth(conditions, cases, precise=True)
     with np.errstate(all="ignore"):
-        loss = round_correctly(truth.loss, conditions.fmt, saturate=saturate)
-        gradient = round_correctly(truth.gradient, conditions.fmt, saturate=saturate)
+        loss, gradient = (
+            round_correctly(x, conditions.fmt, saturate=saturate) for x in enclose_vague(conditions, cases, truth)
+        )
     judgement = judge_block(loss, gradient, truth, conditions.limits)
     settle(conditions, cases, (loss, gradient), judgement, judge_block)
     codes = np.bincount(np.concatenate((judgement.loss_codes, judgement.gradient_codes)), minlength=len(KINDS) + 1)

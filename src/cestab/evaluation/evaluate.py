@@ -68,10 +68,12 @@ def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
     """
     needs_quad = precise and conditions.fmt.storage == np.float64
     truth = evaluate_at(conditions, cases.logits, cases.target, precise=needs_quad)
-    if not precise or needs_quad or not truth.cancels:
+    if not precise or not truth.cancels:
         return truth
+    if needs_quad:
+        return truth.measured(conditions.fmt)
     return truth.sharpened(
-        conditions.fmt.precision,
+        conditions.fmt,
         lambda chosen: evaluate_at(
             conditions, np.ascontiguousarray(cases.logits[:, chosen]), cases.target.select(chosen), precise=True
         ),

@@ -62,10 +62,14 @@ def judge_block(loss: FloatArray, gradient: FloatArray | None, truth: Truth, lim
     with np.errstate(all="ignore"):
         loss_scale = None if truth.loss_scale is truth.loss else truth.loss_scale
         loss_ulps, loss_suspects = _screen(loss, truth.loss, truth.loss_low, loss_scale, truth, limits.loss_floor, limits)
+        if truth.loss_vague is not None:
+            loss_ulps[truth.loss_vague] = np.nan
         gradient_ulps, suspects = np.full(loss.shape, np.nan), None
         if gradient is not None:
             scale, floor = None if truth.scale is truth.gradient else truth.scale, limits.gradient_floor
             entry_ulps, suspects = _screen(gradient, truth.gradient, truth.gradient_low, scale, truth, floor, limits)
+            if truth.vague is not None:
+                entry_ulps[truth.vague] = np.nan
             gradient_ulps = np.fmax.reduce(entry_ulps, axis=0)
         judgement = _blank_judgement(loss_ulps, gradient_ulps, limits.fmt)
         if loss_suspects is not None:
@@ -124,6 +128,10 @@ def _screen(
     """
     fmt, bound = limits.fmt, 2 * truth.relative + COMPARISON_SLACK
     error = find_error(computed, true, low)
+
+    def reach() -> Doubles:
+        return np.abs(true) if scale is None else np.abs(true) + 2 * truth.relative * scale
+
     binade = _binade(true, fmt)
     binades: Doubles = error / binade
     binade *= limits.rtol * (1 - 2.0**-30) - 2 * bound
@@ -137,10 +145,9 @@ def _screen(
     is_zero = computed == 0
     if is_zero.any():
         lost = min(limits.lost, limits.atol * limits.upstream) * (1 - bound) - truth.absolute
-        suspects = _either(suspects, is_zero & (np.abs(true) > lost))
+        suspects = _either(suspects, is_zero & (reach() > lost))
     if not fmt.has_infinity:
-        reach = np.abs(true) if scale is None else np.abs(true) + 2 * truth.relative * scale
-        suspects = _either(suspects, reach >= limits.beyond * (1 - bound))
+        suspects = _either(suspects, reach() >= limits.beyond * (1 - bound))
     return binades, suspects
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy_quaddtype import QuadPrecDType
 
+from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import IndexTarget, Target
 from cestab.truth.objectives import TRUTHS, Parts, Wide
@@ -33,7 +34,7 @@ class Truth:
 
     |error of the loss| ≤ relative·loss_scale + absolute; |error of a gradient entry| ≤ relative·scale + absolute, where the
     scales are the sums of the magnitudes that were subtracted (the arrays of the values themselves where nothing is).
-    A loss of inf is exact (the target's class is masked) or beyond float64.
+    A loss of inf is exact (the target's class is masked) or beyond float64. Vague values are known to no tenth of an ulp.
     """
 
     loss: npt.NDArray[np.float64]
@@ -44,28 +45,47 @@ class Truth:
     gradient_low: npt.NDArray[np.float64] | None
     relative: float
     absolute: float
+    loss_vague: npt.NDArray[np.bool_] | None = None
+    vague: npt.NDArray[np.bool_] | None = None
 
     @property
     def cancels(self) -> bool:
         """Whether anything was subtracted, so that values may be much smaller than their scales."""
         return self.scale is not self.gradient or self.loss_scale is not self.loss
 
-    def sharpened(self, precision: int, evaluate: Callable[[npt.NDArray[np.bool_]], "Truth"]) -> "Truth":
+    def measured(self, fmt: Format) -> "Truth":
+        """Return this truth with those values marked vague whose bound is above a tenth of an ulp of the format."""
+        if not self.cancels:
+            return self
+
+        def is_vague(x: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+            size = np.maximum(np.abs(x), fmt.smallest_normal)  # an ulp is at least 2^-p of it
+            marked: npt.NDArray[np.bool_] = self.relative * np.abs(scale) > 0.1 * 2.0**-fmt.precision * size
+            return marked
+
+        return replace(self, loss_vague=is_vague(self.loss, self.loss_scale), vague=is_vague(self.gradient, self.scale))
+
+    def sharpened(self, fmt: Format, evaluate: Callable[[npt.NDArray[np.bool_]], "Truth"]) -> "Truth":
         """Return this truth with those cases replaced that cancel by more than the format's p digits leave room for.
 
         `evaluate` returns the better truth of a subset of the cases. The stated bounds stay those of this truth.
         """
-        room = 2.0 ** (-precision - 10) / self.relative
+        room = 2.0 ** (-fmt.precision - 10) / self.relative
         cancels = np.logical_or.reduce(np.abs(self.scale) > room * np.abs(self.gradient), axis=0)
         cancels |= self.loss_scale > room * self.loss
         if not cancels.any():
             return self
-        better = evaluate(cancels)
+        better = evaluate(cancels).measured(fmt)
         loss, gradient = self.loss.copy(), self.gradient.copy()
         loss_low, low = np.zeros_like(loss), np.zeros_like(gradient)
         loss[cancels], loss_low[cancels] = better.loss, better.loss_low
         gradient[:, cancels], low[:, cancels] = better.gradient, better.gradient_low
-        return replace(self, loss=loss, gradient=gradient, loss_low=loss_low, gradient_low=low)
+        loss_vague, vague = np.zeros(loss.shape, dtype=np.bool_), np.zeros(gradient.shape, dtype=np.bool_)
+        if better.loss_vague is not None:
+            loss_vague[cancels], vague[:, cancels] = better.loss_vague, better.vague
+        return replace(
+            self, loss=loss, gradient=gradient, loss_low=loss_low, gradient_low=low, loss_vague=loss_vague, vague=vague
+        )
 
 
 def evaluate_truth(

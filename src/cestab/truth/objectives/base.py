@@ -86,6 +86,19 @@ def take_softmax(z: Wide) -> Softmax:
     return Softmax(peak, exponentials, rest, np.log1p(rest), 1.0 / (rest + 1.0))
 
 
+def subtract_weighted(z: Wide, softmax: Softmax, weights: Wide) -> tuple[Wide, Wide]:
+    """Return p_k·Σw − w_k as p_k·Σ_{j≠k} w_j − w_k·(1 − p_k), and the sum of both terms' magnitudes.
+
+    What both have in common is gone before anything is subtracted. Σ_{j≠k} w_j is Σw − w_k, at least half of Σw, but for the
+    largest weight, where it is the sum of the others.
+    """
+    largest = first_maximum(weights)
+    rest = sum_pairwise(largest.with_entry(weights, 0.0))
+    others = largest.with_entry((rest + largest.pick(weights)) - weights, rest)
+    pull, push = softmax.exponentials * softmax.share * others, weights * softmax.others(z)
+    return pull - push, pull + push
+
+
 def is_normalized(options: LossOptions, *, is_index: bool) -> bool:
     """Whether the rows' losses are divided by the sum of their class weights, so that the weight of the target cancels."""
     return bool(options.class_weights) and is_index and options.batch > 1 and options.reduction is Reduction.MEAN

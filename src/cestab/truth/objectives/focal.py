@@ -1,11 +1,12 @@
 """The focal loss, exactly: Σ y_j·q_j^γ·ℓ_j with q_j = 1 − p_j, ℓ_j = −log p_j, p = softmax z.
 
 Differentiated by the logits, p_j·d(q_j^γ·ℓ_j)/dp_j = −c_j with c_j = q_j^γ·(1 + γ·p_j·ℓ_j/q_j), so the gradient is
-g_k = p_k·C − y_k·c_k, C = Σ y_j·c_j; of an index target g_t = −q_t·c_t and g_k = p_k·c_t, where nothing cancels.
+g_k = p_k·C − y_k·c_k = p_k·Σ_{j≠k} y_j·c_j − y_k·c_k·q_k, C = Σ y_j·c_j; of an index target g_t = −q_t·c_t and g_k = p_k·c_t,
+where nothing cancels.
 
 Bounds in the u of the tier: p, q and ℓ are off by ε = 860u of themselves (tiers.py), since q is a sum of the other classes and
 ℓ of terms that are not negative. q^γ is off by γ·ε + 8u, the loss by (γ + 1)·ε + 50u, c by (γ + 3)·ε + 20u, the gradient by
-(γ + 4)·ε + 70u of p_k·C + y_k·c_k. All are under (γ + 6)·1024u: factor γ + 6.
+(γ + 5)·ε + 130u of the sum of both terms. All are under (γ + 6)·1024u: factor γ + 6.
 
 A q_j of few or no digits is within K smallest floats of the true one, and so is what that error makes of q_j·c_j and of
 p_k·c_j, p_k ≤ q_j for k ≠ j, as c_j ≤ 1 + γ. The ratio p·ℓ/q has its limit 1 where q is 0, and γ·p·ℓ is 0 where p
@@ -24,6 +25,7 @@ from cestab.truth.objectives.base import (
     Parts,
     Wide,
     enclose_softmax,
+    subtract_weighted,
     take_softmax,
     total,
 )
@@ -42,9 +44,7 @@ def _evaluate(z: Wide, target: Target, options: LossOptions) -> Parts:
     y = target.weights.astype(z.dtype)
     power, slope = _take_power(p, q, half_loss, options.gamma)
     loss = 2.0 * sum_pairwise(np.where(y == 0, y, y * (power * half_loss)))
-    weighted = y * slope
-    expected = p * sum_pairwise(weighted)
-    return Parts(loss, loss, expected - weighted, expected + weighted)
+    return Parts(loss, loss, *subtract_weighted(z, softmax, y * slope))
 
 
 def _take_power(p: Wide, q: Wide, half_loss: Wide, gamma: float) -> tuple[Wide, Wide]:

@@ -3,8 +3,9 @@
 Cross-entropy is Σ v_j·(lse − z_j) with the gradient V·p − v, the z-loss adds λ·lse² and 2λ·lse·p.
 
 Bounds, in the u of the tier (tiers.py: an exponential is off by at most 754u, p and 1 − p by 860u). The weights are products
-and sums of positive terms, off by 5u, V by 45u more. So V·p_j − v_j is off by (860 + 50 + 3)u·V·p_j + 5u·v_j, under 1024u
-of the scale V·p_j + v_j, and the loss, which adds terms that are not negative, by as much of itself: factor 1.
+and sums of positive terms, off by 5u, V by 45u more, and V − v_k, where it is at least V/2, by 2·51u. With the gradient as
+p_k·(V − v_k) − v_k·(1 − p_k), the first product is off by (860 + 102 + 3)u, the second by (860 + 5 + 1)u: under 1024u of the
+scale, their sum. The loss, which adds terms that are not negative, is off by as much of itself: factor 1.
 
 z-loss: lse = m + log1p(S) is off by err ≤ 862u·A, A = |m| + log1p(S) ≥ |lse|. λ·lse² is off by
 λ·(2·|lse|·err + err²) + 3u·λ·A², under 2·1024u·λ·A²; 2λ·lse·p by 2λ·A·p·(862 + 860 + 5)u, under 2·1024u·2λ·A·p: factor 2.
@@ -25,6 +26,7 @@ from cestab.truth.objectives.base import (
     cycle_weights,
     enclose_softmax,
     is_normalized,
+    subtract_weighted,
     take_softmax,
     total,
 )
@@ -85,13 +87,13 @@ def _two_classes(z: Wide, target: IndexTarget) -> Parts:
 
 
 def _dense(z: Wide, weights: Wide) -> Parts:
-    """Loss = Σ_{v_j ≠ 0} v_j·(m − z_j) + V·log1p(S); g_j = V·p_j − v_j."""
+    """Loss = Σ_{v_j ≠ 0} v_j·(m − z_j) + V·log1p(S); g_k = p_k·Σ_{j≠k} v_j − v_k·(1 − p_k)."""
     softmax = take_softmax(z)
     total_weight = sum_pairwise(weights)
     gaps = np.where(weights == 0, weights, weights * (softmax.peak * 0.5 - z * 0.5))  # halves: the difference may overflow
-    expected = softmax.exponentials * (total_weight / (softmax.rest + 1.0))
     loss = 2.0 * sum_pairwise(gaps) + total_weight * softmax.log_rest
-    return Parts(loss, loss, expected - weights, expected + weights, float(np.max(total_weight, initial=1.0)))
+    gradient, scale = subtract_weighted(z, softmax, weights)
+    return Parts(loss, loss, gradient, scale, float(np.max(total_weight, initial=1.0)))
 
 
 def _evaluate_z_loss(z: Wide, target: Target, options: LossOptions) -> Parts:
