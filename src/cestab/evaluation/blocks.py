@@ -45,8 +45,14 @@ class Conditions(Rules):
 
     @property
     def upstream(self) -> float:
-        """The loss scale, for a mean divided by the number of rows, rounded once to the format."""
-        return round_quotient(self.loss_scale, self.options.divisor, self.fmt)
+        """What formulations get: the loss scale, for a mean divided by the rows, rounded once to the compute format."""
+        return round_quotient(self.loss_scale, self.options.divisor, self.compute)
+
+    @property
+    def true_upstream(self) -> float:
+        """The same for the truth, which is that of real numbers where the rounded one is 0 or not finite."""
+        rounded = self.upstream
+        return rounded if 0 < rounded <= self.compute.max else self.loss_scale / self.options.divisor
 
     @property
     def rounded_options(self) -> LossOptions:
@@ -60,7 +66,7 @@ class Conditions(Rules):
 
     @property
     def limits(self) -> Limits:
-        return Limits(fmt=self.fmt, rtol=self.rtol, atol=self.atol, upstream=self.upstream, classes=self.classes)
+        return Limits(fmt=self.fmt, rtol=self.rtol, atol=self.atol, upstream=self.true_upstream, classes=self.classes)
 
 
 @dataclass(frozen=True, kw_only=True)

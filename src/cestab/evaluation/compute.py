@@ -44,10 +44,10 @@ def compute_external(conditions: Conditions, formulation: ExternalFormulation, c
     if not cases.positions.size:  # no call without cases
         return cases.logits[0], cases.logits
     arithmetic, back = conditions.arithmetic(conditions.compute), conditions.arithmetic(conditions.fmt)
-    scale = round_number(conditions.loss_scale, conditions.fmt)  # the external loss divides it where it takes the mean
+    scale = round_number(conditions.loss_scale, conditions.compute)  # the external loss divides it where it takes the mean
     if not math.isfinite(scale):
         raise UnsupportedError(
-            f"it divides the loss scale itself, and {conditions.loss_scale!r} is beyond {conditions.fmt.name}"
+            f"it gets the whole loss scale, and {conditions.loss_scale!r} is beyond {conditions.compute.name}"
         )
     logits, target = widen(conditions, cases)
     work = Work(

@@ -83,7 +83,7 @@ def find_truth(conditions: Conditions, cases: Cases, *, precise: bool) -> Truth:
 def evaluate_at(conditions: Conditions, logits: FloatArray, target: Target, *, precise: bool) -> Truth:
     """Return the truth of the conditions' objective, upstream factor and options at logits (classes, cases)."""
     options = conditions.rounded_options
-    return evaluate_truth(conditions.objective, logits, target, conditions.upstream, precise=precise, options=options)
+    return evaluate_truth(conditions.objective, logits, target, conditions.true_upstream, precise=precise, options=options)
 
 
 def judge_cases(
@@ -154,7 +154,7 @@ def exact_case(conditions: Conditions, cases: Cases, case: int) -> ExactCase:
         objective=conditions.objective,
         logits=cases.logits[:, case].tolist(),
         weights=case_weights(cases.target, case, len(cases.logits)),
-        upstream=conditions.upstream,
+        upstream=conditions.true_upstream,
         options=conditions.rounded_options,
         is_index=isinstance(cases.target, IndexTarget),
     )

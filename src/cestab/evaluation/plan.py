@@ -16,7 +16,7 @@ from cestab.evaluation.blocks import Block, Conditions
 from cestab.evaluation.memory import refuse_classes, refuse_magnitudes
 from cestab.external.formulation import find_any_formulation
 from cestab.numerics.formats import find_format
-from cestab.numerics.rounding import IntArray, round_number, round_quotient
+from cestab.numerics.rounding import IntArray, round_number
 from cestab.vocabulary.external import DEFAULT_GUARD, Guard
 from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
@@ -106,11 +106,8 @@ def plan_arithmetics(
         compute = fmt if arithmetics.compute is None else find_format(arithmetics.compute)
         if not compute.holds(fmt):
             raise UsageError(f"compute format {compute.name} cannot hold every {fmt.name}; it must be as wide or wider")
-        upstream = round_quotient(loss_scale, options.divisor, fmt)
-        if not 0 < upstream <= fmt.max:
-            allowed = f"from {fmt.smallest_subnormal!r} to {fmt.max!r}"
-            scale = f"loss scale {loss_scale!r}" + (f" divided by {options.divisor} rows" if options.divisor > 1 else "")
-            raise UsageError(f"{scale} rounds to {upstream!r} in {fmt.name}; it must be {allowed}")
+        if not 0 < loss_scale < math.inf:
+            raise UsageError(f"loss scale {loss_scale!r} is not a positive finite number")
         for weight in options.class_weights:
             if not math.isfinite(round_number(weight, fmt)):
                 raise UsageError(f"class weight {weight!r} is beyond {fmt.name}, which ends at {fmt.max!r}")

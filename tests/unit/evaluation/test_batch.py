@@ -1,11 +1,13 @@
 """Batches and options: how formulations are grouped, what a batch computes and is judged by, defects of a reduction."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
+from builders import build_conditions
 from cestab.commands.case_options import CaseOptions
 from cestab.commands.compare.run import make_pair, run_comparison
 from cestab.commands.explain.case import run_explain
@@ -197,8 +199,15 @@ def test_a_sequential_sum_of_rows_stagnates_and_explain_says_so() -> None:
 def test_the_upstream_factor_is_the_loss_scale_by_the_rows_that_count() -> None:
     assert conditions_of("naive", 3, Reduction.MEAN, "bfloat16").upstream == round_quotient(1.0, 3, FORMATS["bfloat16"])
     assert conditions_of("naive", 3, Reduction.SUM).upstream == 1.0
-    with pytest.raises(UsageError, match=r"loss scale 1\.0 divided by 16777216 rows rounds to 0\.0 in float8_e4m3fn"):
-        conditions_of("naive", 2**24, Reduction.MEAN, "float8_e4m3fn")
+
+
+def test_where_the_compute_format_loses_the_upstream_factor_the_truth_keeps_it() -> None:
+    many = conditions_of("naive", 2**24, Reduction.MEAN, "float8_e4m3fn")
+    assert (many.upstream, many.true_upstream) == (0.0, 2.0**-24)
+    narrow = build_conditions(FORMATS["float16"], loss_scale=65536.0)
+    assert (narrow.upstream, narrow.true_upstream) == (math.inf, 65536.0)
+    wide = replace(narrow, compute=FORMATS["float32"])
+    assert (wide.upstream, wide.true_upstream) == (65536.0, 65536.0)
 
 
 @pytest.mark.parametrize(

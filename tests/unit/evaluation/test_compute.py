@@ -49,7 +49,7 @@ def test_a_loss_scale_beyond_the_format_is_unsupported_though_the_mean_makes_it_
     assert target.verdict.is_judged is is_supported
     if not is_supported:
         assert target.verdict is Verdict.UNSUPPORTED
-        assert target.reason == f"it divides the loss scale itself, and {loss_scale!r} is beyond float16"
+        assert target.reason == f"it gets the whole loss scale, and {loss_scale!r} is beyond float16"
 
 
 def test_class_weights_are_numbers_of_the_dtype_as_in_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
