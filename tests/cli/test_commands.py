@@ -89,7 +89,8 @@ def test_json_is_strict_and_has_the_designed_fields(cestab: Command) -> None:
     assert without_additions(report) == TOP
     assert report["schema"] == "cestab.sweep/1"
     assert report["version"] == metadata.version("cestab")
-    assert list(report["environment"]) == ["python", "numpy", "platform", "cpu"]
+    assert list(report["environment"]) == ["python", "numpy", "platform", "cpu", "simd"]
+    assert report["environment"]["simd"] == sorted(set(report["environment"]["simd"]))
     assert [set(setting) - ADDED for setting in report["settings"]] == [set(SETTING)] * 4
     assert without_additions(report["settings"][0]) == SETTING
     findings = [finding for setting in report["settings"] for finding in setting["findings"]]

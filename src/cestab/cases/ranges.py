@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cestab.errors import UsageError, unknown_name
 from cestab.numerics.formats import Format
-from cestab.numerics.rounding import IntArray, from_ordinal, round_to_format, to_ordinal
+from cestab.numerics.rounding import IntArray, from_ordinal, round_to_format, shortest_decimal, to_ordinal
 from cestab.vocabulary.requests import LogitRange
 
 Doubles = npt.NDArray[np.float64]
@@ -68,16 +68,26 @@ def _number(text: str, whole: str) -> float | None:
 
 
 def resolve_range(logits: LogitRange, fmt: Format) -> tuple[int, int]:
-    """Return the ordinals of the smallest and largest float of the format within the range (rounded inwards)."""
+    """Return the ordinals of the smallest and largest float of the format within the range.
+
+    An end that is the shortest decimal of a float, as reports print it, is that float; every other is rounded inwards.
+    """
     low = -fmt.max if logits.low is None else min(max(logits.low, -fmt.max), fmt.max)
     high = fmt.max if logits.high is None else min(max(logits.high, -fmt.max), fmt.max)
     nearest = round_to_format(np.array([low, high]), fmt)
     first, last = (int(k) for k in to_ordinal(nearest, fmt))
-    first += float(nearest[0]) < (low if logits.low is None else logits.low)
-    last -= float(nearest[1]) > (high if logits.high is None else logits.high)
+    ends = low if logits.low is None else logits.low, high if logits.high is None else logits.high
+    is_named = [_is_printed(float(x), end, fmt) for x, end in zip(nearest, ends, strict=True)]
+    first += float(nearest[0]) < ends[0] and not is_named[0]
+    last -= float(nearest[1]) > ends[1] and not is_named[1]
     if first > last:
         raise UsageError(f"the range {logits} holds no finite {fmt.name} number")
     return first, last
+
+
+def _is_printed(x: float, end: float, fmt: Format) -> bool:
+    """Whether the end of a range is what is printed of a float of the format."""
+    return math.isfinite(x) and float(shortest_decimal(x + 0.0, fmt)) == end  # −0 is printed as 0
 
 
 def is_exhaustive(logits: LogitRange, fmt: Format, classes: int) -> bool:

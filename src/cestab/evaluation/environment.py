@@ -22,8 +22,19 @@ def version() -> str:
 def describe_environment(targets: tuple[ExternalFacts, ...] = ()) -> Environment:
     """Return versions of Python and NumPy, the platform, the processor's name, and what external losses depend on."""
     return Environment(
-        python=platform.python_version(), numpy=np.__version__, platform=platform.platform(), cpu=_cpu(), targets=targets
+        python=platform.python_version(),
+        numpy=np.__version__,
+        platform=platform.platform(),
+        cpu=_cpu(),
+        simd=_simd(),
+        targets=targets,
     )
+
+
+def _simd() -> tuple[str, ...]:
+    """Return the instruction sets that NumPy was built for or has found, in the order of their names."""
+    sets = np.show_config(mode="dicts")["SIMD Extensions"]
+    return tuple(sorted({*sets.get("baseline", ()), *sets.get("found", ())}))
 
 
 def _cpu() -> str:

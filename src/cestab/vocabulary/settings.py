@@ -137,10 +137,11 @@ def explain_unjudged(results: Iterable[SettingResult]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What the numbers may depend on."""
+    """What the numbers may depend on; `simd`: the instruction sets that NumPy uses, as their exp and log differ a little."""
 
     python: str
     numpy: str
     platform: str
     cpu: str
+    simd: tuple[str, ...] = ()
     targets: tuple[ExternalFacts, ...] = ()

@@ -8,7 +8,7 @@ import pytest
 from cestab.cases.ranges import is_exhaustive, parse_range, resolve_range, sample_ordinals
 from cestab.errors import UsageError
 from cestab.numerics.formats import FORMATS
-from cestab.numerics.rounding import from_ordinal
+from cestab.numerics.rounding import from_ordinal, shortest_decimal
 from cestab.vocabulary.requests import LogitRange
 
 
@@ -58,17 +58,23 @@ def test_what_is_no_range_is_refused_in_one_sentence(text: str, part: str) -> No
 @pytest.mark.parametrize(
     ("name", "low", "high", "first", "last"),
     [
-        ("float16", 0.1, 0.2, 0.10003662109375, 0.199951171875),  # the neighbours of 0.1 and 0.2 inside
-        ("bfloat16", -0.1, 0.1, -0.099609375, 0.099609375),
+        ("float16", 0.1, 0.2, 0.0999755859375, 0.199951171875),  # the floats that are printed as 0.1 and 0.2
+        ("float16", 0.1000001, 0.2000001, 0.10003662109375, 0.199951171875),  # their neighbours inside
+        ("bfloat16", -0.1, 0.1, -0.10009765625, 0.10009765625),
+        ("bfloat16", -0.10001, 0.10001, -0.099609375, 0.099609375),
+        ("float32", 0.0, 16.635532, 0.0, float.fromhex("0x1.0a2b24p+4")),
         ("float8_e4m3fn", -1000.0, 1000.0, -448.0, 448.0),
         ("float8_e4m3fn", 17.0, 19.0, 18.0, 18.0),
         ("float64", 0.1, 0.3, 0.1, 0.3),
         ("float32", 1.0, 1.0, 1.0, 1.0),
         ("float16", -1e-9, 1e-9, 0.0, 0.0),
-        ("float16", 65000.0, 1e30, 65024.0, 65504.0),
+        ("float16", 65000.0, 1e30, 64992.0, 65504.0),
+        ("float16", 65001.0, 1e30, 65024.0, 65504.0),
     ],
 )
-def test_ranges_are_rounded_inwards(name: str, low: float, high: float, first: float, last: float) -> None:
+def test_ranges_end_at_the_floats_that_are_named_or_inwards(
+    name: str, low: float, high: float, first: float, last: float
+) -> None:
     ends = resolve_range(LogitRange(low=low, high=high), FORMATS[name])
     assert from_ordinal(np.array(ends), FORMATS[name]).tolist() == [first, last]
 
@@ -146,3 +152,10 @@ def test_a_linear_grid_is_even_and_a_log_grid_geometric() -> None:
     geometric = from_ordinal(sample_ordinals(parse_range("1:10000:5"), fmt), fmt)
     for power in range(5):
         assert np.abs(geometric / 10.0**power - 1).min() < 2.0**-50
+
+
+def test_an_end_that_rounds_to_minus_0_leaves_0_as_it_is_printed() -> None:
+    fmt = FORMATS["float16"]
+    shortest_decimal.cache_clear()
+    resolve_range(LogitRange(low=-1e-9, high=1.0), fmt)
+    assert shortest_decimal(0.0, fmt) == "0.0"

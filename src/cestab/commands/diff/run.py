@@ -14,7 +14,7 @@ from cestab.vocabulary.kinds import Coverage, Severity
 from cestab.vocabulary.requests import AuditRequest, SweepRequest, rules_of
 from cestab.vocabulary.settings import Finding, Place, SettingResult
 
-CORRECTLY_ROUNDED_ULPS = 0.5  # no error up to here counts as worse: the format cannot do better
+LEAST_GROWTH_ULPS = 4.0  # by which an error may grow: so much lies between the exp and log of two machines
 
 Request = SweepRequest | AuditRequest
 
@@ -98,6 +98,7 @@ def _name_versions(report: Report) -> dict[str, str]:
         "numpy": environment.numpy,
         "platform": environment.platform,
         "cpu": environment.cpu,
+        "simd": " ".join(environment.simd),
     }
     return {"cestab": report.version} | machine | {name: v for facts in environment.targets for name, v in facts.versions}
 
@@ -175,5 +176,5 @@ def _compare_errors(old: SettingResult, new: SettingResult, max_growth: float) -
     for part, (before, after) in pairs.items():
         if before is None or after is None or before.ulps is None or after.ulps is None:
             continue  # no finite pair was seen, which is a finding
-        if not after.ulps <= max(CORRECTLY_ROUNDED_ULPS, max_growth * before.ulps):
+        if not after.ulps <= max(before.ulps + LEAST_GROWTH_ULPS, max_growth * before.ulps):
             yield Change(rule=ChangeRule.GROWN_ERROR, is_worse=True, subject=part, old=before.ulps, new=after.ulps)

@@ -104,6 +104,7 @@ class Environment(Wire):
     numpy: str
     platform: str
     cpu: str
+    simd: tuple[str, ...] = ()
     targets: Annotated[tuple[ExternalFacts, ...], Meta(min_length=1)] | UnsetType = UNSET
 
 
@@ -132,7 +133,7 @@ def write_environment(environment: settings.Environment) -> Environment:
 
 def read_environment(shown: Environment) -> settings.Environment:
     """Return the environment of a report."""
-    own = {name: getattr(shown, name) for name in ("python", "numpy", "platform", "cpu")}
+    own = {name: getattr(shown, name) for name in ("python", "numpy", "platform", "cpu", "simd")}
     return settings.Environment(**own, targets=tuple(_read_facts(facts) for facts in shown.targets or ()))
 
 

@@ -145,8 +145,10 @@ def test_where_a_graded_finding_begins_is_not_compared() -> None:
         (10.0, 20.1, True),
         (10.0, 20.0, False),
         (10.0, 9.0, False),
-        (0.0, 0.5, False),
-        (0.0, 0.6, True),
+        (0.0, 4.0, False),
+        (0.0, 4.1, True),
+        (1.0, 5.0, False),
+        (1.0, 5.1, True),
         (INF_ULPS, INF_ULPS, False),
         (10.0, INF_ULPS, True),
         (10.0, float("nan"), True),
@@ -165,9 +167,9 @@ def test_an_error_that_grew_beyond_the_factor_is_worse(
 
 
 def test_the_factor_is_the_callers() -> None:
-    old, new = result(errors=(10.0, None)), result(errors=(14.0, None))
+    old, new = result(errors=(20.0, None)), result(errors=(28.0, None))
     assert changes(old, new) == []
-    assert only(R.GROWN_ERROR, changes(old, new, max_growth=1.3)).new == 14.0
+    assert only(R.GROWN_ERROR, changes(old, new, max_growth=1.3)).new == 28.0
 
 
 @pytest.mark.parametrize("factor", [0.9, 0.0, -1.0, float("inf"), float("nan")])

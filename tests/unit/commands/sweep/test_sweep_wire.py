@@ -17,7 +17,7 @@ from cestab.vocabulary.settings import Environment, Finding, Interval, LargestEr
 K = FindingKind
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
 INF, NAN = float("inf"), float("nan")
-ENVIRONMENT = Environment(python="3.99", numpy="9.9", platform="some “platform”", cpu="a\tprocessor")
+ENVIRONMENT = Environment(python="3.99", numpy="9.9", platform="some “platform”", cpu="a\tprocessor", simd=("A", "B"))
 SETTING = build_setting(compute="float64", loss_scale=8.0)
 
 
@@ -158,7 +158,13 @@ def test_the_rest_of_a_sweep_has_its_values_under_their_names() -> None:
     assert report == {
         "schema": "cestab.sweep/1",
         "version": "1.2.3",
-        "environment": {"python": "3.99", "numpy": "9.9", "platform": "some “platform”", "cpu": "a\tprocessor"},
+        "environment": {
+            "python": "3.99",
+            "numpy": "9.9",
+            "platform": "some “platform”",
+            "cpu": "a\tprocessor",
+            "simd": ["A", "B"],
+        },
         "summary": {"pass": 0, "warn": 0, "fail": 1, "cases": 131, "escalated": 3},
         "recommendation": [{"dtype": "float32", "formulation": None, "why": "none passes"}],
         "causes": [{"formulation": "naive", "sentence": "it overflows"}],
