@@ -56,6 +56,17 @@ def test_an_ending_for_a_form_that_the_command_lacks_is_refused(cestab: Command)
     assert err == "cestab: this command has no form csv, which 'a.csv' ends for; it has table, json\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("compare naive log-softmax --output-format junit", "no form junit; it has table, json, markdown, csv"),
+        ("explain -f naive --at 1 --output-format csv", "no form csv; it has table, json"),
+    ],
+)
+def test_a_form_that_the_command_lacks_is_refused(arguments: str, sentence: str, cestab: Command) -> None:
+    assert cestab(*arguments.split()) == (2, "", f"cestab: this command has {sentence}\n")
+
+
 @pytest.fixture
 def _inputs(cestab: Command) -> None:
     """Write one of everything that a command can read."""

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cestab.commands.check.answer import CheckConfig
@@ -181,6 +182,18 @@ def test_recorded_logits_are_found_beside_the_configuration() -> None:
     assert (audit.request.file, audit.request.labels) == ("ci/logits.npz", None)
     assert (audit.request.sample, audit.request.seed) == (3, 7)
     assert (audit.request.ignore_index, audit.request.class_axis, audit.request.fail_on) == (-1, 1, ("fail",))
+
+
+def test_labels_are_beside_the_configuration_too() -> None:
+    Path("ci").mkdir()
+    with np.load(DIGITS) as arrays:
+        np.save("ci/logits.npy", arrays["logits"])
+        np.save("ci/labels.npy", arrays["labels"])
+    text = "[[audit]]\nfile = 'logits.npy'\nlabels = 'labels.npy'\nformulations = 'naive'\n"
+    Path("ci/cestab.toml").write_text(text, encoding="utf-8")
+    (audit,) = make_config(find_source("ci/cestab.toml")).audits
+    assert isinstance(audit.request, AuditRequest)
+    assert (audit.request.file, audit.request.labels) == ("ci/logits.npy", "ci/labels.npy")
 
 
 def test_lines_are_those_of_the_headers() -> None:
