@@ -42,9 +42,21 @@ def build_finding(
     lowest: Place | None = None,
     highest: Place | None = None,
     worst: Place | None = None,
+    is_at_most: bool = False,
 ) -> Finding:
-    """A finding at one place, but for those that are given."""
-    return Finding(kind=kind, cases=cases, first=first, lowest=lowest or first, highest=highest or first, worst=worst or first)
+    """A finding at one place, but for those that are given; of a sweep, on its side of 0."""
+    is_positive = None if first.hexadecimal is None else first.value >= 0
+    return Finding(
+        kind=kind,
+        cases=cases,
+        first=first,
+        lowest=lowest or first,
+        highest=highest or first,
+        worst=worst or first,
+        first_positive=first if is_positive else None,
+        first_negative=first if is_positive is False else None,
+        is_at_most=is_at_most,
+    )
 
 
 def build_setting(

@@ -35,7 +35,8 @@ ESCAPE = "\x1b"
 TOP = ["schema", "version", "environment", "request", "settings", "summary", "recommendation"]
 SETTING = ["formulation", "objective", "dtype", "compute", "summation", "pattern", "classes", "target", "loss_scale", "cases"]
 SETTING += ["undefined", "coverage", "verdict", "findings", "intervals", "max_error"]
-FINDING = ["kind", "severity", "cases", "first", "lowest", "highest", "worst"]
+FINDING = ["kind", "severity", "cases", "first", "first_positive", "first_negative", "lowest", "highest", "worst"]
+ULPS = ["loss_ulps", "loss_at", "gradient_ulps", "gradient_at"]
 ADDED = {"causes", "ties", "interval_count", "unrefined_boundaries", "batch", "reduction", "options"}
 OPTIONS = {
     "sweep": ["--pattern", "--classes", "--target", "--logits", "--seed"],
@@ -97,11 +98,11 @@ def test_json_is_strict_and_has_the_designed_fields(cestab: Command) -> None:
     assert findings
     for finding in findings:
         assert list(finding) == FINDING
-        assert list(finding["first"]) == ["t", "hex", "reproduce"]
+        assert list(finding["first"]) == ["t", "hex", "bound", "reproduce"]
         assert list(finding["lowest"]) == list(finding["highest"]) == ["t", "hex"]
         assert list(finding["worst"]) == ["t", "hex", "ulps"]
         assert finding["lowest"]["t"] <= finding["first"]["t"] <= finding["highest"]["t"]
-    assert list(report["settings"][0]["max_error"]) == ["loss_ulps", "loss_at", "gradient_ulps", "gradient_at"]
+    assert list(report["settings"][0]["max_error"]) == [*ULPS, "loss_relative", "gradient_relative"]
     assert list(report["settings"][0]["intervals"][0]) == ["from", "to", "loss", "gradient"]
     assert list(report["recommendation"][0]) == ["dtype", "formulation", "why"]
     counts = report["summary"]

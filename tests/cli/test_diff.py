@@ -52,7 +52,8 @@ def find(data: dict[str, Any], number: int, kind: str) -> dict[str, Any]:
 
 def is_first_after(data: dict[str, Any], t: float, exact: str) -> None:
     """Let nan-gradient of the wrong target (naive, float16) begin elsewhere, without a map."""
-    find(data, 5, "nan-gradient")["first"].update(t=t, hex=exact)
+    for first in ("first", "first_positive"):
+        find(data, 5, "nan-gradient")[first].update(t=t, hex=exact)
 
 
 EDITS: list[tuple[str, Edit, int, str]] = [

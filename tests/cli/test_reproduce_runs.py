@@ -70,7 +70,7 @@ def check_findings(cestab: Command, *arguments: str) -> int:
 
 @pytest.mark.parametrize("sweep", SWEEPS)
 def test_every_finding_of_a_sweep_is_found_again(sweep: str, cestab: Command) -> None:
-    assert check_findings(cestab, *shlex.split(sweep)) >= 20
+    assert check_findings(cestab, *shlex.split(sweep)) >= 10
 
 
 @pytest.fixture
@@ -93,13 +93,13 @@ def test_every_finding_of_an_audit_is_found_again(
     np.save(tmp_path / "my logits.npy", logits)
     np.save(tmp_path / "the $labels.npy", LABELS)
     files = (str(tmp_path / "my logits.npy"), "--labels", str(tmp_path / "the $labels.npy"))
-    assert check_findings(cestab, "audit", *files, "--dtype", "float16,bfloat16", "--ignore-index=-1", *options) >= 20
+    assert check_findings(cestab, "audit", *files, "--dtype", "float16,bfloat16", "--ignore-index=-1", *options) >= 10
 
 
 def test_so_it_is_with_classes_first(cestab: Command, logits: np.ndarray[Any, Any], tmp_path: Path) -> None:
     np.savez(tmp_path / "recorded.npz", logits=logits.T, labels=LABELS)
     arguments = (str(tmp_path / "recorded.npz"), "--axis", "0", "--ignore-index=-1", "--dtype", "float32,float8_e5m2")
-    assert check_findings(cestab, "audit", *arguments) >= 20
+    assert check_findings(cestab, "audit", *arguments) >= 10
 
 
 def test_so_it_is_with_a_binary_file(cestab: Command, tmp_path: Path) -> None:
@@ -117,4 +117,4 @@ def test_so_it_is_with_what_was_captured(
     with record(tmp_path / "logits.safetensors") as keep:
         keep(logits.astype(ml_dtypes.bfloat16), LABELS)
     arguments = (str(tmp_path / "logits.safetensors"), "--ignore-index=-1", "--dtype", "float16,bfloat16", *sample)
-    assert check_findings(cestab, "audit", *arguments) >= 20
+    assert check_findings(cestab, "audit", *arguments) >= 10

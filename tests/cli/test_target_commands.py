@@ -64,12 +64,12 @@ CRASHES = [
     ("crashes", (), "it ended its process: signal SIGSEGV"),
     ("hangs", ("--timeout", "1"), "it did not return within 1 s"),
     ("leaks:rows=1", ("--max-memory", "256M"), "its process needed more than 256 MiB of memory"),
-    ("wrong_shape", (), "it returned a loss of shape (95, 3) for 95 cases of 2 classes; (95,) is needed"),
-    ("wrong_gradient_shape", (), "it returned a gradient of shape (2, 95); (95, 2) is needed"),
+    ("wrong_shape", (), "it returned a loss of shape (24, 3) for 24 cases of 2 classes; (24,) is needed"),
+    ("wrong_gradient_shape", (), "it returned a gradient of shape (2, 24); (24, 2) is needed"),
     ("raising_recipe", (), "it raised ValueError: planted"),
     ("plain_number", (), "it raised TypeError: a formulation returns an Array, or Fused, not float"),
-    ("loss_of_every_class", (), "it raised ValueError: a formulation returns a loss of shape (95,), not (2, 95)"),
-    ("gradient_of_one_class", (), "it returned a gradient of shape (95,); (2, 95) is needed"),
+    ("loss_of_every_class", (), "it raised ValueError: a formulation returns a loss of shape (24,), not (2, 24)"),
+    ("gradient_of_one_class", (), "it returned a gradient of shape (24,); (2, 24) is needed"),
 ]
 
 

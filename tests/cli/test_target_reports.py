@@ -37,9 +37,9 @@ def findings_of(report: str) -> list[tuple[str, str]]:
     ("function", "options"),
     [
         ("no_shift_loss_only", ()),
-        ("off_by_one", ("--loss-scale", "64", "--rtol", "1e-4")),
+        ("sign_flip", ("--loss-scale", "64", "--rtol", "1e-4")),
         ("chained", ()),
-        ("Scaled:factor=2", ("--compute", "float32")),
+        ("no_shift", ("--compute", "float32")),
     ],
 )
 def test_every_finding_is_found_again_by_its_command(function: str, options: tuple[str, ...], cestab: Command) -> None:

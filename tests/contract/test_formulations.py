@@ -25,7 +25,7 @@ OP_BY_OP = 64  # a gradient entry of any recipe is at most about 30 rounded oper
 
 def without_bias(name: str) -> str:
     """The formulation with an eps far below every tolerance, as its default is a bias of its own."""
-    return f"{name}:eps=1e-12" if "eps" in FORMULATIONS[name].defaults() else name
+    return f"{name}:eps=1e-14" if "eps" in FORMULATIONS[name].defaults() else name
 
 
 CLASS_NAMES = [without_bias(name) for name, f in FORMULATIONS.items() if not f.objective.is_binary]

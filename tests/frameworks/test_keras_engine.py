@@ -44,6 +44,11 @@ def _end() -> Iterator[None]:
     end_losses()
 
 
+def name_in(name: str, backend: str, dtype: str) -> str:
+    """The name of a loss with its backend; a class computes in float32 unless it is made with another dtype."""
+    return f"{LOSSES}{name}backend={backend}{f',dtype={dtype}' if name[0].isupper() else ''}"
+
+
 @each_backend
 @pytest.mark.parametrize(
     "name",
@@ -55,21 +60,21 @@ def _end() -> Iterator[None]:
 )
 def test_losses_of_distributions_are_the_true_ones(name: str, backend: str) -> None:
     for dtype in DTYPES:
-        check_softmax(f"{LOSSES}{name}backend={backend}", dtype)
+        check_softmax(name_in(name, backend, dtype), dtype)
 
 
 @each_backend
 @pytest.mark.parametrize("name", ["sparse_categorical_crossentropy:", "SparseCategoricalCrossentropy:from_logits=True,"])
 def test_losses_of_integers_are_the_true_ones(name: str, backend: str) -> None:
     for dtype in DTYPES:
-        check_softmax(f"{LOSSES}{name}backend={backend}", dtype, takes_dense=False)
+        check_softmax(name_in(name, backend, dtype), dtype, takes_dense=False)
 
 
 @each_backend
 @pytest.mark.parametrize("name", ["binary_crossentropy:from_logits=True,", "BinaryCrossentropy:"])
 def test_losses_of_one_logit_are_the_true_ones(name: str, backend: str) -> None:
     for dtype in DTYPES if backend == "tensorflow" else DTYPES[1:]:
-        check_binary(f"{LOSSES}{name}backend={backend}", dtype)
+        check_binary(name_in(name, backend, dtype), dtype)
 
 
 @each_backend
@@ -88,8 +93,8 @@ def test_log_probabilities_are_the_true_ones(name: str) -> None:
 def test_a_focal_loss_has_keras_gamma_and_needs_alpha_1() -> None:
     name = f"{LOSSES}CategoricalFocalCrossentropy:backend=jax"
     for dtype in ("float64", "float32"):
-        check_against_truth(f"{name},alpha=1.0", dtype, index_target(), soft_target())
-        check_against_truth(f"{name},alpha=1.0,gamma=1.5", dtype, index_target())
+        check_against_truth(f"{name},alpha=1.0,dtype={dtype}", dtype, index_target(), soft_target())
+        check_against_truth(f"{name},alpha=1.0,gamma=1.5,dtype={dtype}", dtype, index_target())
     with pytest.raises(UsageError, match=r"for which cestab has no truth: add alpha=1\.0"):
         check_against_truth(name, "float32", index_target())
 
@@ -129,17 +134,19 @@ def test_tensorflow_finds_the_logits_behind_the_softmax() -> None:
     assert loss[0] == pytest.approx(20.0)
 
 
-def test_a_class_computes_in_the_dtype_unless_the_name_gives_another() -> None:
+def test_a_class_computes_as_it_is_written_in_float32_unless_the_name_gives_another_dtype() -> None:
     name = f"{LOSSES}CategoricalCrossentropy:from_logits=True,backend=jax"
-    loss, _ = evaluate(name, benign_logits("bfloat16"), index_target(), "bfloat16")
-    wide, _ = evaluate(f"{name},dtype=float32", benign_logits("bfloat16"), index_target(), "bfloat16")
+    loss, _ = evaluate(f"{name},dtype=bfloat16", benign_logits("bfloat16"), index_target(), "bfloat16")
+    wide, _ = evaluate(name, benign_logits("bfloat16"), index_target(), "bfloat16")
     assert not (loss.view(np.uint32) & 0xFFFF).any()
     assert (wide.view(np.uint32) & 0xFFFF).any()
 
 
 def test_indices_are_rounded_to_the_dtype_by_a_class_of_losses() -> None:
     logits, target = np.zeros((300, 1)), IndexTarget(index=np.array([257]))
-    _, gradient = evaluate(f"{LOSSES}SparseCategoricalCrossentropy:from_logits=True,backend=jax", logits, target, "bfloat16")
+    _, gradient = evaluate(
+        name_in("SparseCategoricalCrossentropy:from_logits=True,", "jax", "bfloat16"), logits, target, "bfloat16"
+    )
     assert np.argmin(gradient[:, 0]) == 256  # Keras casts its targets to the dtype, and 257 is no bfloat16
     _, gradient = evaluate(f"{LOSSES}sparse_categorical_crossentropy:from_logits=True,backend=jax", logits, target, "bfloat16")
     assert np.argmin(gradient[:, 0]) == 257

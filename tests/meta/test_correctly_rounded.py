@@ -14,8 +14,8 @@ from cestab.cases.patterns import PATTERNS
 from cestab.cases.target_kinds import TARGET_KINDS
 from cestab.evaluation.blocks import Cases, Conditions
 from cestab.evaluation.evaluate import exact_case, find_truth, make_cases, settle
-from cestab.judgement.judge import Doubles, judge_block
-from cestab.judgement.rules import KINDS, Bools, any_class
+from cestab.judgement.judge import judge_block
+from cestab.judgement.rules import KINDS, Bools, Doubles, any_class
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_quotient, round_to_format, to_ordinal
 from cestab.truth.balls import enclose, precision
@@ -39,7 +39,7 @@ SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
 TARGETS = [
     f"{kind.name}:{'0.9' if kind.name == 'soft' else '0.1'}" if kind.has_number else kind.name for kind in TARGET_KINDS.values()
 ]
-LOSS_SCALES = (1.0, 2.0**-10, 2.0**10, 2.0**-20)
+LOSS_SCALES = (1.0, 2.0**-10, 2.0**10, 2.0**-20, 65536.0)
 MOST_VAGUE, BITS = 20, 2400  # the smallest float64 is 2^-1074
 SATURATING = [name for name, fmt in FORMATS.items() if not fmt.has_infinity]
 # 8-bit formats have at most 256 magnitudes; the 126 to 168 settings of the others make up the millions

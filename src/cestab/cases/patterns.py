@@ -36,7 +36,8 @@ def pattern(*, is_masking: bool = False) -> Callable[[Make], Make]:
     """Register the decorated function under its name."""
 
     def register(make: Make) -> Make:
-        PATTERNS[make.__name__] = Pattern(name=make.__name__, make=make, is_masking=is_masking)
+        name = make.__name__.replace("_", "-")
+        PATTERNS[name] = Pattern(name=name, make=make, is_masking=is_masking)
         return make
 
     return register
@@ -52,8 +53,8 @@ def margin(t: Doubles, classes: int, seed: int) -> Doubles:
 
 @pattern()
 def offset(t: Doubles, classes: int, seed: int) -> Doubles:
-    """t + a fixed spread 0, −1, −2, …: tests shift invariance"""
-    return t - np.arange(classes, dtype=np.float64)[:, np.newaxis]
+    """t + a fixed spread 0, −1, …, −7, repeated: tests shift invariance and nothing else"""
+    return t - np.arange(classes, dtype=np.float64)[:, np.newaxis] % 8
 
 
 @pattern()
@@ -79,6 +80,20 @@ def masked(t: Doubles, classes: int, seed: int) -> Doubles:
     """margin, the last max(1, classes // 4) classes at −inf"""
     logits = margin(t, classes, seed)
     logits[-max(1, classes // 4) :] = -np.inf
+    return logits
+
+
+@pattern(is_masking=True)
+def masked_first(t: Doubles, classes: int, seed: int) -> Doubles:
+    """margin after the first max(1, classes // 4) classes, which are at −inf"""
+    return np.roll(masked(t, classes, seed), max(1, classes // 4), axis=0)
+
+
+@pattern(is_masking=True)
+def masked_all_but_one(t: Doubles, classes: int, seed: int) -> Doubles:
+    """the first logit t, all others at −inf: p = 1, whatever t"""
+    logits = np.full((classes, t.size), -np.inf)
+    logits[0] = t
     return logits
 
 

@@ -20,7 +20,7 @@ class CaseOptions(TypedDict, total=False):
         str,
         of_cases(
             metavar="LO:HI[:N][:log|linear]",
-            default="all",
+            default="-10000:10000",
             read=values.read_range,
             help="Range of the magnitude t, e.g. -100:100 or 0:20:1001:linear; all is the format's whole finite range.",
         ),

@@ -129,9 +129,9 @@ class GateOptions(TypedDict, total=False):
         of_judgement(
             metavar="FINDING,…",
             noun="finding",
-            complete=lambda: values.GATES,
+            complete=lambda: values.GATE_WORDS,
             read=values.read_gate,
-            help="Exit 1 on these findings; fail and warn name all of that severity or worse.",
+            help="Exit 1 on these findings; fail, warn (or worse), nan, inf, vanishing, hard, loss and gradient name several.",
         ),
     ]
 

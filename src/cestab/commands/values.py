@@ -11,14 +11,14 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cestab.errors import OptionName, UsageError, unknown_name
-from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.kinds import GATES, FindingKind
 
 if TYPE_CHECKING:
     from cestab.vocabulary.requests import LogitRange
 
 LONGEST_VALUE = 60  # characters of a wrong value that a sentence shows
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}  # of memory
-GATES = ("fail", "warn", *(kind.label for kind in FindingKind))  # the words of `--fail-on`
+GATE_WORDS = (*GATES, *(kind.label for kind in FindingKind))  # of `--fail-on`
 Value = TypeVar("Value")
 Entry = TypeVar("Entry")
 Word = TypeVar("Word", bound=StrEnum)
@@ -141,9 +141,9 @@ def read_bytes(option: str, value: object) -> int:
 
 
 def read_gate(_option: str, word: str) -> str:
-    """Return a word of `--fail-on`: the name of a finding, `fail` or `warn`."""
-    if word not in GATES:
-        raise unknown_name("finding", word, GATES)
+    """Return a word of `--fail-on`: the name of a finding or of several."""
+    if word not in GATE_WORDS:
+        raise unknown_name("finding", word, GATE_WORDS)
     return word
 
 

@@ -69,7 +69,7 @@ def assemble_sweep(
         undefined=summary.undefined,
         ties=summary.ties,
         coverage=coverage,
-        findings=make_findings(summary, placing, reproduce),
+        findings=make_findings(summary, placing, reproduce, coverage),
         largest_error=make_largest(summary, placing),
         intervals=tuple(_make_interval(run, placing) for run in summary.runs[:MOST_INTERVALS]),
         interval_count=len(summary.runs),
@@ -99,23 +99,31 @@ def assemble_failure(conditions: Conditions, formulation: str, failure: Failure,
     )
 
 
-def make_findings(summary: Summary, placing: Placing, reproduce: Callable[[Place], str]) -> tuple[Finding, ...]:
-    """Return the findings in the order of FindingKind."""
-    return tuple(
-        _make_finding(kind, summary.tallies[kind], placing, reproduce) for kind in FindingKind if kind in summary.tallies
-    )
+def make_findings(
+    summary: Summary, placing: Placing, reproduce: Callable[[Place], str], coverage: Coverage
+) -> tuple[Finding, ...]:
+    """Return the findings in the order of FindingKind; of a sampled range, graded ones begin at most where they were seen."""
 
+    def first(position: int) -> Place:
+        place = placing(position)
+        return _with(place, reproduce=reproduce(place))
 
-def _make_finding(kind: FindingKind, tally: Tally, placing: Placing, reproduce: Callable[[Place], str]) -> Finding:
-    first = placing(tally.first)
-    return Finding(
-        kind=kind,
-        cases=tally.cases,
-        first=_with(first, reproduce=reproduce(first)),
-        lowest=placing(tally.lowest),
-        highest=placing(tally.highest),
-        worst=_with(placing(tally.worst.position), ulps=_ulps(tally.worst)),
-    )
+    def make(kind: FindingKind, tally: Tally) -> Finding:
+        sides = (None, None) if coverage is Coverage.RECORDED else (tally.first_positive, tally.first_negative)
+        positive, negative = (None if position is None else first(position) for position in sides)
+        return Finding(
+            kind=kind,
+            cases=tally.cases,
+            first=first(tally.first),
+            lowest=placing(tally.lowest),
+            highest=placing(tally.highest),
+            worst=_with(placing(tally.worst.position), ulps=_ulps(tally.worst)),
+            first_positive=positive,
+            first_negative=negative,
+            is_at_most=coverage is Coverage.SAMPLED and not kind.is_hard and tally.first != 0,
+        )
+
+    return tuple(make(kind, summary.tallies[kind]) for kind in FindingKind if kind in summary.tallies)
 
 
 def _with(place: Place, *, ulps: float | None = None, reproduce: str | None = None) -> Place:
@@ -139,7 +147,9 @@ def make_largest(summary: Summary, placing: Placing) -> LargestError:
         _with(placing(error.position), ulps=error.ulps) if error.ulps >= 0 else None
         for error in (summary.loss_error, summary.gradient_error)
     )
-    return LargestError(loss=loss, gradient=gradient)
+    return LargestError(
+        loss=loss, gradient=gradient, loss_relative=summary.loss_relative, gradient_relative=summary.gradient_relative
+    )
 
 
 def _make_interval(run: Run, placing: Placing) -> Interval:

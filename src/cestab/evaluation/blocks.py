@@ -1,14 +1,16 @@
 """A block of work: its conditions and cases, plain and picklable, and its outcomes by formulation."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from cestab.external.engines.base import ExternalError, UnsupportedError
+from cestab.external.engines.base import ExternalError, OtherObjectiveError, UnsupportedError
 from cestab.judgement.rules import Limits
 from cestab.judgement.summary import Summary
 from cestab.numerics.arithmetic import Arithmetic
@@ -66,7 +68,24 @@ class Conditions(Rules):
 
     @property
     def limits(self) -> Limits:
-        return Limits(fmt=self.fmt, rtol=self.rtol, atol=self.atol, upstream=self.true_upstream, classes=self.classes)
+        return Limits(
+            fmt=self.fmt,
+            rtol=self.rtol,
+            atol=self.atol,
+            upstream=self.true_upstream,
+            multiplier=self.options.multiplier,
+            largest_loss=self.largest_loss,
+            flush_subnormals=self.flush_subnormals,
+        )
+
+    @property
+    def largest_loss(self) -> float:
+        """The smallest number that is beyond the compute format once it is multiplied by the loss scale."""
+        if self.loss_scale <= 1:
+            return math.inf
+        exact = self.compute.overflow_threshold / Fraction(self.loss_scale)
+        largest = float(exact)
+        return largest if Fraction(largest) >= exact else math.nextafter(largest, math.inf)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +138,8 @@ def attempt(action: Callable[[], Value]) -> Value | Failure:
         return action()
     except UnsupportedError as error:
         return Failure(verdict=Verdict.UNSUPPORTED, reason=str(error))
+    except OtherObjectiveError as error:
+        return Failure(verdict=Verdict.OTHER_OBJECTIVE, reason=str(error))
     except ExternalError as error:
         return Failure(verdict=Verdict.ERROR, reason=str(error))
 

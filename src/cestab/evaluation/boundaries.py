@@ -30,8 +30,8 @@ class Search:
     summary: Summary
 
 
-def find_boundaries(search: Search) -> tuple[Summary, int]:
-    """Return the summary with the floats on both sides of every boundary as further cases, and how many are unrefined."""
+def find_boundaries(search: Search) -> tuple[Summary, IntArray, int]:
+    """Return the summary with the floats on both sides of every boundary, the tried ordinals, the number of unrefined ones."""
     probe = _make_probe(search.conditions, search.formulation)
     runs, unrefined = refine_runs(join_runs(search.summary.runs), probe, search.conditions.classes)
     ends = [position for a, b in pairwise(runs) for position in (a.stop, b.start)]
@@ -42,7 +42,7 @@ def find_boundaries(search: Search) -> tuple[Summary, int]:
         truth = find_truth(search.conditions, cases, precise=True)
         formulation = find_any_formulation(search.formulation)
         summary = summary.merge(judge_cases(search.conditions, formulation, cases, truth, has_map=True)[1])
-    return replace(summary, runs=runs), unrefined
+    return replace(summary, runs=runs), np.union1d(search.tried, new), unrefined
 
 
 def _make_probe(conditions: Conditions, name: str) -> Probe:
@@ -68,7 +68,7 @@ def refine_runs(runs: tuple[Run, ...], probe: Probe, classes: int) -> tuple[tupl
     budget = 2 * max((width.bit_length() for width in (stop - start for start, stop in gaps)), default=0)
     while gaps and budget > 0:
         count = max(1, min(MOST_PROBES, NUMBERS_PER_ROUND // (classes * len(gaps))))
-        ordinals = sorted(ordinal for gap in gaps for ordinal in _cut(gap, count))
+        ordinals = sorted(ordinal for gap in gaps for ordinal in cut(gap, count))
         runs = join_runs([*runs, *probe(np.array(ordinals, dtype=np.int64))])
         gaps = _open_gaps(runs)
         budget -= (count + 1).bit_length() - 1
@@ -81,7 +81,7 @@ def _open_gaps(runs: tuple[Run, ...]) -> list[tuple[int, int]]:
     return sorted(gaps, key=lambda gap: min(nearness(gap[0]), nearness(gap[1])))[:MOST_SEARCHED]
 
 
-def _cut(gap: tuple[int, int], count: int) -> set[int]:
+def cut(gap: tuple[int, int], count: int) -> set[int]:
     """Return up to `count` ordinals strictly inside the gap, evenly spaced."""
     start, stop = gap
     return {start + (stop - start) * i // (count + 1) for i in range(1, count + 1)} - {start, stop}

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from cestab.evaluation.blocks import Cases, Conditions
+from cestab.evaluation.recognition import refuse_other_objective
 from cestab.external.engines.base import UnsupportedError
 from cestab.external.evaluation import Work
 from cestab.external.formulation import AnyFormulation, ExternalFormulation
@@ -43,6 +44,7 @@ def compute_external(conditions: Conditions, formulation: ExternalFormulation, c
     """Return loss and, if there is one, upstream·gradient of an external loss; wider results are rounded to the format."""
     if not cases.positions.size:  # no call without cases
         return cases.logits[0], cases.logits
+    refuse_other_objective(conditions, formulation, len(cases.logits))
     arithmetic, back = conditions.arithmetic(conditions.compute), conditions.arithmetic(conditions.fmt)
     scale = round_number(conditions.loss_scale, conditions.compute)  # the external loss divides it where it takes the mean
     if not math.isfinite(scale):

@@ -141,10 +141,17 @@ def settle(
     ties = 0
     for case in open_cases:
         case_gradient = None if gradient is None else gradient[:, case]
-        decision = decide_exactly(exact_case(conditions, fewer, case), float(loss[case]), case_gradient, conditions.limits)
+        decision = decide_exactly(
+            exact_case(conditions, fewer, case),
+            float(loss[case]),
+            case_gradient,
+            float(truth.gradient_scale[case]),
+            conditions.limits,
+        )
         better.loss_codes[case], better.gradient_codes[case] = decision.loss_code, decision.gradient_code
+        better.loss_outcomes[case], better.gradient_outcomes[case] = decision.loss_outcome, decision.gradient_outcome
         ties += decision.is_tie
-    judgement.loss_codes[doubtful], judgement.gradient_codes[doubtful] = better.loss_codes, better.gradient_codes
+    judgement.adopt(better, doubtful)
     return len(open_cases), ties
 
 

@@ -4,6 +4,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from cestab.errors import UsageError, unknown_name
 from cestab.external.conventions import CONVENTION_KEYS, Input, find_convention, is_listed
 from cestab.external.engines.base import SITE_KEYS, Engine, find_parameters
 from cestab.external.loss_options import IGNORE_KEYS, OPTION_KEYS, REFUSED, WEIGHT_KEYS, read_options
-from cestab.external.names import ExternalName, parse_value
+from cestab.external.names import ADAPTER_OF, ExternalName, parse_value
 from cestab.numerics.formats import Format
 from cestab.vocabulary.loss_options import NUMBERS, LossOptions
 
@@ -99,9 +100,32 @@ def make_call(
         elif is_passed(loaded, key):
             keywords[key] = parse_value(text)
     if isinstance(loaded, type):
-        defaults = {key: value for key, value in engine.class_keywords(fmt).items() if key in find_parameters(loaded)}
-        return loaded(**{**defaults, **keywords})
+        return loaded(**keywords)
     return functools.partial(_set_attributes(loaded, attributes), **keywords)
+
+
+def find_framework(loaded: Any) -> str | None:
+    """Return the adapter of the framework whose module a function's code uses; None where it uses none."""
+    code, found = getattr(loaded, "__code__", None), getattr(loaded, "__globals__", {})
+    for name in getattr(code, "co_names", ()):
+        module = found.get(name)
+        package = module.__name__.partition(".")[0] if isinstance(module, ModuleType) else ""
+        if package in ADAPTER_OF:
+            return ADAPTER_OF[package]
+    return None
+
+
+def list_passed(name: ExternalName, loaded: Any, engine: Engine) -> tuple[str, ...]:
+    """Return what a call of single rows gets beside logits and target, as a report shows it."""
+    shown = [f"dim={engine.class_axis}"] if find_convention(name, loaded).takes_axis else []
+    if name.get("reduction") is None and ("reduction" in find_parameters(loaded) or is_attribute(loaded, "reduction")):
+        shown.append("reduction=none")
+    shown += [
+        f"{key}={text}"
+        for key, text in name.parameters
+        if is_passed(loaded, key) or (key in WEIGHT_KEYS and is_attribute(loaded, key))
+    ]
+    return tuple(shown)
 
 
 def is_passed(loaded: Any, key: str) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cestab.errors import OptionName, UsageError
 from cestab.external.conventions import Output, TargetForm, find_convention
-from cestab.external.declared import make_call
+from cestab.external.declared import list_passed, make_call
 from cestab.external.engines.base import (
     Engine,
     ExternalError,
@@ -99,6 +99,7 @@ class LoadedLoss:
             gradient=engine.gradient,
             threads=engine.threads(),
             flushes_subnormals=engine.flushes_subnormals(),
+            passed=list_passed(self.name, self.loaded, engine),
         )
 
     def _refuse(self, arithmetic: Arithmetic) -> None:

@@ -1,6 +1,7 @@
-"""The rules of judgement: limits, the facts that the tables ask for, and the tables themselves.
+"""The rules of judgement: the constants of a setting, and the two tables of findings.
 
-Facts are found for whole blocks in judge.py and for single doubtful cases, in ball arithmetic, in doubtful.py.
+Which rows of a table apply is found for whole blocks in judge.py, and for single doubtful cases, in ball arithmetic, in
+doubtful.py.
 """
 
 import math
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,66 +19,102 @@ from cestab.numerics.rounding import FloatArray
 from cestab.vocabulary.kinds import FindingKind
 
 Bools = npt.NDArray[np.bool_]
+Doubles = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
 
 K = FindingKind
 KINDS = tuple(FindingKind)
 CODES: Mapping[FindingKind, int] = {kind: code for code, kind in enumerate(KINDS, start=1)}
+TENTH = Fraction(1, 10)  # of a gradient or a loss: more is wrong
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The constants of the decision table for one format, tolerance, upstream factor and number of classes."""
+    """The constants of the tables for one format, tolerance and upstream factor U.
+
+    `multiplier`: how many rows' losses the loss adds
+    up. A loss of `largest_loss` or more, times the loss scale, is beyond the compute format.
+    """
 
     fmt: Format
     rtol: float
     atol: float
     upstream: float
-    classes: int
+    multiplier: int = 1
+    largest_loss: float = math.inf
+    flush_subnormals: bool = False
+
+    @property
+    def smallest(self) -> float:
+        """The smallest positive number that a result can be."""
+        return self.fmt.smallest_normal if self.flush_subnormals else self.fmt.smallest_subnormal
+
+    def loss_floor(self, gradient_scale: Doubles | float) -> Doubles:
+        """Return the error that every loss may have."""
+        return np.maximum(self.atol * self.multiplier * gradient_scale, self.smallest)
+
+    def gradient_floor(self, gradient_scale: Doubles | float) -> Doubles:
+        """Return the error that every gradient entry may have."""
+        return np.maximum(self.atol * self.upstream * gradient_scale, self.smallest)
+
+    @property
+    def least_norm(self) -> float:
+        """φ/(s·U): gradients of a smaller norm count as φ."""
+        return min(1.0, max(64 * self.fmt.unit_roundoff, 2.0**-14))
 
     @cached_property
-    def beyond(self) -> float:
-        """Magnitudes from which (1 + rtol)·|x| overflows the format."""
-        try:
-            return float(self.fmt.overflow_threshold / (1 + Fraction(self.rtol)))
-        except OverflowError:  # float64 with rtol 0
-            return math.inf
-
-    @property
-    def loss_floor(self) -> float:
-        return max(self.atol, self.fmt.smallest_subnormal)
-
-    @property
-    def gradient_floor(self) -> float:
-        return max(self.atol * self.upstream, self.fmt.smallest_subnormal)
-
-    @property
-    def lost(self) -> float:
-        """Magnitudes above which a computed 0 is zeroed."""
-        return self.classes * self.fmt.smallest_subnormal
+    def beyond(self) -> Fraction:
+        """Magnitudes from which (1 + 4u)·|x| overflows the format: there a computed inf or NaN is set aside."""
+        return self.fmt.overflow_threshold / (1 + 4 * Fraction(self.fmt.unit_roundoff))
 
 
-@dataclass(frozen=True, kw_only=True)
-class ValueFacts:
-    """What the tables ask about values, (cases,) for losses and (classes, cases) for gradient entries."""
+class LossFacts(NamedTuple):
+    """Which rows of the table of losses apply, (cases,) each, in its order."""
 
     is_nan: Bools
     is_inf: Bools
-    is_zero: Bools
-    is_overflow_result: Bools
-    is_beyond: Bools
+    is_wrong: Bools
+    is_aside: Bools
+    is_negative: Bools
     is_missed: Bools
-    is_far: Bools
-    is_lost: Bools
+    is_zeroed: Bools
 
 
-@dataclass(frozen=True, kw_only=True)
-class PeakFacts:
-    """What the tables ask about max_j |g_j|, per case: above (atol + rtol)·U, above atol·U, not rounding to 0."""
+class GradientFacts(NamedTuple):
+    """Which rows of the table of gradients apply, (cases,) each, in its order."""
 
-    above_tolerance: Bools
-    above_floor: Bools
-    is_representable: Bools
+    has_nan: Bools
+    has_inf: Bools
+    is_vanishing: Bools
+    is_wrong: Bools
+    has_aside: Bools
+    is_underflowing: Bools
+    is_missed: Bools
+    is_zeroed: Bools
+
+
+Facts = LossFacts | GradientFacts
+LOSS_KINDS = tuple(kind for kind in KINDS if kind.is_loss)
+GRADIENT_KINDS = tuple(kind for kind in KINDS if not kind.is_loss)
+
+
+class Decision(NamedTuple):
+    """Codes of the kinds of cases: of the first row that applies, and of the first hard one (0 for none)."""
+
+    codes: Codes
+    outcomes: Codes
+
+
+def decide(facts: Facts) -> Decision:
+    """Return the first rows of the facts' table that apply to each case."""
+    kinds = LOSS_KINDS if isinstance(facts, LossFacts) else GRADIENT_KINDS
+    codes = np.zeros(facts[0].shape, dtype=np.int8)
+    outcomes = codes.copy()
+    for applies, kind in reversed(list(zip(facts, kinds, strict=True))):
+        codes[applies] = CODES[kind]
+        if kind.is_hard:
+            outcomes[applies] = CODES[kind]
+    return Decision(codes, outcomes)
 
 
 def any_class(flags: Bools) -> Bools:
@@ -98,44 +136,3 @@ def is_overflow_result(computed: FloatArray, is_negative: Bools, fmt: Format) ->
     if not fmt.has_infinity:
         result |= np.isnan(computed) | ((np.abs(computed) == fmt.max) & same_sign)
     return result
-
-
-def decide_loss(facts: ValueFacts) -> Codes:
-    """Return the code of the first row of the table that applies to each loss."""
-    return _first_that_applies(
-        (facts.is_overflow_result & facts.is_beyond, K.OVERFLOWING_LOSS),
-        (facts.is_nan, K.NAN_LOSS),
-        (facts.is_inf, K.INF_LOSS),
-        (facts.is_missed & facts.is_far, K.WRONG_LOSS),
-        (facts.is_missed, K.INACCURATE_LOSS),
-        (facts.is_zero & facts.is_lost, K.ZEROED_LOSS),
-    )
-
-
-def decide_gradient(facts: ValueFacts, peaks: PeakFacts) -> Codes:
-    """Return the code of the first row of the table that applies to each gradient.
-
-    Entries that hold the overflow result of a truth beyond the format are set aside; the case is overflowing when no
-    other entry is NaN or infinite.
-    """
-    aside = facts.is_overflow_result & facts.is_beyond
-    judged = ~aside
-    has_nan, has_inf = any_class(facts.is_nan & judged), any_class(facts.is_inf & judged)
-    is_all_zero = every_class(facts.is_zero)
-    return _first_that_applies(
-        (any_class(aside) & ~has_nan & ~has_inf, K.OVERFLOWING_GRADIENT),
-        (has_nan, K.NAN_GRADIENT),
-        (has_inf, K.INF_GRADIENT),
-        (is_all_zero & peaks.above_tolerance & peaks.is_representable, K.VANISHING_GRADIENT),
-        (is_all_zero & peaks.above_floor & ~peaks.is_representable, K.UNDERFLOWING_GRADIENT),
-        (any_class(facts.is_missed & facts.is_far & judged), K.WRONG_GRADIENT),
-        (any_class(facts.is_missed & judged), K.INACCURATE_GRADIENT),
-        (any_class(facts.is_zero & facts.is_lost & judged), K.ZEROED_GRADIENT),
-    )
-
-
-def _first_that_applies(*rows: tuple[Bools, FindingKind]) -> Codes:
-    codes = np.zeros(rows[0][0].shape, dtype=np.int8)
-    for applies, kind in reversed(rows):
-        codes[applies] = CODES[kind]
-    return codes

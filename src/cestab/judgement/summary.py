@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cestab.judgement.judge import Doubles, Judgement
-from cestab.judgement.rules import CODES, KINDS, Codes
+from cestab.judgement.judge import Judgement
+from cestab.judgement.rules import KINDS, Codes, Doubles
 from cestab.numerics.rounding import IntArray
 from cestab.vocabulary.kinds import FindingKind
 
@@ -35,20 +35,34 @@ def nearness(position: int) -> tuple[int, bool]:
     return abs(position), position < 0
 
 
+def _nearer(a: int | None, b: int | None) -> int | None:
+    return min((p for p in (a, b) if p is not None), key=nearness, default=None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """All cases of one kind: how many, the nearest to 0, the extremes, the worst."""
+    """All cases of one kind: how many, the nearest to 0 on either side of it, the extremes, the worst.
+
+    0 counts as positive.
+    """
 
     cases: int
-    first: int
+    first_positive: int | None
+    first_negative: int | None
     lowest: int
     highest: int
     worst: Error
 
+    @property
+    def first(self) -> int:
+        """The nearest to 0, of two the positive one."""
+        return min((p for p in (self.first_positive, self.first_negative) if p is not None), key=nearness)
+
     def merge(self, other: "Tally") -> "Tally":
         return Tally(
             cases=self.cases + other.cases,
-            first=min(self.first, other.first, key=nearness),
+            first_positive=_nearer(self.first_positive, other.first_positive),
+            first_negative=_nearer(self.first_negative, other.first_negative),
             lowest=min(self.lowest, other.lowest),
             highest=max(self.highest, other.highest),
             worst=other.worst if other.worst.is_worse_than(self.worst) else self.worst,
@@ -75,6 +89,8 @@ class Summary:
     runs: tuple[Run, ...] = ()
     loss_error: Error = NO_ERROR
     gradient_error: Error = NO_ERROR
+    loss_relative: float | None = None
+    gradient_relative: float | None = None
     has_gradient: bool = True
 
     def merge(self, other: "Summary") -> "Summary":
@@ -92,17 +108,18 @@ class Summary:
             gradient_error=other.gradient_error
             if other.gradient_error.is_worse_than(self.gradient_error)
             else self.gradient_error,
+            loss_relative=_larger(self.loss_relative, other.loss_relative),
+            gradient_relative=_larger(self.gradient_relative, other.gradient_relative),
             has_gradient=self.has_gradient and other.has_gradient,
         )
 
 
-_HARD = np.array([0, *(CODES[kind] if kind.is_hard else 0 for kind in KINDS)], dtype=np.int16)
 _BASE = len(KINDS) + 1
 
 
 def hard_outcomes(judgement: Judgement) -> IntArray:
     """Return one number per case for the pair of hard kinds of loss and gradient; 0 for none."""
-    outcomes: IntArray = _HARD[judgement.loss_codes] * _BASE + _HARD[judgement.gradient_codes]
+    outcomes: IntArray = judgement.loss_outcomes.astype(np.int16) * _BASE + judgement.gradient_outcomes
     return outcomes
 
 
@@ -152,7 +169,7 @@ def summarize(
     tallies |= _tally(positions, judgement.gradient_codes, judgement.gradient_ulps)
     runs: tuple[Run, ...] = ()
     if has_map and positions.size:
-        is_soft = not any(kind.is_hard for kind in tallies)
+        is_soft = not (judgement.loss_outcomes.any() or judgement.gradient_outcomes.any())
         runs = (
             (Run(start=int(positions[0]), stop=int(positions[-1]), outcome=0),)
             if is_soft
@@ -167,6 +184,8 @@ def summarize(
         runs=runs,
         loss_error=largest_error(positions, judgement.loss_ulps),
         gradient_error=largest_error(positions, judgement.gradient_ulps),
+        loss_relative=_largest(judgement.loss_relative),
+        gradient_relative=_largest(judgement.gradient_relative),
         has_gradient=has_gradient,
     )
 
@@ -177,14 +196,26 @@ def _tally(positions: IntArray, codes: Codes, ulps: Doubles) -> dict[FindingKind
     for code in np.flatnonzero(counts[1:]) + 1:
         chosen = np.flatnonzero(codes == code)
         places = positions[chosen]
+        middle = int(np.searchsorted(places, 0))
         tallies[KINDS[code - 1]] = Tally(
             cases=chosen.size,
-            first=_nearest(places),
+            first_positive=int(places[middle]) if middle < places.size else None,
+            first_negative=int(places[middle - 1]) if middle else None,
             lowest=int(places[0]),
             highest=int(places[-1]),
             worst=largest_error(places, ulps[chosen]),
         )
     return tallies
+
+
+def _larger(a: float | None, b: float | None) -> float | None:
+    return max((x for x in (a, b) if x is not None), default=None)
+
+
+def _largest(relative: Doubles) -> float | None:
+    """Return the largest relative error; None where there is none."""
+    largest = float(np.fmax.reduce(relative, initial=np.nan))
+    return None if np.isnan(largest) else largest
 
 
 def largest_error(positions: IntArray, ulps: Doubles) -> Error:

@@ -45,4 +45,5 @@ def _describe_target(facts: ExternalFacts) -> list[str]:
     words = [f"{package} {version}" for package, version in facts.versions]
     words += [facts.device, facts.mode, f"gradient: {facts.gradient}"]
     words += [] if facts.threads is None else [show_count(facts.threads, "thread")]
-    return words + (["flushes subnormals"] if facts.flushes_subnormals else [])
+    words += ["flushes subnormals"] if facts.flushes_subnormals else []
+    return words + ([f"called with {', '.join(facts.passed)}"] if facts.passed else [])

@@ -10,7 +10,7 @@ from cestab.reports.footnotes import list_external, list_unjudged, shorten
 from cestab.reports.text import Name
 from cestab.vocabulary.kinds import Verdict
 from cestab.vocabulary.requests import Arithmetics
-from cestab.vocabulary.settings import Environment, SettingResult
+from cestab.vocabulary.settings import Environment, Finding, SettingResult
 
 STYLES = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
@@ -38,6 +38,6 @@ def describe_limits(arithmetics: Iterable[Arithmetics], *, is_interrupted: bool)
         yield "interrupted: this is what was finished"
 
 
-def short(number: float) -> str:
-    """Return a number to four digits; the report in JSON has them all."""
-    return f"{number:.4g}"
+def show_start(finding: Finding) -> str:
+    """Return the |t| where a finding begins, or at most begins, to four digits; the report in JSON has them all."""
+    return f"{'≤ ' if finding.is_at_most else ''}{abs(finding.first.value):.4g}"

@@ -7,11 +7,13 @@ The formulas of each objective, and what they do to the bound, are in objectives
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from numpy_quaddtype import QuadPrecDType
 
+from cestab.numerics.arithmetic import sum_pairwise
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.target import IndexTarget, Target
@@ -34,7 +36,9 @@ class Truth:
 
     |error of the loss| ≤ relative·loss_scale + absolute; |error of a gradient entry| ≤ relative·scale + absolute, where the
     scales are the sums of the magnitudes that were subtracted (the arrays of the values themselves where nothing is).
-    A loss of inf is exact (the target's class is masked) or beyond float64. Vague values are known to no tenth of an ulp.
+    A loss of inf is exact where it is `masked`, as the target's class is, else beyond float64; where `masked` is None only
+    balls tell. `gradient_scale` (cases,) is s, about the largest gradient entry of a row before the upstream factor, as
+    rounded to float64. Vague values are known to no tenth of an ulp.
     """
 
     loss: npt.NDArray[np.float64]
@@ -43,10 +47,17 @@ class Truth:
     scale: npt.NDArray[np.float64]
     loss_low: npt.NDArray[np.float64] | None
     gradient_low: npt.NDArray[np.float64] | None
+    gradient_scale: npt.NDArray[np.float64]
+    masked: npt.NDArray[np.bool_] | None
     relative: float
     absolute: float
     loss_vague: npt.NDArray[np.bool_] | None = None
     vague: npt.NDArray[np.bool_] | None = None
+
+    @cached_property
+    def norm(self) -> npt.NDArray[np.float64]:
+        """‖g‖₁ of each case."""
+        return sum_pairwise(np.abs(self.gradient)).astype(np.float64, copy=False)
 
     @property
     def cancels(self) -> bool:
@@ -108,7 +119,10 @@ def evaluate_truth(
         parts = _reduce(_ignore(exact.evaluate(z, target, options), target, options), options, upstream)
         # float64: every exp, product and sum may underflow; quadruple precision: only the split into float64 does
         absolute = SMALLEST if precise else 4 * len(z) * SMALLEST * factor * parts.amplitude
-        return _package(parts, absolute, factor, precise=precise)
+        s = np.broadcast_to(exact.gradient_scale(logits, target, options), parts.loss.shape)
+        # quadruple precision holds every finite loss, float64 those of narrower formats
+        masked = np.isinf(parts.loss) if precise or logits.dtype != np.float64 else None
+        return _package(parts, s, masked, absolute, factor, precise=precise)
 
 
 def _ignore(parts: Parts, target: Target, options: LossOptions) -> Parts:
@@ -135,7 +149,15 @@ def _map(parts: Parts, of_loss: Callable[[Wide], Wide], of_gradient: Callable[[W
     return Parts(loss, loss_scale, gradient, scale, parts.amplitude)
 
 
-def _package(parts: Parts, absolute: float, factor: float, *, precise: bool) -> Truth:
+def _package(
+    parts: Parts,
+    gradient_scale: npt.NDArray[np.float64],
+    masked: npt.NDArray[np.bool_] | None,
+    absolute: float,
+    factor: float,
+    *,
+    precise: bool,
+) -> Truth:
     loss, loss_scale, gradient, scale, _ = parts
     if not precise:
         return Truth(
@@ -145,6 +167,8 @@ def _package(parts: Parts, absolute: float, factor: float, *, precise: bool) -> 
             scale=scale,
             loss_low=None,
             gradient_low=None,
+            gradient_scale=gradient_scale,
+            masked=masked,
             relative=factor * FLOAT64_BOUND,
             absolute=absolute,
         )
@@ -157,6 +181,8 @@ def _package(parts: Parts, absolute: float, factor: float, *, precise: bool) -> 
         scale=high if scale is gradient else scale.astype(np.float64),
         loss_low=loss_low,
         gradient_low=low,
+        gradient_scale=gradient_scale,
+        masked=masked,
         relative=factor * QUAD_BOUND,
         absolute=absolute,
     )

@@ -29,8 +29,9 @@ class GradientSource(StrEnum):
 class ExternalFacts:
     """What the numbers of an external loss depend on.
 
-    `flushes_subnormals`: whether its float32 arithmetic gives 0 where the result is subnormal; None where that was not
-    measured. `gradient` OWN: the function returns it, or returns none, which the `reason` of its settings says.
+    `passed`: what each call gets beside logits and target. `flushes_subnormals`: whether its float32 arithmetic gives 0
+    where the result is subnormal; None where that was not measured. `gradient` OWN: the function returns it, or returns none,
+    which the `reason` of its settings says.
     """
 
     formulation: str
@@ -41,3 +42,4 @@ class ExternalFacts:
     gradient: GradientSource
     threads: int | None
     flushes_subnormals: bool | None
+    passed: tuple[str, ...] = ()

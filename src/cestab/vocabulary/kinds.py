@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 
 class Severity(StrEnum):
-    """How bad a finding is: note is the best, fail the worst."""
+    """How bad a finding is."""
 
-    NOTE = "note"
     WARN = "warn"
     FAIL = "fail"
 
@@ -19,7 +18,7 @@ class Severity(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Worst severity of a setting (notes pass), or why there is none."""
+    """Worst severity of a setting, or why there is none."""
 
     PASS = "pass"  # noqa: S105
     WARN = "warn"
@@ -27,17 +26,28 @@ class Verdict(StrEnum):
     UNDEFINED = "undefined"
     UNSUPPORTED = "unsupported"
     ERROR = "error"
+    OTHER_OBJECTIVE = "other-objective"
 
     @classmethod
     def of(cls, severities: Iterable[Severity]) -> "Verdict":
         """Return the verdict on findings of these severities."""
-        worst = max(severities, key=lambda severity: severity.rank, default=Severity.NOTE)
-        return {Severity.NOTE: cls.PASS, Severity.WARN: cls.WARN, Severity.FAIL: cls.FAIL}[worst]
+        worst = max(severities, key=lambda severity: severity.rank, default=None)
+        return cls.PASS if worst is None else cls(worst.value)
 
     @property
     def is_judged(self) -> bool:
         """Whether it is a judgement of the formulation; the others never count as a pass."""
         return self in JUDGED
+
+    @property
+    def is_unaudited(self) -> bool:
+        """Whether code that is not cestab's prevented the audit: it crashed, or computes another objective."""
+        return self in {Verdict.ERROR, Verdict.OTHER_OBJECTIVE}
+
+    @property
+    def needs_reason(self) -> bool:
+        """Whether a report has to say why."""
+        return self.is_unaudited or self is Verdict.UNSUPPORTED
 
     def is_worse_than(self, other: "Verdict") -> bool:
         """Whether it is worse than another judgement, or no judgement where the other is one."""
@@ -77,25 +87,26 @@ class _Kind(NamedTuple):
     is_hard: bool = False
 
 
-_NOTE, _WARN, _FAIL = Severity
+_WARN, _FAIL = Severity
 
 
 class FindingKind(Enum):
-    """One kind of defect at one case, in the order of decision.
+    """One kind of defect at one case, in the order of decision: the first that applies to the loss, and to the gradient.
 
     `is_loss`: it is about the loss (else the gradient). `is_hard`: it holds on whole intervals of t and so has boundaries.
     """
 
-    OVERFLOWING_LOSS = _Kind(_NOTE, "the true loss is beyond the format", is_loss=True, is_hard=True)
-    OVERFLOWING_GRADIENT = _Kind(_WARN, "the true gradient is beyond the format at this loss scale", is_hard=True)
     NAN_LOSS = _Kind(_FAIL, "the loss is NaN though it has a true value", is_loss=True, is_hard=True)
     NAN_GRADIENT = _Kind(_FAIL, "a gradient entry is NaN though it has a true value", is_hard=True)
     INF_LOSS = _Kind(_FAIL, "the loss is infinite though the format could hold it", is_loss=True, is_hard=True)
     INF_GRADIENT = _Kind(_FAIL, "a gradient entry is infinite though the format could hold it", is_hard=True)
     VANISHING_GRADIENT = _Kind(_FAIL, "every gradient entry is 0 though the format could hold the true one", is_hard=True)
-    UNDERFLOWING_GRADIENT = _Kind(_WARN, "every true gradient entry rounds to 0; a loss scale would keep it", is_hard=True)
     WRONG_LOSS = _Kind(_FAIL, "the loss is off by more than a tenth", is_loss=True)
-    WRONG_GRADIENT = _Kind(_FAIL, "a gradient entry is off by more than a tenth of the upstream gradient")
+    WRONG_GRADIENT = _Kind(_FAIL, "the gradient is off by more than a tenth of its size")
+    OVERFLOWING_LOSS = _Kind(_WARN, "the loss, or loss scale times loss, is beyond the format", is_loss=True, is_hard=True)
+    OVERFLOWING_GRADIENT = _Kind(_WARN, "the true gradient is beyond the format at this loss scale", is_hard=True)
+    UNDERFLOWING_GRADIENT = _Kind(_WARN, "every true gradient entry rounds to 0; a loss scale would keep it", is_hard=True)
+    NEGATIVE_LOSS = _Kind(_WARN, "the loss is negative, which it cannot be", is_loss=True)
     INACCURATE_LOSS = _Kind(_WARN, "the loss misses the format's tolerance", is_loss=True)
     INACCURATE_GRADIENT = _Kind(_WARN, "a gradient entry misses the format's tolerance")
     ZEROED_LOSS = _Kind(_WARN, "the loss is 0 where the format could hold the true one", is_loss=True)
@@ -107,3 +118,26 @@ class FindingKind(Enum):
         self.summary = summary
         self.is_loss = is_loss
         self.is_hard = is_hard
+
+
+def _starting(*words: str) -> frozenset[FindingKind]:
+    return frozenset(kind for kind in FindingKind if kind.label.split("-")[0] in words)
+
+
+GATES = {  # the words that name several kinds
+    "fail": frozenset(kind for kind in FindingKind if kind.severity is Severity.FAIL),
+    "warn": frozenset(FindingKind),  # or worse
+    "nan": _starting("nan"),
+    "inf": _starting("inf", "overflowing"),
+    "vanishing": _starting("vanishing", "underflowing"),
+    "hard": frozenset(kind for kind in FindingKind if kind.is_hard),
+    "loss": frozenset(kind for kind in FindingKind if kind.is_loss),
+    "gradient": frozenset(kind for kind in FindingKind if not kind.is_loss),
+}
+
+
+def gated_kinds(words: Iterable[str]) -> frozenset[FindingKind]:
+    """Return the kinds of findings that words of `--fail-on` name: kinds, and groups of them."""
+    chosen = set(words)
+    named = frozenset(kind for kind in FindingKind if kind.label in chosen)
+    return named.union(*(kinds for word, kinds in GATES.items() if word in chosen))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cestab.vocabulary.external import ExternalFacts
-from cestab.vocabulary.kinds import Coverage, FindingKind, Severity, Summation, Verdict
+from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 from cestab.vocabulary.objectives import Objective
 from cestab.vocabulary.phrases import show_classes
@@ -28,7 +28,11 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """All cases of one setting that have one kind of defect."""
+    """All cases of one setting that have one kind of defect.
+
+    Of a sweep, `first` is the nearer to 0 of the firsts on either side of it; 0 counts as positive. `is_at_most`: floats
+    nearer to 0 were not all tried, and some of them may have the finding.
+    """
 
     kind: FindingKind
     cases: int
@@ -36,6 +40,14 @@ class Finding:
     lowest: Place
     highest: Place
     worst: Place
+    first_positive: Place | None = None
+    first_negative: Place | None = None
+    is_at_most: bool = False
+
+    @property
+    def relation(self) -> str:
+        """What stands between |t| and where it begins."""
+        return "≤" if self.is_at_most else "="
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +62,15 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class LargestError:
-    """The largest errors of a setting in ulps of the format, and where; None where no finite pair was seen."""
+    """The largest errors of a setting in ulps of the format, and where, and the largest relative ones.
+
+    None where no finite pair was seen. Relative: |L̂ − L|/max(1, |L|), and ‖ĝ − g‖₁/‖g‖₁ of gradients that the format holds.
+    """
 
     loss: Place | None
     gradient: Place | None
+    loss_relative: float | None = None
+    gradient_relative: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +141,9 @@ class SettingResult:
 
 
 def find_worst(results: Iterable[SettingResult]) -> Finding | None:
-    """Return the finding of worst severity that begins at the smallest |t|; None without findings above a note."""
-    graded = [f for result in results for f in result.findings if f.kind.severity is not Severity.NOTE]
-    return min(graded, key=lambda f: (-f.kind.severity.rank, abs(f.first.value)), default=None)
+    """Return the finding of worst severity that begins at the smallest |t|; None without findings."""
+    findings = [finding for result in results for finding in result.findings]
+    return min(findings, key=lambda f: (-f.kind.severity.rank, abs(f.first.value)), default=None)
 
 
 def explain_unjudged(results: Iterable[SettingResult]) -> str:

@@ -24,16 +24,25 @@ def logits_of(name: str, t: list[float], classes: int, dtype: str = "float64", s
         ("spread", [[-2, 4], [-1, 2], [0, 0], [1, -2], [2, -4]]),
         ("equal", [[2, -4]] * 5),
         ("masked", [[2, -4], [0, 0], [0, 0], [0, 0], [-INF, -INF]]),
+        ("masked-first", [[-INF, -INF], [2, -4], [0, 0], [0, 0], [0, 0]]),
+        ("masked-all-but-one", [[2, -4], *([[-INF, -INF]] * 4)]),
     ],
 )
 def test_values_are_those_of_the_definition(name: str, expected: list[list[float]]) -> None:
     assert logits_of(name, [2.0, -4.0], 5).tolist() == expected
 
 
+def test_offset_repeats_its_spread() -> None:
+    expected = [3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0, -4.0]
+    assert logits_of("offset", [3.0], 20)[:, 0].tolist() == [*expected, *expected, *expected[:4]]
+
+
 @pytest.mark.parametrize(("classes", "masks"), [(2, 1), (3, 1), (7, 1), (8, 2), (40, 10)])
 def test_a_quarter_of_the_classes_is_masked(classes: int, masks: int) -> None:
     logits = logits_of("masked", [1.0], classes)[:, 0]
     assert np.isneginf(logits).tolist() == [False] * (classes - masks) + [True] * masks
+    logits = logits_of("masked-first", [1.0], classes)[:, 0]
+    assert np.isneginf(logits).tolist() == [True] * masks + [False] * (classes - masks)
 
 
 def test_gaussian_is_one_seeded_vector_times_t() -> None:
@@ -60,8 +69,8 @@ def test_logits_are_numbers_of_the_format_and_the_same_each_time(name: str, dtyp
 
 
 def test_patterns_say_what_they_are() -> None:
-    assert set(PATTERNS) == {"margin", "offset", "spread", "equal", "gaussian", "masked"}
-    assert [name for name, p in PATTERNS.items() if p.is_masking] == ["masked"]
+    assert set(PATTERNS) == {"margin", "offset", "spread", "equal", "gaussian", "masked", "masked-first", "masked-all-but-one"}
+    assert [name for name, p in PATTERNS.items() if p.is_masking] == ["masked", "masked-first", "masked-all-but-one"]
     assert all(p.summary for p in PATTERNS.values())
 
 
@@ -71,9 +80,9 @@ def test_an_unknown_pattern_names_the_nearest() -> None:
 
 
 def test_logits_beyond_the_format_are_told_apart() -> None:
-    logits = logits_of("offset", [-65504.0, 65504.0, 1.0], 40, "float16")
+    logits = logits_of("gaussian", [-65504.0, 1.0], 40, "float16")
     assert np.isneginf(logits[:, 0]).any()
-    assert has_truth(logits, masks=False).tolist() == [False, True, True]
+    assert has_truth(logits, masks=False).tolist() == [False, True]
 
 
 def test_masks_are_allowed_where_asked_but_not_everywhere_in_a_case() -> None:

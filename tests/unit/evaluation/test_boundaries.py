@@ -124,8 +124,10 @@ def test_the_naive_gradient_turns_nan_where_exp_overflows_in_float32(sign: int) 
     tried = np.sort(to_ordinal(sign * np.array([1.0, 50.0, 60.0, 200.0]), fmt))
     before = evaluate_block(Block(conditions=conditions, formulations=("naive",), ordinals=tried))["naive"]
     assert isinstance(before, Summary)
-    summary, unrefined = find_boundaries(Search(conditions=conditions, formulation="naive", tried=tried, summary=before))
+    search = Search(conditions=conditions, formulation="naive", tried=tried, summary=before)
+    summary, now_tried, unrefined = find_boundaries(search)
     assert unrefined == 0
+    assert now_tried.size == summary.cases > tried.size
     first_nan = to_ordinal(np.array([float.fromhex("0x1.62e430p+6")]), fmt)
     below, above = from_ordinal(np.array([first_nan[0] - 1, first_nan[0]]), fmt).tolist()
     assert below < math.log(fmt.max) < above

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import reduce
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -49,8 +49,12 @@ def made_up_judgement(size: int, seed: int) -> Judgement:
     return Judgement(
         loss_codes=np.repeat(rng.choice(loss_kinds, size), rng.integers(1, 4, size))[:size].astype(np.int8),
         gradient_codes=np.repeat(rng.choice(gradient_kinds, size), rng.integers(1, 4, size))[:size].astype(np.int8),
+        loss_outcomes=np.repeat(rng.choice(loss_kinds, size), rng.integers(1, 4, size))[:size].astype(np.int8),
+        gradient_outcomes=np.repeat(rng.choice(gradient_kinds, size), rng.integers(1, 4, size))[:size].astype(np.int8),
         loss_ulps=ulps[0],
         gradient_ulps=ulps[1],
+        loss_relative=ulps[0] / 7,
+        gradient_relative=ulps[1] / 7,
         doubtful=np.zeros(size, dtype=np.bool_),
     )
 
@@ -115,23 +119,46 @@ def test_tallies_are_those_of_plain_loops(seed: int) -> None:
     assert {kind: (t.cases, t.first, t.lowest, t.highest, t.worst) for kind, t in tallies.items()} == expected
 
 
+def tally_at(position: int, ulps: float = 1.0) -> Tally:
+    sides = (
+        {"first_positive": position, "first_negative": None}
+        if position >= 0
+        else {"first_positive": None, "first_negative": position}
+    )
+    return Tally(cases=1, lowest=position, highest=position, worst=Error(ulps, position), **sides)
+
+
 def test_the_first_case_is_the_nearest_to_0_the_positive_of_two() -> None:
     assert min([-2, 5, 2, -7], key=nearness) == 2
-    near, far = (Tally(cases=1, first=p, lowest=p, highest=p, worst=Error(1.0, p)) for p in (-3, 4))
-    assert near.merge(far) == far.merge(near) == Tally(cases=2, first=-3, lowest=-3, highest=4, worst=Error(1.0, -3))
-    minus, plus = (Tally(cases=1, first=p, lowest=p, highest=p, worst=Error(1.0, p)) for p in (-3, 3))
-    assert minus.merge(plus) == plus.merge(minus) == Tally(cases=2, first=3, lowest=-3, highest=3, worst=Error(1.0, 3))
+    for negative, positive, first in ((-3, 4, -3), (-3, 3, 3)):
+        a, b = tally_at(negative), tally_at(positive)
+        both = Tally(
+            cases=2,
+            first_positive=positive,
+            first_negative=negative,
+            lowest=negative,
+            highest=positive,
+            worst=Error(1.0, first),
+        )
+        assert a.merge(b) == b.merge(a) == both
+        assert both.first == first
+    assert tally_at(-5).merge(tally_at(-3)).first_negative == -3
+    assert tally_at(0).merge(tally_at(2)).first_positive == 0
 
 
 def test_the_worst_error_is_the_largest_then_the_nearest_to_0() -> None:
-    small, large, larger_far = (
-        Tally(cases=1, first=1, lowest=1, highest=1, worst=Error(2.0, 1)),
-        Tally(cases=1, first=9, lowest=9, highest=9, worst=Error(3.0, 9)),
-        Tally(cases=1, first=-9, lowest=-9, highest=-9, worst=Error(3.0, -9)),
-    )
+    small, large, larger_far = tally_at(1, 2.0), tally_at(9, 3.0), tally_at(-9, 3.0)
     assert small.merge(large).worst == large.merge(small).worst == Error(3.0, 9)
     assert large.merge(larger_far).worst == larger_far.merge(large).worst == Error(3.0, 9)
     assert Error(0.0, 5).is_worse_than(NO_ERROR)
+
+
+def test_the_largest_relative_errors_are_kept() -> None:
+    judgement = made_up_judgement(40, 3)
+    summary = summarize(np.arange(40), judgement, undefined=0, escalated=0, ties=0, has_map=False)
+    assert summary.loss_relative == max(x for x in judgement.loss_relative.tolist() if not math.isnan(x))
+    nothing = replace(judgement, loss_relative=np.full(40, np.nan))
+    assert summarize(np.arange(40), nothing, undefined=0, escalated=0, ties=0, has_map=False).loss_relative is None
 
 
 def test_an_empty_summary_changes_nothing() -> None:
@@ -160,25 +187,16 @@ def test_runs_are_maximal_and_join_across_blocks() -> None:
     )
 
 
-def test_hard_outcomes_tell_every_pair_of_hard_kinds_apart() -> None:
+def test_outcomes_tell_every_pair_of_kinds_apart() -> None:
     losses, gradients = [None, *(k for k in KINDS if k.is_loss)], [None, *(k for k in KINDS if not k.is_loss)]
-    for loss in losses:
-        for gradient in gradients:
-            codes = [np.array([CODES[k] if k else 0], dtype=np.int8) for k in (loss, gradient)]
-            nothing = np.zeros(1)
-            outcome = int(
-                hard_outcomes(
-                    Judgement(
-                        loss_codes=codes[0],
-                        gradient_codes=codes[1],
-                        loss_ulps=nothing,
-                        gradient_ulps=nothing,
-                        doubtful=nothing.astype(np.bool_),
-                    )
-                )[0]
-            )
-            expected = tuple(k if k is not None and k.is_hard else None for k in (loss, gradient))
-            assert outcome_kinds(outcome) == expected
+    for loss, gradient in product(losses, gradients):
+        nothing = np.zeros(1)
+        judgement = replace(
+            made_up_judgement(1, 0),
+            loss_outcomes=nothing.astype(np.int8) + (CODES[loss] if loss else 0),
+            gradient_outcomes=nothing.astype(np.int8) + (CODES[gradient] if gradient else 0),
+        )
+        assert outcome_kinds(int(hard_outcomes(judgement)[0])) == (loss, gradient)
 
 
 @pytest.mark.parametrize("name", ["float16", "float32"])

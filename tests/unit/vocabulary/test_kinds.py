@@ -4,18 +4,16 @@ import itertools
 
 import pytest
 
-from cestab.vocabulary.kinds import JUDGED, FindingKind, Severity, Verdict
+from cestab.vocabulary.kinds import GATES, JUDGED, FindingKind, Severity, Verdict, gated_kinds
 
-NOTE, WARN, FAIL = Severity
+WARN, FAIL = Severity
 
 
 @pytest.mark.parametrize(
     ("severities", "verdict"),
     [
         ([], Verdict.PASS),
-        ([NOTE], Verdict.PASS),
-        ([NOTE, WARN], Verdict.WARN),
-        ([FAIL, NOTE, WARN], Verdict.FAIL),
+        ([FAIL, WARN, WARN], Verdict.FAIL),
         ([WARN, WARN], Verdict.WARN),
     ],
 )
@@ -37,3 +35,26 @@ def test_what_a_kind_declares_is_what_its_name_says() -> None:
         start, half = kind.label.split("-")
         assert kind.is_loss is (half == "loss")
         assert kind.is_hard is (start in {"nan", "inf", "vanishing", "underflowing", "overflowing"})
+
+
+@pytest.mark.parametrize(
+    ("words", "labels"),
+    [
+        ((), set()),
+        (("nan",), {"nan-loss", "nan-gradient"}),
+        (("inf",), {"inf-loss", "inf-gradient", "overflowing-loss", "overflowing-gradient"}),
+        (("vanishing", "zeroed-loss"), {"vanishing-gradient", "underflowing-gradient", "zeroed-loss"}),
+        (
+            ("fail",),
+            {"nan-loss", "nan-gradient", "inf-loss", "inf-gradient", "vanishing-gradient", "wrong-loss", "wrong-gradient"},
+        ),
+    ],
+)
+def test_words_of_a_gate_name_kinds(words: tuple[str, ...], labels: set[str]) -> None:
+    assert {kind.label for kind in gated_kinds(words)} == labels
+
+
+def test_groups_of_a_gate_go_together() -> None:
+    assert gated_kinds(["hard"]) == gated_kinds(["nan", "inf", "vanishing"])
+    assert gated_kinds(["warn"]) == gated_kinds(["loss", "gradient"]) == set(FindingKind)
+    assert not GATES.keys() & {kind.label for kind in FindingKind}

@@ -41,11 +41,10 @@ def report(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> Report:
 
 def test_the_worst_finding_is_the_gravest_and_of_those_the_one_nearest_to_0() -> None:
     near, far = finding(K.INF_LOSS, -3.0), finding(K.NAN_LOSS, 5.0)
-    warned, noted = finding(K.ZEROED_LOSS, 1.0), finding(K.OVERFLOWING_LOSS, 0.5)
-    assert find_worst([result(V.FAIL, noted, warned, far), result(V.FAIL, near)]) is near
-    assert find_worst([result(V.FAIL, near), result(V.FAIL, far, warned, noted)]) is near
-    assert find_worst([result(V.WARN, noted, warned)]) is warned
-    assert find_worst([result(V.PASS, noted)]) is None
+    warned, later = finding(K.ZEROED_LOSS, 1.0), finding(K.OVERFLOWING_LOSS, 2.0)
+    assert find_worst([result(V.FAIL, warned, far), result(V.FAIL, near)]) is near
+    assert find_worst([result(V.FAIL, near), result(V.FAIL, far, warned)]) is near
+    assert find_worst([result(V.WARN, later, warned)]) is warned
     assert find_worst([]) is None
 
 
@@ -54,8 +53,8 @@ def test_the_worst_finding_is_the_gravest_and_of_those_the_one_nearest_to_0() ->
     [
         ((), []),
         (("fail",), [K.NAN_LOSS]),
-        (("warn",), [K.NAN_LOSS, K.ZEROED_LOSS]),
-        (("warn", "fail"), [K.NAN_LOSS, K.ZEROED_LOSS]),
+        (("warn",), [K.OVERFLOWING_LOSS, K.NAN_LOSS, K.ZEROED_LOSS]),
+        (("warn", "fail"), [K.OVERFLOWING_LOSS, K.NAN_LOSS, K.ZEROED_LOSS]),
         (("zeroed-loss",), [K.ZEROED_LOSS]),
         (("zeroed-loss", "fail"), [K.NAN_LOSS, K.ZEROED_LOSS]),
         (("overflowing-loss",), [K.OVERFLOWING_LOSS]),
@@ -94,7 +93,7 @@ def test_the_gate_comes_before_a_crash() -> None:
 
 def test_verdicts_are_counted_with_those_that_none_has() -> None:
     counts = report(result(V.FAIL), result(V.PASS), result(V.FAIL)).verdict_counts()
-    assert counts == {V.PASS: 1, V.WARN: 0, V.FAIL: 2, V.UNDEFINED: 0, V.UNSUPPORTED: 0, V.ERROR: 0}
+    assert counts == {V.PASS: 1, V.WARN: 0, V.FAIL: 2, V.UNDEFINED: 0, V.UNSUPPORTED: 0, V.ERROR: 0, V.OTHER_OBJECTIVE: 0}
 
 
 def test_names_severities_and_hardness_are_those_of_the_table() -> None:
@@ -102,7 +101,8 @@ def test_names_severities_and_hardness_are_those_of_the_table() -> None:
     grades = {"wrong": Severity.FAIL, "inaccurate": Severity.WARN, "zeroed": Severity.WARN}
     expected = {f"{word}-{side}": (s, True) for (word, s), side in product(hard.items(), ("loss", "gradient"))}
     expected |= {f"{word}-{side}": (s, False) for (word, s), side in product(grades.items(), ("loss", "gradient"))}
-    expected |= {"overflowing-loss": (Severity.NOTE, True), "overflowing-gradient": (Severity.WARN, True)}
+    expected |= {"negative-loss": (Severity.WARN, False)}
+    expected |= {"overflowing-loss": (Severity.WARN, True), "overflowing-gradient": (Severity.WARN, True)}
     expected |= {"vanishing-gradient": (Severity.FAIL, True), "underflowing-gradient": (Severity.WARN, True)}
     assert {kind.label: (kind.severity, kind.is_hard) for kind in K} == expected
     assert {kind.label for kind in K if kind.is_loss} == {name for name in expected if name.endswith("-loss")}

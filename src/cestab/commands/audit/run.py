@@ -233,7 +233,7 @@ def _assemble(request: AuditRequest, group: GroupTotals, name: str) -> SettingRe
         undefined=summary.undefined,
         ties=summary.ties,
         coverage=Coverage.RECORDED,
-        findings=make_findings(summary, place_row, reproduce),
+        findings=make_findings(summary, place_row, reproduce, Coverage.RECORDED),
         largest_error=make_largest(summary, place_row),
         worst_rows=tuple(_place_error(row.error) for row in totals.worst),
         rounding_cost=_place_cost(group.cost),

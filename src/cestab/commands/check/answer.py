@@ -66,12 +66,16 @@ BaselineKey = tuple[str, Setting, FindingKind]  # the first is the audit's name
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineEntry:
-    """A finding of the baseline: its cases and, in a sweep, the t at which it begins, in decimal and in hexadecimal."""
+    """A finding of the baseline: its cases and, in a sweep, the t at which it begins, in decimal and in hexadecimal.
+
+    `logits`: the range that was swept; a baseline without it was made when the default was all of the format.
+    """
 
     cases: int
     coverage: Coverage
     t: float | None = None
     hexadecimal: str | None = None
+    logits: str | None = None
 
     @property
     def value(self) -> float | None:
@@ -140,7 +144,7 @@ class CheckedAudit:
 
     def has_crashed(self) -> bool:
         """Whether some setting could not be audited."""
-        return any(result.verdict is Verdict.ERROR for result in self.report.settings)
+        return any(result.verdict.is_unaudited for result in self.report.settings)
 
     def judged(self) -> int:
         """Number of settings with a verdict on the formulation."""
@@ -189,4 +193,4 @@ class CheckReport:
             return ExitStatus.GATE_FAILED
         if self.unjudged():
             return ExitStatus.USAGE
-        return ExitStatus.NOT_AUDITED if counts[Verdict.ERROR] else ExitStatus.DONE
+        return ExitStatus.NOT_AUDITED if any(v.is_unaudited and n for v, n in counts.items()) else ExitStatus.DONE

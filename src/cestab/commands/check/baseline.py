@@ -4,17 +4,21 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from msgspec import UNSET
+
 from cestab.commands.check import wire
-from cestab.commands.check.answer import Baseline, BaselineEntry, BaselineKey, CheckReport
+from cestab.commands.check.answer import Baseline, BaselineEntry, BaselineKey, CheckProblem, CheckReport
 from cestab.errors import UsageError
 from cestab.reports.json import write_json
 from cestab.reports.reading import read_report
 from cestab.reports.wire.settings import Magnitude, read_setting
 from cestab.reports.wire.types import KINDS
-from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
+from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.phrases import show_count, show_magnitude
-from cestab.vocabulary.settings import Finding
+from cestab.vocabulary.requests import AuditRequest, SweepRequest
+from cestab.vocabulary.settings import Setting
 
+FORMER_RANGE = "all"  # of a baseline that names none: the default when it was made
 HOW_TO_UPDATE = "cestab check --update-baseline"
 
 
@@ -42,15 +46,17 @@ def _make_baseline(shown: wire.Baseline) -> Baseline:
                 key = audit, setting, KINDS[finding.kind]
                 if key in found:
                     raise ValueError(f"{audit}: {setting}: {finding.kind} appears twice")
-                found[key] = _read_entry(finding)
+                found[key] = _read_entry(finding, part.logits or FORMER_RANGE)
     return found
 
 
-def _read_entry(shown: wire.KnownFinding) -> BaselineEntry:
+def _read_entry(shown: wire.KnownFinding, logits: str) -> BaselineEntry:
     if not isinstance(shown.first, Magnitude):
         return BaselineEntry(cases=shown.cases, coverage=shown.coverage)
     float.fromhex(shown.first.hex)  # beyond float64 it is an error
-    return BaselineEntry(cases=shown.cases, coverage=shown.coverage, t=shown.first.t, hexadecimal=shown.first.hex)
+    return BaselineEntry(
+        cases=shown.cases, coverage=shown.coverage, t=shown.first.t, hexadecimal=shown.first.hex, logits=logits
+    )
 
 
 def make_baseline(report: CheckReport, old: Baseline) -> Baseline:
@@ -62,34 +68,43 @@ def make_baseline(report: CheckReport, old: Baseline) -> Baseline:
         (checked.audit.name, result.setting)
         for checked in report.audits
         for result in checked.report.settings
-        if result.verdict is Verdict.ERROR
+        if result.verdict.is_unaudited
     }
     kept = {key: entry for key, entry in old.items() if key[:2] in crashed}
     return kept | {
-        (checked.audit.name, each.result.setting, each.finding.kind): _make_entry(each.finding, each.result.coverage)
+        (checked.audit.name, each.result.setting, each.finding.kind): _make_entry(each, checked.report.request)
         for checked, each in report.gated()
     }
 
 
-def _make_entry(finding: Finding, coverage: Coverage) -> BaselineEntry:
-    first = finding.first
-    if first.hexadecimal is None:
-        return BaselineEntry(cases=finding.cases, coverage=coverage)
-    return BaselineEntry(cases=finding.cases, coverage=coverage, t=float(first.decimal), hexadecimal=first.hexadecimal)
+def _make_entry(problem: CheckProblem, request: SweepRequest | AuditRequest) -> BaselineEntry:
+    first, cases, coverage = problem.finding.first, problem.finding.cases, problem.result.coverage
+    if not isinstance(request, SweepRequest):
+        return BaselineEntry(cases=cases, coverage=coverage)
+    return BaselineEntry(
+        cases=cases,
+        coverage=coverage,
+        t=float(first.decimal),
+        hexadecimal=first.hexadecimal,
+        logits=str(request.logits),
+    )
 
 
 def write_baseline(baseline: Baseline) -> str:
     """Return the baseline as JSON: the same bytes for the same findings, whatever their order."""
     audits = {
-        audit: tuple(
-            wire.KnownFindings(
-                setting=wire.write_known_setting(setting), findings=tuple(_write_entry(baseline, key) for key in keys)
-            )
-            for setting, keys in groupby(of_audit, lambda key: key[1])
-        )
+        audit: tuple(_write_entries(baseline, setting, list(keys)) for setting, keys in groupby(of_audit, lambda key: key[1]))
         for audit, of_audit in groupby(sorted(baseline, key=_order), lambda key: key[0])
     }
     return write_json(wire.Baseline(audits=audits))
+
+
+def _write_entries(baseline: Baseline, setting: Setting, keys: list[BaselineKey]) -> wire.KnownFindings:
+    findings = tuple(_write_entry(baseline, key) for key in keys)
+    logits = baseline[keys[0]].logits
+    return wire.KnownFindings(
+        setting=wire.write_known_setting(setting), findings=findings, logits=UNSET if logits is None else logits
+    )
 
 
 def _order(key: BaselineKey) -> tuple[str, str, int, str, int]:

@@ -6,6 +6,7 @@ from cestab.commands.check.answer import (
     Allowance,
     Baseline,
     BaselineEntry,
+    BaselineKey,
     CheckAudit,
     CheckConfig,
     CheckedAudit,
@@ -21,8 +22,9 @@ from cestab.commands.sweep.answer import Report
 from cestab.evaluation.environment import describe_environment, version
 from cestab.numerics.formats import find_format
 from cestab.numerics.rounding import round_number, shortest_decimal
-from cestab.vocabulary.kinds import Coverage, Verdict
+from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.phrases import show_count, show_magnitude
+from cestab.vocabulary.requests import SweepRequest
 from cestab.vocabulary.settings import Finding, SettingResult
 
 MOST_GROWTH = 2  # factor on the cases of a finding in the baseline
@@ -91,8 +93,8 @@ def _describe_finding(finding: Finding, result: SettingResult) -> str:
     """Return where a finding begins and how often it was seen."""
     if result.coverage is Coverage.RECORDED:
         return f"{finding.kind.label} in {finding.cases:,} of {show_count(result.cases, 'row')}"
-    start = show_magnitude(float(finding.first.decimal))
-    return f"{finding.kind.label} from |t| = {start}, in {finding.cases:,} of {show_count(result.cases, 'case')}"
+    start = f"|t| {finding.relation} {show_magnitude(float(finding.first.decimal))}"
+    return f"{finding.kind.label} from {start}, in {finding.cases:,} of {show_count(result.cases, 'case')}"
 
 
 def _describe_extent(entry: BaselineEntry) -> str:
@@ -129,7 +131,7 @@ def _find_stale_allowances(checked: CheckedAudit) -> Iterator[Stale]:
     for allowance in checked.audit.allow:
         results = [result for result in checked.report.settings if allowance.matches(result.setting)]
         findings = [(r, f) for r in results for f in r.findings if f.kind is allowance.finding]
-        if any(result.verdict is Verdict.ERROR for result in results):
+        if any(result.verdict.is_unaudited for result in results):
             continue
         label = f"{allowance.finding.label} ({allowance.reason})"
         if not findings:
@@ -147,10 +149,23 @@ def _make_stale(checked: CheckedAudit, allowance: Allowance, message: str) -> St
 def _find_stale_entries(audits: Sequence[CheckedAudit], baseline: Baseline) -> Iterator[Stale]:
     """Yield entries of the baseline that do not occur any more; a setting that crashed may still have them."""
     current = {(checked.audit.name, p.result.setting, p.finding.kind) for checked in audits for p in checked.problems}
-    crashed = {
-        (checked.audit.name, r.setting) for checked in audits for r in checked.report.settings if r.verdict is Verdict.ERROR
-    }
-    for audit, setting, kind in baseline:
-        if (audit, setting, kind) not in current and (audit, setting) not in crashed:
-            message = f"{setting}: {kind.label} of the baseline is not found any more; {HOW_TO_UPDATE}"
-            yield Stale(audit=audit, source=StaleSource.BASELINE, kind=kind, setting=setting, message=message)
+    crashed = {(checked.audit.name, r.setting) for checked in audits for r in checked.report.settings if r.verdict.is_unaudited}
+    missing = [key for key in baseline if key not in current and key[:2] not in crashed]
+    ranges = {c.audit.name: str(c.report.request.logits) for c in audits if isinstance(c.report.request, SweepRequest)}
+    by_range: dict[tuple[str, str | None], list[BaselineKey]] = {}
+    for key in missing:
+        by_range.setdefault((key[0], baseline[key].logits), []).append(key)
+    for (audit, logits), keys in by_range.items():
+        if logits is None or logits == ranges.get(audit, logits):
+            yield from (
+                _make_stale_entry(key, f"{key[1]}: {key[2].label} of the baseline is not found any more") for key in keys
+            )
+        else:
+            found = f"{show_count(len(keys), 'finding')} of the baseline, found over the range {logits}"
+            yield _make_stale_entry(keys[0], f"{found}, are not in the range {ranges[audit]} of this audit", is_one=False)
+
+
+def _make_stale_entry(key: BaselineKey, what: str, *, is_one: bool = True) -> Stale:
+    audit, setting, kind = key
+    message = f"{what}; {HOW_TO_UPDATE}"
+    return Stale(audit=audit, source=StaleSource.BASELINE, kind=kind, setting=setting if is_one else None, message=message)

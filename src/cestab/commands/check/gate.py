@@ -8,7 +8,7 @@ from cestab.vocabulary.kinds import Severity, Verdict
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import SettingResult
 
-LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING, Severity.NOTE: Level.NOTE}
+LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING}
 SKIPPED = (Verdict.UNDEFINED, Verdict.UNSUPPORTED)
 
 
@@ -36,7 +36,7 @@ def _case(checked: CheckedAudit, result: SettingResult) -> GateCase:
         name=str(result.setting),
         problems=problems,
         skipped=reason if result.verdict in SKIPPED else None,
-        error=reason if result.verdict is Verdict.ERROR else None,
+        error=reason if result.verdict.is_unaudited else None,
         location=checked.audit.location,
         partly=result.reason if result.verdict.is_judged else None,
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from cestab.commands.check.answer import CheckedAudit, CheckProblem, CheckReport
 from cestab.reports.footnotes import list_unjudged
 from cestab.reports.rows import Cell, escape_markdown, to_csv, to_markdown
-from cestab.vocabulary.kinds import Verdict
 from cestab.vocabulary.phrases import show_count
 
 COLUMNS = (
@@ -89,7 +88,7 @@ def find_unjudged(report: CheckReport) -> list[tuple[str, str, str]]:
 
 def _describe_outcome(report: CheckReport) -> str:
     """Return the outcome of a check, and what limits it: an interruption, settings that were not audited or not wholly."""
-    gated, crashed = len(report.gated()), report.verdict_counts()[Verdict.ERROR]
+    gated, crashed = len(report.gated()), sum(n for v, n in report.verdict_counts().items() if v.is_unaudited)
     partly = sum(result.verdict.is_judged and not result.is_wholly_judged for result in report.results())
     limits = ["was interrupted"] if report.is_interrupted else []
     limits += [f"could not audit {show_count(crashed, 'setting')}"] if crashed else []

@@ -172,10 +172,11 @@ class KnownFinding(Wire):
 
 
 class KnownFindings(Wire):
-    """All that is accepted of a setting."""
+    """All that is accepted of a setting, and over which range of t it was found."""
 
     setting: KnownSetting
     findings: Annotated[tuple[Annotated[KnownFinding, NEEDS_FIRST], ...], Meta(min_length=1)]
+    logits: Text | UnsetType = UNSET
 
 
 class Baseline(Report, tag="cestab.baseline/1"):

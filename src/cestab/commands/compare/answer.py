@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cestab.errors import ExitStatus
-from cestab.vocabulary.kinds import FindingKind, Verdict
+from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.requests import SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, Place, SettingResult
 
@@ -102,7 +102,7 @@ class Comparison:
             return ExitStatus.INTERRUPTED
         if self.fails_on_worse and self.worse():
             return ExitStatus.GATE_FAILED
-        if any(result.verdict is Verdict.ERROR for result in self.results()):
+        if any(result.verdict.is_unaudited for result in self.results()):
             return ExitStatus.NOT_AUDITED
         return ExitStatus.DONE if any(setting.loss is not None for setting in self.settings) else ExitStatus.USAGE
 

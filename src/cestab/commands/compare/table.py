@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cestab.commands.compare.answer import Agreement, Comparison, SettingComparison
 from cestab.reports.rows import Cell, to_csv, to_markdown
-from cestab.reports.tables import STYLES, describe_external, describe_limits, name_columns, short
+from cestab.reports.tables import STYLES, describe_external, describe_limits, name_columns, show_start
 from cestab.reports.text import new_table, to_text
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import Finding, Place, SettingResult, find_worst
@@ -102,7 +102,7 @@ def _cells(setting: SettingComparison) -> tuple[str, ...]:
 
 def _verdict(result: SettingResult) -> str:
     worst = find_worst([result])
-    return f"{result.verdict} {short(abs(worst.first.value))}" if worst else str(result.verdict)
+    return f"{result.verdict} {show_start(worst)}" if worst else str(result.verdict)
 
 
 def _percent(count: int, agreement: Agreement) -> str:

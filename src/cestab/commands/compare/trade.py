@@ -30,17 +30,13 @@ def find_harms(reference: SettingResult, other: SettingResult) -> Iterator[str]:
     if other.verdict.is_worse_than(reference.verdict):
         yield f"{other.verdict} instead of {reference.verdict}"
     reference_findings = {finding.kind: finding for finding in reference.findings}
-    for finding in _graded(other):
+    for finding in other.findings:
         if judged and finding.kind not in reference_findings:
-            yield f"{finding.kind.label} from |t| = {_start(finding)}"
+            yield f"{finding.kind.label} from |t| {finding.relation} {_start(finding)}"
         elif finding.kind in reference_findings and finding.kind.is_hard:
             before = reference_findings[finding.kind]
             if abs(finding.first.value) < abs(before.first.value):
                 yield f"{finding.kind.label} from |t| = {_start(finding)} instead of {_start(before)}"
-
-
-def _graded(result: SettingResult) -> list[Finding]:
-    return [finding for finding in result.findings if finding.kind.severity is not Severity.NOTE]
 
 
 def _start(finding: Finding) -> str:
@@ -94,8 +90,7 @@ def _clauses(verb: str, settings: Sequence[SettingComparison], *, is_added: bool
     by_kind: dict[FindingKind, list[tuple[SettingComparison, Finding]]] = {}
     for setting in settings:
         for finding in setting.only_other if is_added else setting.only_reference:
-            if finding.kind.severity is not Severity.NOTE:
-                by_kind.setdefault(finding.kind, []).append((setting, finding))
+            by_kind.setdefault(finding.kind, []).append((setting, finding))
     ranked = sorted(
         by_kind, key=lambda kind: (kind.severity is not Severity.FAIL, -len(by_kind[kind]), list(FindingKind).index(kind))
     )
@@ -118,7 +113,7 @@ def _moves(settings: Sequence[SettingComparison]) -> str:
         (abs(pair.reference.value), abs(pair.other.value), pair.kind)
         for setting in settings
         for pair in setting.boundaries
-        if pair.reference is not None and pair.other is not None and pair.kind.severity is not Severity.NOTE
+        if pair.reference is not None and pair.other is not None
     ]
     moved = [pair for pair in pairs if pair[0] != pair[1]]
     if not moved:

@@ -15,6 +15,7 @@ from cestab.reports.wire.settings import (
     SettingName,
     WorstMagnitude,
     write_environment,
+    write_first,
     write_place,
     write_setting,
 )
@@ -188,7 +189,7 @@ def _write_finding(finding: settings.Finding) -> LoneFinding:
         cases=finding.cases,
         from_=Magnitude(**write_place(finding.lowest)),
         to=Magnitude(**write_place(finding.highest)),
-        first=FirstMagnitude(**write_place(finding.first), reproduce=finding.first.reproduce),
+        first=write_first(finding.first, finding),
     )
 
 

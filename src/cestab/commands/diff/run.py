@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
 
@@ -10,13 +11,28 @@ from cestab.commands.diff.moved_boundaries import find_movements
 from cestab.commands.sweep.answer import Report
 from cestab.errors import UsageError
 from cestab.evaluation.environment import version
-from cestab.vocabulary.kinds import Coverage, Severity
+from cestab.numerics.formats import find_format
+from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.requests import AuditRequest, SweepRequest, rules_of
 from cestab.vocabulary.settings import Finding, Place, SettingResult
 
 LEAST_GROWTH_ULPS = 4.0  # by which an error may grow: so much lies between the exp and log of two machines
 
 Request = SweepRequest | AuditRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Growth:
+    """By which factor errors and numbers of cases may grow, and which errors are within the tolerance."""
+
+    factor: float
+    rtol: float | None
+
+    def tolerance(self, result: SettingResult) -> float:
+        """Return the ulps that are at most rtol of a number: an ulp is at least 2^-p of it, at most 2^(1 - p)."""
+        fmt = find_format(result.setting.dtype)
+        rtol = fmt.rtol if self.rtol is None else self.rtol
+        return float(rtol * 2.0 ** (fmt.precision - 1))
 
 
 def compare_reports(old: Report, new: Report, names: tuple[str, str] = ("OLD", "NEW"), max_growth: float = 2.0) -> Difference:
@@ -26,7 +42,8 @@ def compare_reports(old: Report, new: Report, names: tuple[str, str] = ("OLD", "
     _refuse_incomparable(old, new, names)
     before = {result.setting: result for result in old.settings}
     after = {result.setting: result for result in new.settings}
-    compared = [_compare_setting(before.get(setting), result, max_growth) for setting, result in after.items()]
+    limits = _Growth(factor=max_growth, rtol=new.request.arithmetics.rtol)
+    compared = [_compare_setting(before.get(setting), result, limits) for setting, result in after.items()]
     missing = [_miss_setting(result) for setting, result in before.items() if setting not in after]
     return Difference(
         version=version(),
@@ -108,7 +125,7 @@ def _miss_setting(old: SettingResult) -> SettingDifference:
     return SettingDifference(setting=old.setting, changes=(change,))
 
 
-def _compare_setting(old: SettingResult | None, new: SettingResult, max_growth: float) -> SettingDifference:
+def _compare_setting(old: SettingResult | None, new: SettingResult, limits: _Growth) -> SettingDifference:
     unjudged = None if new.verdict.is_judged else ": ".join(filter(None, (new.verdict.value, new.reason)))
     if old is None:
         return SettingDifference(
@@ -116,7 +133,7 @@ def _compare_setting(old: SettingResult | None, new: SettingResult, max_growth: 
             changes=(Change(rule=ChangeRule.ADDED_SETTING, is_worse=False, new=new.verdict.value),),
             unjudged=unjudged,
         )
-    changes = (*_compare_verdicts(old, new), *_compare_findings(old, new, max_growth), *_compare_errors(old, new, max_growth))
+    changes = (*_compare_verdicts(old, new), *_compare_findings(old, new, limits), *_compare_errors(old, new, limits))
     return SettingDifference(setting=new.setting, changes=changes, unjudged=unjudged)
 
 
@@ -126,16 +143,15 @@ def _compare_verdicts(old: SettingResult, new: SettingResult) -> Iterator[Change
         yield Change(rule=ChangeRule.CHANGED_VERDICT, is_worse=is_worse, old=old.verdict.value, new=new.verdict.value)
 
 
-def _compare_findings(old: SettingResult, new: SettingResult, max_growth: float) -> Iterator[Change]:
+def _compare_findings(old: SettingResult, new: SettingResult, limits: _Growth) -> Iterator[Change]:
     before = {finding.kind: finding for finding in old.findings}
     after = {finding.kind: finding for finding in new.findings}
     for kind, finding in after.items():
         if kind not in before:
-            is_worse = kind.severity is not Severity.NOTE
             reproduce = finding.first.reproduce
             yield Change(
                 rule=ChangeRule.NEW_FINDING,
-                is_worse=is_worse,
+                is_worse=True,
                 subject=kind.label,
                 new=_number(finding.first),
                 reproduce=reproduce,
@@ -144,7 +160,7 @@ def _compare_findings(old: SettingResult, new: SettingResult, max_growth: float)
         if kind.is_hard and new.setting.pattern is not None:
             yield from find_movements(old, new, before[kind], finding)
         if Coverage.SAMPLED not in {old.coverage, new.coverage}:
-            yield from _compare_cases(before[kind], finding, max_growth)
+            yield from _compare_cases(before[kind], finding, limits.factor)
     for kind, finding in before.items():
         if kind not in after:
             yield Change(rule=ChangeRule.FIXED_FINDING, is_worse=False, subject=kind.label, old=_number(finding.first))
@@ -168,7 +184,7 @@ def _compare_cases(old: Finding, new: Finding, max_growth: float) -> Iterator[Ch
         )
 
 
-def _compare_errors(old: SettingResult, new: SettingResult, max_growth: float) -> Iterator[Change]:
+def _compare_errors(old: SettingResult, new: SettingResult, limits: _Growth) -> Iterator[Change]:
     pairs = {
         "loss": (old.largest_error.loss, new.largest_error.loss),
         "gradient": (old.largest_error.gradient, new.largest_error.gradient),
@@ -176,5 +192,5 @@ def _compare_errors(old: SettingResult, new: SettingResult, max_growth: float) -
     for part, (before, after) in pairs.items():
         if before is None or after is None or before.ulps is None or after.ulps is None:
             continue  # no finite pair was seen, which is a finding
-        if not after.ulps <= max(before.ulps + LEAST_GROWTH_ULPS, max_growth * before.ulps):
+        if not after.ulps <= max(before.ulps + LEAST_GROWTH_ULPS, limits.factor * before.ulps, limits.tolerance(new)):
             yield Change(rule=ChangeRule.GROWN_ERROR, is_worse=True, subject=part, old=before.ulps, new=after.ulps)

@@ -17,7 +17,7 @@ from cestab.evaluation.compute import compute
 from cestab.evaluation.environment import describe_environment, version
 from cestab.evaluation.evaluate import case_weights, exact_case, find_truth
 from cestab.evaluation.plan import refuse_other_options
-from cestab.external.engines.base import ExternalError, UnsupportedError
+from cestab.external.engines.base import ExternalError, OtherObjectiveError, UnsupportedError
 from cestab.external.formulation import AnyFormulation, ExternalFormulation, find_any_formulation
 from cestab.external.recipes import load_recipe
 from cestab.formulations import families, find_formulation
@@ -114,7 +114,7 @@ def _compute_external(formulation: ExternalFormulation, single: SingleCase, trut
         results = compute(single.conditions, formulation, single.cases)
     except UnsupportedError as error:
         raise UsageError(f"{formulation.name} has no result here: {error}") from None
-    except ExternalError as error:
+    except (ExternalError, OtherObjectiveError) as error:
         raise NotAuditedError(f"{formulation.name} has no result here: {error}") from None
     return Computed(formulation.name, *results, judge_case(single.conditions, single.cases, results, truth))
 

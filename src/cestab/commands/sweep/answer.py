@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cestab.errors import ExitStatus
-from cestab.vocabulary.kinds import Severity, Verdict
+from cestab.vocabulary.kinds import Verdict, gated_kinds
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, SettingResult
 
@@ -41,12 +41,9 @@ class Report:
         return {verdict: sum(s.verdict is verdict for s in self.settings) for verdict in Verdict}
 
     def gated(self) -> list[tuple[SettingResult, Finding]]:
-        """Findings that the request's `fail_on` gates: named kinds; `fail` any failure; `warn` any warning or worse."""
-        severities = {"fail": {Severity.FAIL}, "warn": {Severity.WARN, Severity.FAIL}}
-        words = set(self.request.fail_on)
-        gated = {severity for word in words for severity in severities.get(word, set())}
-        pairs = [(result, finding) for result in self.settings for finding in result.findings]
-        return [(r, f) for r, f in pairs if f.kind.label in words or f.kind.severity in gated]
+        """Findings that the request's `fail_on` gates."""
+        kinds = gated_kinds(self.request.fail_on)
+        return [(result, finding) for result in self.settings for finding in result.findings if finding.kind in kinds]
 
     def exit_status(self) -> ExitStatus:
         """The exit status: an interruption; else the gate; else a crash; else whether anything was judged."""
@@ -55,7 +52,7 @@ class Report:
             return ExitStatus.INTERRUPTED
         if self.gated():
             return ExitStatus.GATE_FAILED
-        if counts[Verdict.ERROR]:
+        if any(result.verdict.is_unaudited for result in self.settings):
             return ExitStatus.NOT_AUDITED
         return ExitStatus.DONE if any(counts[verdict] for verdict in Verdict if verdict.is_judged) else ExitStatus.USAGE
 

@@ -9,7 +9,7 @@ from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.requests import SweepRequest
 from cestab.vocabulary.settings import Finding, SettingResult, explain_unjudged
 
-LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING, Severity.NOTE: Level.NOTE}
+LEVELS = {Severity.FAIL: Level.ERROR, Severity.WARN: Level.WARNING}
 NOT_JUDGED = (Verdict.UNDEFINED, Verdict.UNSUPPORTED)
 
 
@@ -31,7 +31,7 @@ def to_gate(report: Report) -> GateReport:
 def describe_finding(finding: Finding, cases: int) -> str:
     """Return the sentence of a finding: what it is, where it begins, in how many cases."""
     first = finding.first
-    where = f"row {first.position}" if first.hexadecimal is None else f"|t| = {first.decimal.lstrip('-')}"
+    where = f"row {first.position}" if first.hexadecimal is None else f"|t| {finding.relation} {first.decimal.lstrip('-')}"
     return f"{finding.kind.summary}: first at {where}, in {finding.cases:,} of {show_count(cases, 'case')}"
 
 
@@ -59,7 +59,7 @@ def _case(result: SettingResult, findings: list[tuple[Finding, bool]]) -> GateCa
         name=result.setting.describe(),
         problems=tuple(_problem(finding, result.cases, is_gated=is_gated) for finding, is_gated in findings),
         skipped=(result.reason or "no case has a true value") if result.verdict in NOT_JUDGED else None,
-        error=(result.reason or "it could not be audited") if result.verdict is Verdict.ERROR else None,
+        error=(result.reason or "it could not be audited") if result.verdict.is_unaudited else None,
         partly=result.reason if result.verdict.is_judged else None,
     )
 

@@ -181,7 +181,19 @@ def _restore_finding(shown: wire_results.Finding | wire_results.RowFinding, fmt:
         lowest=lowest,
         highest=highest,
         worst=_add(worst, ulps=_number(shown.worst.ulps)),
+        **(_restore_sides(shown, first, fmt) if isinstance(shown, wire_results.Finding) else {}),
     )
+
+
+def _restore_sides(shown: wire_results.Finding, first: Place, fmt: Format) -> dict[str, Any]:
+    """Return where a finding begins on either side of 0, one of which is where it begins."""
+    sides: dict[str, Any] = {}
+    for name in ("first_positive", "first_negative"):
+        place = getattr(shown, name)
+        sides[name] = place and _add(_restore_place(place, fmt), reproduce=place.reproduce)
+    if first.position not in [place.position for place in sides.values() if place]:
+        raise _MismatchError("first is neither first_positive nor first_negative")
+    return sides | {"is_at_most": shown.first.bound == "at-most"}
 
 
 def _restore_interval(shown: wire_results.Interval, fmt: Format) -> Interval:
@@ -193,7 +205,10 @@ def _restore_interval(shown: wire_results.Interval, fmt: Format) -> Interval:
 
 
 def _restore_largest(shown: wire_results.MaxError, fmt: Format) -> LargestError:
-    return LargestError(**_restore_errors(shown, "at", None if isinstance(shown, wire_results.RowMaxError) else fmt))
+    errors: dict[str, Any] = _restore_errors(shown, "at", None if isinstance(shown, wire_results.RowMaxError) else fmt)
+    for name in ("loss_relative", "gradient_relative"):
+        errors[name] = _number(getattr(shown, name))
+    return LargestError(**errors)
 
 
 def _restore_cost(shown: wire_results.RoundingCost) -> RoundingCost:

@@ -13,6 +13,7 @@ from cestab.evaluation.blocks import Block, Failure, Outcome, attempt, evaluate_
 from cestab.evaluation.boundaries import Search, find_boundaries
 from cestab.evaluation.environment import describe_environment, ignore_progress, version
 from cestab.evaluation.evaluate import evaluate_block
+from cestab.evaluation.onsets import refine_onsets
 from cestab.evaluation.plan import Plan, plan_sweep
 from cestab.external.loaded import loaded_losses
 from cestab.judgement.summary import Summary, join_runs
@@ -133,5 +134,7 @@ def complete_group(plan: Plan, outcomes: Mapping[str, Outcome]) -> GroupResult:
 def _complete(plan: Plan, name: str, summary: Summary) -> tuple[Summary, int]:
     """Return the summary with its map, and the number of unrefined boundaries: a sampled map needs a search for them."""
     if plan.coverage is Coverage.SAMPLED:
-        return find_boundaries(Search(conditions=plan.conditions, formulation=name, tried=plan.sampled, summary=summary))
+        search = Search(conditions=plan.conditions, formulation=name, tried=plan.sampled, summary=summary)
+        mapped, tried, unrefined = find_boundaries(search)
+        return refine_onsets(plan.conditions, name, tried, mapped), unrefined
     return replace(summary, runs=join_runs(summary.runs)), 0

@@ -10,14 +10,22 @@ from rich.text import Text
 
 from cestab.commands.sweep.answer import Report
 from cestab.reports.footnotes import shorten
-from cestab.reports.tables import STYLES, describe_external, describe_limits, short
+from cestab.reports.tables import STYLES, describe_external, describe_limits, show_start
 from cestab.reports.text import Name, new_table, to_text
 from cestab.vocabulary.kinds import Verdict
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.requests import SweepRequest
 from cestab.vocabulary.settings import Finding, SettingResult, find_worst
 
-RANKS = (Verdict.PASS, Verdict.UNDEFINED, Verdict.UNSUPPORTED, Verdict.WARN, Verdict.ERROR, Verdict.FAIL)
+RANKS = (
+    Verdict.PASS,
+    Verdict.UNDEFINED,
+    Verdict.UNSUPPORTED,
+    Verdict.WARN,
+    Verdict.ERROR,
+    Verdict.OTHER_OBJECTIVE,
+    Verdict.FAIL,
+)
 
 
 def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
@@ -90,7 +98,7 @@ def cell(results: Sequence[SettingResult], *, is_sweep: bool) -> Text:
 def _extent(finding: Finding | None, *, is_sweep: bool) -> str:
     if finding is None:
         return ""
-    return short(abs(finding.first.value)) if is_sweep else str(finding.cases)
+    return show_start(finding) if is_sweep else str(finding.cases)
 
 
 def rounding_cell(report: Report, dtype: str) -> Text:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from cestab.errors import UsageError
 from cestab.external.conventions import Convention, Input, Order, Output
 from cestab.external.names import ExternalName, choose
 from cestab.numerics.formats import Format
@@ -29,6 +28,10 @@ class UnsupportedError(Exception):
 
 class ExternalError(Exception):
     """An external loss could not be evaluated: it raised, hung, died, or returned what is no loss."""
+
+
+class OtherObjectiveError(Exception):
+    """An external loss is another function than the objective."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +81,6 @@ class Engine(ABC):
     def refuse(self, fmt: Format) -> str | None:
         """Return why the framework computes nothing in a format; None where it does."""
 
-    def class_keywords(self, fmt: Format) -> Mapping[str, Any]:  # noqa: ARG002
-        """Return the keywords for a class of losses, used where it declares them and the name does not give them."""
-        return {}
-
     @abstractmethod
     def convert(self, values: Numbers, fmt: Format | None) -> Any:
         """Return floats as the framework's array of a format, or (None) indices as its integers."""
@@ -93,6 +92,10 @@ class Engine(ABC):
     @abstractmethod
     def reduce(self, values: Any, reduction: Reduction, axis: int) -> Any:
         """Return the mean or the sum over one axis."""
+
+    def pull_back(self, kind: Input, x: Any, gradient: Any) -> Any:  # noqa: ARG002
+        """Return the gradient by the logits, where a function returns that by its input x, which the adapter made of them."""
+        raise UnsupportedError("it returns its own gradient, which this adapter does not carry back to the logits")
 
     @abstractmethod
     def prepare(self, loss: Loss, fmt: Format) -> Step:
@@ -116,9 +119,7 @@ SITE_KEYS = ("device", "mode", "layout", "backend", "rows")  # parameters of a n
 
 def make_loss(function: Callable[..., Any], convention: Convention, engine: Engine, options: LossOptions) -> Loss:
     """Return the loss of the framework's arrays of logits and target; of a batch, one number."""
-    transform = engine.inputs.get(convention.input)
-    if transform is None and convention.input is not Input.LOGITS:
-        raise UsageError(f"this adapter has no input={convention.input}; it has {', '.join(engine.inputs) or 'logits alone'}")
+    transform = None if convention.input is Input.LOGITS else engine.inputs[convention.input]
     is_swapped = find_order(function, convention) is Order.TARGET_FIRST
     most_dimensions = 0 if engine.maps_rows else 1  # of the loss of each row
 
@@ -132,7 +133,9 @@ def make_loss(function: Callable[..., Any], convention: Convention, engine: Engi
             value = function(target, x) if is_swapped else function(x, target)
         _refuse_type(value, engine.arrays)
         if isinstance(value, tuple):  # a loss and its gradient, which are not reduced
-            return value
+            return (
+                value if transform is None or len(value) != 2 else (value[0], engine.pull_back(convention.input, x, value[1]))
+            )
         rank = len(getattr(value, "shape", ()))  # a plain number has none
         if convention.output is Output.ELEMENTWISE and rank > most_dimensions:
             value = engine.reduce(value, Reduction.MEAN, engine.class_axis)

@@ -42,9 +42,6 @@ class KerasEngine(Engine):
     def refuse(self, fmt: Format) -> str | None:
         return None if fmt.name in DTYPES else f"Keras computes no loss in {fmt.name}"
 
-    def class_keywords(self, fmt: Format) -> Mapping[str, Any]:
-        return {"dtype": fmt.name}
-
     def convert(self, values: Numbers, fmt: Format | None) -> Any:
         return self.inner.convert(values, fmt)
 

@@ -1,5 +1,6 @@
 """NumPy: a function of logits (cases, classes) in the dtype and a target, that returns a loss, or a loss and its gradient."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,11 @@ class NumpyEngine(Engine):
 
     packages = ("numpy",)
     gradient = GradientSource.OWN
-    inputs: dict[Input, Any] = {}  # noqa: RUF012
+    inputs: Mapping[Input, Callable[[Any], Any]] = {
+        Input.SOFTMAX: lambda z: _exponentials(z) / np.sum(_exponentials(z), axis=1, keepdims=True),
+        Input.LOG_SOFTMAX: lambda z: _shift(z) - np.log(np.sum(_exponentials(z), axis=1, keepdims=True)),
+        Input.SIGMOID: lambda x: 1 / (1 + np.exp(-x)),
+    }
 
     def refuse(self, fmt: Format) -> str | None:  # noqa: ARG002
         return None
@@ -33,6 +38,17 @@ class NumpyEngine(Engine):
     def reduce(self, values: Numbers, reduction: Reduction, axis: int) -> Numbers:
         reduced: Numbers = np.mean(values, axis) if reduction is Reduction.MEAN else np.sum(values, axis)
         return reduced
+
+    def pull_back(self, kind: Input, x: Any, gradient: Any) -> Any:
+        """Return the gradient by the logits of a loss whose gradient by its input x = f(z) is given, with the chain rule."""
+        g = np.asarray(gradient)
+        match kind:
+            case Input.SOFTMAX:
+                return x * (g - np.sum(g * x, axis=1, keepdims=True))
+            case Input.LOG_SOFTMAX:
+                return g - np.exp(x) * np.sum(g, axis=1, keepdims=True)
+            case _:
+                return g * x * (1 - x)
 
     def prepare(self, loss: Loss, fmt: Format) -> Step:
         def step(z: Numbers, target: Numbers, upstream: float) -> tuple[Numbers, Numbers | None]:
@@ -54,6 +70,16 @@ class NumpyEngine(Engine):
 
     def threads(self) -> int | None:
         return None
+
+
+def _shift(z: Numbers) -> Numbers:
+    shifted: Numbers = z - np.max(z, axis=1, keepdims=True)
+    return shifted
+
+
+def _exponentials(z: Numbers) -> Numbers:
+    exponentials: Numbers = np.exp(_shift(z))
+    return exponentials
 
 
 def _to_numbers(values: Any, what: str) -> Numbers:

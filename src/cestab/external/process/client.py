@@ -155,6 +155,7 @@ class _Pool(threading.local):
     def __init__(self) -> None:
         self.workers: dict[Key, _Worker] = {}
         self.broken: dict[Key, str] = {}
+        self.answers: dict[tuple[object, ...], Any] = {}
         self.watchdog: Watchdog | None = None
 
 
@@ -184,6 +185,11 @@ def evaluate_loss(name: ExternalName, work: Work, guard: Guard) -> tuple[Numbers
     return cast("tuple[Numbers, Numbers | None]", _ask(name, guard, work))
 
 
+def kept_answers() -> dict[tuple[object, ...], Any]:
+    """Return what this thread found out about its losses, kept until their processes end."""
+    return _POOL.answers
+
+
 def start_loss(name: ExternalName, guard: Guard) -> None:
     """Start a worker, which loads the loss at once, without waiting for it: several load at the same time."""
     if (name, guard) not in _POOL.workers:
@@ -193,6 +199,7 @@ def start_loss(name: ExternalName, guard: Guard) -> None:
 def end_losses() -> None:
     """End every process of this thread."""
     _POOL.broken.clear()
+    _POOL.answers.clear()
     while _POOL.workers:
         _POOL.workers.popitem()[1].end()
     if _POOL.watchdog is not None:

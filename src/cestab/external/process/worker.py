@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cestab.errors import UsageError
-from cestab.external.declared import refuse_hidden_options, refuse_unknown_keywords
+from cestab.external.declared import find_framework, refuse_hidden_options, refuse_unknown_keywords
 from cestab.external.engines.base import Engine, ExternalError, Numbers, UnsupportedError
 from cestab.external.evaluation import LoadedLoss, LoadedRecipe, Tick, Work
 from cestab.external.loading import load
@@ -101,7 +101,7 @@ def serve(channel: Channel) -> None:
         if load_reply.kind is not Kind.RESULT:
             return load_reply
         loss: ReadyLoss = load_reply.payload
-        return _attempt(loss.facts if work is None else lambda: loss.evaluate(work, tick))
+        return _hint(_attempt(loss.facts if work is None else lambda: loss.evaluate(work, tick)), loss)
 
     while True:
         try:
@@ -125,6 +125,18 @@ def _attempt(action: Callable[[], Any]) -> Reply:
         return Reply(Kind.ERROR, _in_one_line(str(error)))
     except BaseException as error:  # noqa: BLE001  # whatever the loss raises, SystemExit too, is a finding about it
         return Reply(Kind.ERROR, _in_one_line(f"it raised {type(error).__name__}: {_read_message(error)}").rstrip(": "))
+
+
+def _hint(reply: Reply, loss: ReadyLoss) -> Reply:
+    """Add to what a function of NumPy arrays raised that it is one of another framework's, if its code looks so."""
+    if reply.kind is not Kind.ERROR or not isinstance(loss, LoadedLoss) or loss.name.adapter != "python":
+        return reply
+    adapter = find_framework(loss.loaded)
+    if adapter is None:
+        return reply
+    return Reply(
+        Kind.ERROR, f"{reply.payload}; it uses {adapter}: did you mean {adapter}:{loss.name.text.removeprefix('python:')}?"
+    )
 
 
 def _read_message(error: BaseException) -> str:

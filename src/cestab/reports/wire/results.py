@@ -12,6 +12,7 @@ from cestab.reports.wire.settings import (
     SettingName,
     WorstMagnitude,
     WorstRow,
+    write_first,
     write_place,
     write_setting,
 )
@@ -20,7 +21,10 @@ from cestab.vocabulary import settings
 from cestab.vocabulary.kinds import Severity, Verdict
 
 NEEDS_REASON = Meta(
-    extra_json_schema={"if": {"properties": {"verdict": {"enum": ["unsupported", "error"]}}}, "then": {"required": ["reason"]}}
+    extra_json_schema={
+        "if": {"properties": {"verdict": {"enum": [verdict.value for verdict in Verdict if verdict.needs_reason]}}},
+        "then": {"required": ["reason"]},
+    }
 )
 
 
@@ -34,6 +38,8 @@ class Finding(_Found):
     """All cases of a setting that have one kind of defect."""
 
     first: FirstMagnitude
+    first_positive: FirstMagnitude | None
+    first_negative: FirstMagnitude | None
     lowest: Magnitude
     highest: Magnitude
     worst: WorstMagnitude
@@ -58,12 +64,14 @@ class Interval(Wire):
 
 
 class MaxError(Wire):
-    """The largest errors, and where."""
+    """The largest errors, and where; the relative ones are |L̂ − L|/max(1, |L|) and ‖ĝ − g‖₁/‖g‖₁."""
 
     loss_ulps: Ulps
     loss_at: float | None
     gradient_ulps: Ulps
     gradient_at: float | None
+    loss_relative: Ulps
+    gradient_relative: Ulps
 
 
 class RowMaxError(MaxError):
@@ -93,7 +101,7 @@ class _Judged(SettingName):
     reason: Text | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        if self.verdict in (Verdict.UNSUPPORTED, Verdict.ERROR) and self.reason is UNSET:
+        if self.verdict.needs_reason and self.reason is UNSET:
             raise ValueError(f"the verdict is {self.verdict}, but there is no reason")
 
 
@@ -135,14 +143,16 @@ def write_result(result: settings.SettingResult) -> Setting | RowSetting:
         "reason": UNSET if result.reason is None else result.reason,
     }
     largest = _errors(result.largest_error, "at")
+    largest |= {
+        "loss_relative": result.largest_error.loss_relative,
+        "gradient_relative": result.largest_error.gradient_relative,
+    }
     if result.setting.pattern is None:
-        findings = tuple(_write_finding(finding, RowFinding, FirstRow, Row, WorstRow) for finding in result.findings)
+        findings = tuple(_write_row_finding(finding) for finding in result.findings)
         return RowSetting(**shared, findings=findings, max_error=RowMaxError(**largest), **_write_rows(result))
     return Setting(
         **shared,
-        findings=tuple(
-            _write_finding(finding, Finding, FirstMagnitude, Magnitude, WorstMagnitude) for finding in result.findings
-        ),
+        findings=tuple(_write_finding(finding) for finding in result.findings),
         intervals=tuple(_write_interval(interval) for interval in result.intervals),
         interval_count=result.interval_count,
         unrefined_boundaries=result.unrefined_boundaries,
@@ -150,15 +160,31 @@ def write_result(result: settings.SettingResult) -> Setting | RowSetting:
     )
 
 
-def _write_finding(finding: settings.Finding, kind: Any, first: type[Wire], place: type[Wire], worst: type[Wire]) -> Any:
-    return kind(
+def _write_finding(finding: settings.Finding) -> Finding:
+    sides = finding.first_positive, finding.first_negative
+    positive, negative = (None if place is None else write_first(place, finding) for place in sides)
+    return Finding(
         kind=finding.kind.label,
         severity=finding.kind.severity,
         cases=finding.cases,
-        first=first(**write_place(finding.first), reproduce=finding.first.reproduce),
-        lowest=place(**write_place(finding.lowest)),
-        highest=place(**write_place(finding.highest)),
-        worst=worst(**write_place(finding.worst), ulps=finding.worst.ulps),
+        first=write_first(finding.first, finding),
+        first_positive=positive,
+        first_negative=negative,
+        lowest=Magnitude(**write_place(finding.lowest)),
+        highest=Magnitude(**write_place(finding.highest)),
+        worst=WorstMagnitude(**write_place(finding.worst), ulps=finding.worst.ulps),
+    )
+
+
+def _write_row_finding(finding: settings.Finding) -> RowFinding:
+    return RowFinding(
+        kind=finding.kind.label,
+        severity=finding.kind.severity,
+        cases=finding.cases,
+        first=FirstRow(**write_place(finding.first), reproduce=finding.first.reproduce),
+        lowest=Row(**write_place(finding.lowest)),
+        highest=Row(**write_place(finding.highest)),
+        worst=WorstRow(**write_place(finding.worst), ulps=finding.worst.ulps),
     )
 
 

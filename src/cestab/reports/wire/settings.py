@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import Field, fields
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from msgspec import UNSET, Meta, UnsetType, to_builtins
 
@@ -55,8 +55,9 @@ class Magnitude(Wire):
 
 
 class FirstMagnitude(Magnitude):
-    """Where something begins, with a command line for that case."""
+    """Where something begins, or at most begins where not every float nearer to 0 was tried, with a command line for it."""
 
+    bound: Literal["exact", "at-most"]
     reproduce: Text | None
 
 
@@ -95,6 +96,7 @@ class ExternalFacts(Wire):
     gradient: GradientSource
     threads: Positive | None
     flushes_subnormals: bool | None
+    passed: tuple[Word, ...] = ()
 
 
 class Environment(Wire):
@@ -140,6 +142,12 @@ def read_environment(shown: Environment) -> settings.Environment:
 def _read_facts(shown: ExternalFacts) -> external.ExternalFacts:
     own = {name: getattr(shown, name) for name in shown.__struct_fields__}
     return external.ExternalFacts(**own | {"versions": tuple(shown.versions.items())})
+
+
+def write_first(place: settings.Place, finding: settings.Finding) -> FirstMagnitude:
+    """Return where a finding begins, or begins on one side of 0."""
+    bound: Literal["exact", "at-most"] = "at-most" if finding.is_at_most else "exact"
+    return FirstMagnitude(**write_place(place), bound=bound, reproduce=place.reproduce)
 
 
 def write_setting(setting: settings.Setting, *, missing: UnsetType | None = UNSET) -> dict[str, Any]:

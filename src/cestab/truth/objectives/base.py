@@ -9,7 +9,7 @@ import numpy.typing as npt
 from flint import arb
 
 from cestab.numerics.arithmetic import sum_pairwise
-from cestab.numerics.target import Target, first_maximum
+from cestab.numerics.target import IndexTarget, Target, first_maximum
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
 from cestab.vocabulary.objectives import Objective
 
@@ -54,11 +54,13 @@ class Ball:
 class ExactObjective:
     """An objective's exact value and gradient in arrays and in balls.
 
-    `bound` is the factor on the tier's error bound that the derivation beside `evaluate` gives.
+    `gradient_scale` gives s of cases, in float64 and within a factor 3 of the largest entry of a row's gradient. `bound` is
+    the factor on the tier's error bound that the derivation beside `evaluate` gives.
     """
 
     evaluate: Callable[[Wide, Target, LossOptions], Parts]
     enclose: Callable[[ExactCase], Ball]
+    gradient_scale: Callable[[Wide, Target, LossOptions], Wide | float]
     bound: Callable[[LossOptions], float] = field(default=lambda _: 1.0)
 
 
@@ -107,6 +109,11 @@ def is_normalized(options: LossOptions, *, is_index: bool) -> bool:
 def cycle_weights(options: LossOptions, classes: int, dtype: Any = np.float64) -> Wide:
     """Return the class weights (classes,); all are 1 where none is given."""
     return np.resize(np.array(options.class_weights or (1.0,)), classes).astype(dtype)
+
+
+def sum_labels(_: Wide, target: Target, __: LossOptions) -> Wide | float:
+    """Return Σ y of every case, 1 for an index target."""
+    return 1.0 if isinstance(target, IndexTarget) else sum_pairwise(target.weights.astype(np.float64))
 
 
 class SoftmaxBalls(NamedTuple):

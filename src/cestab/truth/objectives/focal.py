@@ -26,6 +26,7 @@ from cestab.truth.objectives.base import (
     Wide,
     enclose_softmax,
     subtract_weighted,
+    sum_labels,
     take_softmax,
     total,
 )
@@ -75,4 +76,6 @@ def _enclose(case: ExactCase) -> Ball:
     return Ball(loss=total(finite) if len(finite) == len(losses) else None, gradient=gradient)
 
 
-FOCAL_LOSS = ExactObjective(evaluate=_evaluate, enclose=_enclose, bound=lambda options: options.gamma + 6.0)
+FOCAL_LOSS = ExactObjective(
+    evaluate=_evaluate, enclose=_enclose, gradient_scale=sum_labels, bound=lambda options: options.gamma + 6.0
+)

@@ -80,5 +80,11 @@ def _enclose_squared_error(case: ExactCase) -> Ball:
     return Ball(loss=difference * difference, gradient=[2 * difference * rising * falling])
 
 
-CROSS_ENTROPY = ExactObjective(evaluate=_evaluate_cross_entropy, enclose=_enclose_cross_entropy)
-SQUARED_ERROR = ExactObjective(evaluate=_evaluate_squared_error, enclose=_enclose_squared_error)
+CROSS_ENTROPY = ExactObjective(
+    evaluate=_evaluate_cross_entropy,
+    enclose=_enclose_cross_entropy,
+    gradient_scale=lambda _, __, options: (options.class_weights or (1.0,))[0],
+)
+SQUARED_ERROR = ExactObjective(
+    evaluate=_evaluate_squared_error, enclose=_enclose_squared_error, gradient_scale=lambda _, __, ___: 0.25
+)

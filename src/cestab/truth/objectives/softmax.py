@@ -152,12 +152,31 @@ def _enclose_lse(softmax: SoftmaxBalls) -> arb:
     return softmax.peak + softmax.rest.log1p()
 
 
+def _sum_weights(z: Wide, target: Target, options: LossOptions) -> Wide | float:
+    """Return V of every case."""
+    if isinstance(target, IndexTarget) and not options.class_weights:
+        return 1.0
+    if isinstance(target, IndexTarget) and not options.label_smoothing:
+        normalized = is_normalized(options, is_index=True)
+        return 1.0 if normalized else cycle_weights(options, len(z))[target.index]
+    return sum_pairwise(_smooth(z.astype(np.float64), target, options))
+
+
+def _z_loss_scale(z: Wide, target: Target, options: LossOptions) -> Wide:
+    """Return V + 2λ·max |z| over the classes that are not masked."""
+    largest = np.max(np.abs(z.astype(np.float64)), axis=0, where=np.isfinite(z), initial=0.0)
+    scale: Wide = _sum_weights(z, target, options) + 2.0 * options.z_weight * largest
+    return scale
+
+
 CROSS_ENTROPY = ExactObjective(
     evaluate=_evaluate_cross_entropy,
     enclose=_enclose_cross_entropy,
+    gradient_scale=_sum_weights,
 )
 Z_LOSS = ExactObjective(
     evaluate=_evaluate_z_loss,
     enclose=_enclose_z_loss,
+    gradient_scale=_z_loss_scale,
     bound=lambda _: 2.0,
 )

@@ -70,4 +70,6 @@ def _enclose(case: ExactCase) -> Ball:
     return Ball(loss=total(d * d for d in difference) / classes, gradient=gradient)
 
 
-SQUARED_ERROR = ExactObjective(evaluate=_evaluate, enclose=_enclose, bound=lambda _: 6.0)
+SQUARED_ERROR = ExactObjective(
+    evaluate=_evaluate, enclose=_enclose, gradient_scale=lambda z, _, __: 1.0 / len(z), bound=lambda _: 6.0
+)

@@ -19,13 +19,13 @@ ROWS = replace(SETTING, pattern=None, target=None)
 BASELINE: Baseline = {
     ("zoo", ROWS, K.NAN_LOSS): BaselineEntry(cases=3, coverage=Coverage.RECORDED),
     ("a “name”", SETTING, K.WRONG_LOSS): BaselineEntry(
-        cases=1, coverage=Coverage.SAMPLED, t=-0.1, hexadecimal="-0x1.999999999999ap-4"
+        cases=1, coverage=Coverage.SAMPLED, t=-0.1, hexadecimal="-0x1.999999999999ap-4", logits="-5.0:5.0:log"
     ),
     ("a “name”", SETTING, K.NAN_LOSS): BaselineEntry(
-        cases=2, coverage=Coverage.EXHAUSTIVE, t=11.09375, hexadecimal="0x1.63p+3"
+        cases=2, coverage=Coverage.EXHAUSTIVE, t=11.09375, hexadecimal="0x1.63p+3", logits="-5.0:5.0:log"
     ),
     ("a “name”", replace(SETTING, target="correct"), K.NAN_LOSS): BaselineEntry(
-        cases=2, coverage=Coverage.EXHAUSTIVE, t=0.0, hexadecimal="0x0p+0"
+        cases=2, coverage=Coverage.EXHAUSTIVE, t=0.0, hexadecimal="0x0p+0", logits="-5.0:5.0:log"
     ),
 }
 
@@ -121,7 +121,9 @@ def test_a_missing_file_is_told_unless_it_is_to_be_written(tmp_path: Path) -> No
 
 def test_changes_are_listed_with_where_the_finding_begins() -> None:
     key, gone = ("a “name”", SETTING, K.NAN_LOSS), ("zoo", ROWS, K.NAN_LOSS)
-    new = {k: v for k, v in BASELINE.items() if k != gone} | {key: replace(BASELINE[key], t=5.0, hexadecimal="0x1.4p+2")}
+    new = {k: v for k, v in BASELINE.items() if k != gone} | {
+        key: replace(BASELINE[key], t=5.0, hexadecimal="0x1.4p+2", logits="-5.0:5.0:log")
+    }
     new[("new", SETTING, K.INF_LOSS)] = BASELINE[key]
     name = "clipped:eps=1e-8, float16, margin, 2 classes, wrong, computed in float32, pairwise sums, loss scale 0.5"
     assert list(list_changes(BASELINE, new)) == [

@@ -75,7 +75,7 @@ def test_every_setting_is_a_case_at_the_line_of_its_audit() -> None:
         (K.NAN_LOSS, "nan-loss", True, None, Level.ERROR, f"{K.NAN_LOSS.summary}, from |t| = 11"),
         (K.ZEROED_LOSS, "zeroed-loss", True, None, Level.ERROR, f"{K.ZEROED_LOSS.summary}, from |t| = 11"),
         (K.ZEROED_LOSS, "zeroed-loss", False, None, Level.WARNING, f"{K.ZEROED_LOSS.summary}, from |t| = 11"),
-        (K.OVERFLOWING_LOSS, "overflowing-loss", False, None, Level.NOTE, f"{K.OVERFLOWING_LOSS.summary}, from |t| = 11"),
+        (K.OVERFLOWING_LOSS, "overflowing-loss", False, None, Level.WARNING, f"{K.OVERFLOWING_LOSS.summary}, from |t| = 11"),
         (K.NAN_LOSS, "nan-loss", False, "known", Level.ERROR, f"{K.NAN_LOSS.summary}, from |t| = 11"),
         (K.NAN_LOSS, "moved-boundary", True, None, Level.ERROR, "nan-loss from |t| = 11"),
     ],

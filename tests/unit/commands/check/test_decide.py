@@ -222,6 +222,17 @@ def test_an_entry_of_another_audit_setting_or_kind_accepts_nothing_and_is_stale(
     assert [(stale.audit, stale.setting, stale.kind, stale.source) for stale in report.stale] == [(*key, "baseline")]
 
 
+def test_entries_of_another_range_are_told_once() -> None:
+    """The default range was all of the format; what was found there beyond 10000 is not forty findings gone."""
+    entry = replace(known(11.0)[KEY], logits="-9.0:9.0:log")
+    baseline = {("one", replace(SETTING, target=target), kind): entry for target in ("correct", "wrong") for kind in K}
+    [stale] = decide(result(), baseline=baseline).stale
+    assert stale.message.startswith("30 findings of the baseline, found over the range -9.0:9.0:log, are not in the range all")
+    assert (stale.audit, stale.source, stale.setting) == ("one", "baseline", None)
+    same = {key: replace(value, logits="all") for key, value in baseline.items()}
+    assert len(decide(result(), baseline=same).stale) == 30
+
+
 def test_an_entry_that_occurs_is_not_stale() -> None:
     assert decide(result(found(K.NAN_LOSS, 11.0)), baseline=known(11.0)).stale == ()
     assert decide(result(found(K.NAN_LOSS, 1.0)), baseline=known(11.0)).stale == ()

@@ -101,10 +101,10 @@ def test_a_report_does_not_differ_from_itself() -> None:
 
 
 @pytest.mark.parametrize("kind", list(K), ids=lambda kind: kind.label)
-def test_a_new_finding_is_worse_unless_it_is_a_note(kind: FindingKind) -> None:
+def test_a_new_finding_is_worse(kind: FindingKind) -> None:
     change = only(R.NEW_FINDING, changes(result(), result(found(kind))))
     assert (change.subject, change.old, change.new) == (kind.label, None, 8.0)
-    assert change.is_worse is (kind is not K.OVERFLOWING_LOSS)
+    assert change.is_worse
     assert change.reproduce == "cestab explain …"
 
 
@@ -164,6 +164,14 @@ def test_an_error_that_grew_beyond_the_factor_is_worse(
     old, new = (result(errors=pair) for pair in pairs)
     grown = changes(old, new)
     assert [(c.rule, c.is_worse, c.subject) for c in grown] == [(R.GROWN_ERROR, True, part)] * is_worse
+
+
+def test_errors_within_the_tolerance_may_grow() -> None:
+    """1e-3 of float16 are 1.02 ulps or more, 1/8 of it are 128."""
+    old, new = sweep(result(errors=(1.0, 1.0))), sweep(result(errors=(128.0, 128.1)))
+    loose = replace(old.request, arithmetics=replace(old.request.arithmetics, rtol=0.125))
+    grown = compare_reports(replace(old, request=loose), replace(new, request=loose)).changes()
+    assert [(change.rule, change.subject) for _, change in grown] == [(R.GROWN_ERROR, "gradient")]
 
 
 def test_the_factor_is_the_callers() -> None:

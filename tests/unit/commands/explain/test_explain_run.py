@@ -87,11 +87,11 @@ def test_few_classes_are_all_shown() -> None:
 
 
 def test_of_many_classes_the_target_the_maximum_and_the_worst_are_shown() -> None:
-    """offset is t, t − 1, t − 2, …: the maximum is class 0, the wrong target the last one, exp overflows at the first."""
-    explanation = explain("naive", pattern="offset", classes=300, at=100.0, target="wrong")
+    """spread is −t to t: the maximum is the last class, the wrong target the first, exp overflows at the last ones."""
+    explanation = explain("naive", pattern="spread", classes=300, at=100.0, target="wrong")
     assert len(explanation.shown) == MOST_SHOWN
     assert {0, 299} <= set(explanation.shown)
-    assert explanation.target == 299
+    assert explanation.target == 0
     assert len(explanation.outcome.gradient) == len(explanation.true_gradient) == MOST_SHOWN
     for operation in explanation.operations:
         assert [entry.index for entry in operation.entries] in ([None], list(explanation.shown))

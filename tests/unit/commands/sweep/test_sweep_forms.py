@@ -78,7 +78,7 @@ def only_case(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> GateCas
         ((), []),
         (("nan-loss",), ["nan-loss"]),
         (("fail",), ["nan-loss"]),
-        (("warn",), ["nan-loss", "zeroed-loss"]),
+        (("warn",), ["nan-loss", "zeroed-loss", "overflowing-loss"]),
         (("overflowing-loss",), ["overflowing-loss"]),
     ],
 )
@@ -90,7 +90,7 @@ def test_problems_are_the_findings_and_gated_as_the_report_says(fail_on: tuple[s
     assert [(problem.rule, problem.level) for problem in case.problems] == [
         ("nan-loss", Level.ERROR),
         ("zeroed-loss", Level.WARNING),
-        ("overflowing-loss", Level.NOTE),
+        ("overflowing-loss", Level.WARNING),
     ]
     assert [problem.rule for problem in case.problems if problem.is_gated] == gated
     assert (gate.command, gate.version, gate.status) == ("sweep", "1.2.3", ExitStatus.GATE_FAILED if gated else ExitStatus.DONE)

@@ -37,11 +37,12 @@ def finding(worst: float | None) -> Finding:
         lowest=place(-3.0),
         highest=place(2.0),
         worst=place(2.0, worst),
+        is_at_most=True,
     )
 
 
 def result(worst: float | None = None) -> SettingResult:
-    largest = LargestError(loss=place(0.25, 1.5), gradient=None)
+    largest = LargestError(loss=place(0.25, 1.5), gradient=None, loss_relative=0.125, gradient_relative=INF)
     interval = Interval(start=place(-3.0), stop=place(2.0), loss=None, gradient=K.NAN_GRADIENT)
     return build_result(
         SETTING,
@@ -108,6 +109,7 @@ def test_numbers_that_json_cannot_hold_are_words_and_missing_ones_null(number: f
 
 def test_a_setting_has_its_values_under_their_names() -> None:
     [setting] = parse(sweep_report(result()))["settings"]
+    first = {"t": -1.5, "hex": "-0x1.8000000000000p+0", "bound": "at-most", "reproduce": "cestab explain …"}
     assert setting == {
         "formulation": "naive",
         "objective": "softmax-cross-entropy",
@@ -131,7 +133,9 @@ def test_a_setting_has_its_values_under_their_names() -> None:
                 "kind": "nan-gradient",
                 "severity": "fail",
                 "cases": 64,
-                "first": {"t": -1.5, "hex": "-0x1.8000000000000p+0", "reproduce": "cestab explain …"},
+                "first": first,
+                "first_positive": None,
+                "first_negative": first,
                 "lowest": {"t": -3.0, "hex": "-0x1.8000000000000p+1"},
                 "highest": {"t": 2.0, "hex": "0x1.0000000000000p+1"},
                 "worst": {"t": 2.0, "hex": "0x1.0000000000000p+1", "ulps": None},
@@ -147,7 +151,14 @@ def test_a_setting_has_its_values_under_their_names() -> None:
         ],
         "interval_count": 70,
         "unrefined_boundaries": 2,
-        "max_error": {"loss_ulps": 1.5, "loss_at": 0.25, "gradient_ulps": None, "gradient_at": None},
+        "max_error": {
+            "loss_ulps": 1.5,
+            "loss_at": 0.25,
+            "gradient_ulps": None,
+            "gradient_at": None,
+            "loss_relative": 0.125,
+            "gradient_relative": "inf",
+        },
     }
 
 
@@ -217,7 +228,8 @@ def test_an_audit_has_rows_in_place_of_t_and_no_map() -> None:
             "worst": {"row": 5, "ulps": "inf"},
         }
     ]
-    assert shown["max_error"] == {"loss_ulps": 2.0, "loss_at": 9, "gradient_ulps": None, "gradient_at": None}
+    largest = {"loss_ulps": 2.0, "loss_at": 9, "gradient_ulps": None, "gradient_at": None}
+    assert shown["max_error"] == largest | {"loss_relative": None, "gradient_relative": None}
     assert shown["worst_rows"] == [{"row": 5, "ulps": "inf"}, {"row": 3, "ulps": None}]
     expected = {"loss_ulps": 0.5, "loss_row": 4, "loss_change": 1e-3}
     assert shown["rounding_cost"] == expected | {"gradient_ulps": None, "gradient_row": None, "gradient_change": "inf"}
