@@ -14,7 +14,7 @@ import numpy as np
 from cestab.cases.ranges import resolve_range
 from cestab.commands.sweep.request import make_sweep_request
 from cestab.evaluation.blocks import Cases, Conditions
-from cestab.evaluation.compute import compute
+from cestab.evaluation.compute import compute_formulation
 from cestab.evaluation.evaluate import find_truth, judge_cases, make_cases
 from cestab.evaluation.plan import NUMBERS_PER_BLOCK, plan_sweep
 from cestab.formulations import find_formulation
@@ -102,7 +102,7 @@ def measure(name: str, bare: Bare, dtype: str, classes: int, logits: str) -> str
             judge_cases(conditions, formulation, cases, find_truth(conditions, cases, precise=True), has_map=True)
 
         def run(conditions: Conditions = conditions, cases: Cases = cases) -> None:
-            compute(conditions, formulation, cases)
+            compute_formulation(conditions, formulation, cases)
 
         with np.errstate(all="ignore"):
             seconds["bare"] += best_of(lambda z=cases.logits, t=target, r=rnd: bare(z, t, r))  # type: ignore[misc]

@@ -107,6 +107,24 @@ def test_every_command_refuses_it(cestab: Command, folder: Path) -> None:
     assert cestab("check").status == 3
 
 
+def test_every_row_of_a_batch_is_judged(cestab: Command, folder: Path) -> None:
+    """A backward that forgets all rows but one, as one of chunks may: the first row alone looks right."""
+    with (folder / "losses.py").open("a", encoding="utf-8") as file:
+        file.write(
+            "\n\ndef batched(z, target, lost=()):\n"
+            "    loss, gradient = right(z, target)\n"
+            "    gradient[list(lost) if len(z) > 1 else []] = 0\n"
+            "    return (loss.mean(), gradient / len(z)) if len(z) == 8 else (loss, gradient)\n"
+            "\n\ndef forgetful(z, target):\n    return batched(z, target, range(1, 8))\n"
+            "\n\ndef first_lost(z, target):\n    return batched(z, target, [0])\n"
+        )
+    for name, verdict in (("batched", "pass"), ("forgetful", "fail"), ("first_lost", "fail")):
+        _, setting = sweep(cestab, f"losses.py:{name}", "--batch", "8")
+        assert setting["verdict"] == verdict, name
+    kinds = [finding["kind"] for finding in setting["findings"]]
+    assert kinds == ["vanishing-gradient"]
+
+
 def test_a_function_of_another_framework_is_named(cestab: Command, folder: Path) -> None:
     (folder / "jax.py").write_text("def nothing(z, target):\n    raise TypeError('an array of jax is needed')\n", "utf-8")
     (folder / "mine.py").write_text("import jax\n\ndef loss(z, target):\n    return jax.nothing(z, target)\n", "utf-8")

@@ -11,7 +11,7 @@ from flint import arb, ctx
 from cestab.commands.explain.replay import Replay, find_precision
 from cestab.commands.resolve import make_arithmetics
 from cestab.evaluation.blocks import Cases
-from cestab.evaluation.compute import compute
+from cestab.evaluation.compute import compute_formulation
 from cestab.evaluation.evaluate import exact_case
 from cestab.evaluation.plan import plan_arithmetics
 from cestab.formulations import FORMULATIONS, find_formulation
@@ -159,7 +159,7 @@ def test_the_traced_run_is_bit_for_bit_what_the_formulation_computes(name: str, 
         chosen: list[Target] = [IndexTarget(index=rng.integers(7, size=1)), dense([0.25, *[0.125] * 6], dtype)]
         for target in labels if is_binary else chosen:
             replay = make_replay(name, logits, target, dtype, **options)
-            run, expected = replay.computed, compute(replay.conditions, replay.formulation, replay.cases)
+            run, expected = replay.computed, compute_formulation(replay.conditions, replay.formulation, replay.cases)
             assert bits_of(run.loss.value.reshape(-1), run.gradient.value) == bits_of(*expected)
 
 

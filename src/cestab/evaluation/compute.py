@@ -14,15 +14,20 @@ from cestab.formulations import Formulation
 from cestab.numerics.arithmetic import reduce_rows
 from cestab.numerics.rounding import FloatArray, round_number
 from cestab.numerics.target import DenseTarget, Target
+from cestab.truth.tiers import Truth
 
 # loss (cases,) and upstream·gradient (classes, cases); None where an external loss returns no gradient
 Results = tuple[FloatArray, FloatArray | None]
 
 
-def compute(conditions: Conditions, formulation: AnyFormulation, cases: Cases) -> Results:
-    """Return loss and upstream·gradient as the formulation computes them, rounded back to the format."""
+def compute(conditions: Conditions, formulation: AnyFormulation, cases: Cases, truth: Truth) -> Results:
+    """Return loss and upstream·gradient as the formulation computes them, rounded back to the format.
+
+    Of a batch of equal rows, which should have equal gradients, that is the row's that is farther from the truth.
+    """
     if isinstance(formulation, ExternalFormulation):
-        return compute_external(conditions, formulation, cases)
+        loss, gradient = compute_external(conditions, formulation, cases)
+        return loss, gradient if gradient is None else _take_farther(gradient, truth.gradient)
     return compute_formulation(conditions, formulation, cases)
 
 
@@ -63,6 +68,17 @@ def compute_external(conditions: Conditions, formulation: ExternalFormulation, c
     loss, gradient = evaluate_loss(formulation.parsed, work, conditions.guard)
     with np.errstate(all="ignore"):
         return back.round(loss), None if gradient is None else back.round(gradient)
+
+
+def _take_farther(gradient: FloatArray, true: FloatArray) -> FloatArray:
+    """Return the gradient (classes, cases): of two of each case, (2·classes, cases), the one farther from the truth."""
+    classes = len(true)
+    if len(gradient) == classes:
+        return gradient
+    first, other = gradient[:classes], gradient[classes:]
+    with np.errstate(all="ignore"):
+        distances = [np.nan_to_num(np.sum(np.abs(each - true), axis=0), nan=np.inf) for each in (first, other)]
+    return np.where(distances[1] > distances[0], other, first)
 
 
 def widen(conditions: Conditions, cases: Cases) -> tuple[FloatArray, Target]:

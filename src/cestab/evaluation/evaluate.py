@@ -90,7 +90,7 @@ def judge_cases(
     conditions: Conditions, formulation: AnyFormulation, cases: Cases, truth: Truth, *, has_map: bool, undefined: int = 0
 ) -> tuple[Judgement, Summary]:
     """Evaluate one formulation on cases and judge it."""
-    results = compute(conditions, formulation, cases)
+    results = compute(conditions, formulation, cases, truth)
     return judge_results(conditions, cases, results, truth, has_map=has_map, undefined=undefined)
 
 
@@ -113,8 +113,9 @@ def judge_results(
 
 def judge_hard_cases(conditions: Conditions, formulation: AnyFormulation, cases: Cases) -> Judgement:
     """Evaluate one formulation on cases and judge hard outcomes alone, doubtful cases by ever better truth."""
-    results = compute(conditions, formulation, cases)
-    judgement = judge_hard_outcomes(*results, find_truth(conditions, cases, precise=False), conditions.limits)
+    truth = find_truth(conditions, cases, precise=False)
+    results = compute(conditions, formulation, cases, truth)
+    judgement = judge_hard_outcomes(*results, truth, conditions.limits)
     settle(conditions, cases, results, judgement, judge_hard_outcomes)
     return judgement
 

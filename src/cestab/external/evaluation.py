@@ -68,7 +68,10 @@ class LoadedLoss:
     is_watched: bool = False  # whether a call has shown if it writes to its arguments
 
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]:
-        """Return loss (cases,) and upstream·gradient (classes, cases), or None; `tick` is called after every call."""
+        """Return loss (cases,) and upstream·gradient (classes, cases), or None; `tick` is called after every call.
+
+        Of batches the gradient is (2·classes, cases): of the first row, and of the row that differs most from it.
+        """
         self._refuse(work.arithmetic)
         is_binary = len(work.logits) == 1
         z = _to_rows(work.logits)
@@ -179,7 +182,10 @@ class LoadedLoss:
                 )
             if loss.size != 1:
                 raise ExternalError(f"it returned a loss of shape {loss.shape} for a batch; one number is needed")
-            yield loss.reshape(1), None if gradient is None else gradient[:1]
+            if gradient is not None and gradient.shape != batch.shape:
+                raise ExternalError(f"it returned a gradient of shape {gradient.shape}; {batch.shape} is needed")
+            is_ignored = labels == ignored if ignored is not None and labels.ndim == 1 else np.zeros(count, dtype=np.bool_)
+            yield loss.reshape(1), None if gradient is None else _take_extremes(gradient.reshape(count, -1), is_ignored)
 
     def _check(self, loss: Numbers, gradient: Numbers | None, shape: tuple[int, ...]) -> Numbers:
         """Return a loss of shape (rows,); a ExternalError where it, or its gradient, has another."""
@@ -223,6 +229,23 @@ class LoadedLoss:
         order = find_order(getattr(called, "forward", called), convention)  # of a PyTorch module, whose call has no signature
         convention = replace(convention, order=order)
         return self.engine.prepare(make_loss(function, convention, self.engine, options), fmt)
+
+
+def _take_extremes(gradient: Numbers, is_ignored: Numbers) -> Numbers:
+    """Return the gradient of the first row that counts, and that of the row that differs most from it, one after the other.
+
+    All rows are equal, so a row that differs is wrong, or the first one is. An ignored row has gradient 0: what it has is
+    added to the first one's.
+    """
+    others, first = gradient, gradient[0]  # the first row is never an ignored one
+    if is_ignored.any():
+        others = np.where(is_ignored[:, np.newaxis], first + gradient, gradient)
+    if (others == first).all():
+        return np.concatenate((first, first))[np.newaxis]
+    with np.errstate(all="ignore"):
+        distance = np.sum(np.abs(others - first), axis=1)
+    distance[np.isnan(distance)] = np.inf
+    return np.concatenate((first, others[int(np.argmax(distance))]))[np.newaxis]
 
 
 def _to_rows(values: Numbers) -> Numbers:

@@ -28,7 +28,32 @@ def test_every_case_is_a_batch_of_equal_rows_that_the_function_reduces() -> None
     exact = exact_loss()
     assert np.allclose(loss, exact[0], rtol=1e-15)
     assert gradient is not None
-    assert np.allclose(gradient, exact[1] / 4, rtol=0, atol=1e-15), "of one row"
+    assert np.allclose(gradient, np.concatenate((exact[1], exact[1])) / 4, rtol=0, atol=1e-15), "of one row, twice"
+
+
+@pytest.mark.parametrize("row", [0, 1, 3])
+@pytest.mark.parametrize("planted", [0.0, 7.0, np.nan])
+def test_a_row_that_differs_is_kept_beside_the_first(row: int, planted: float) -> None:
+    """Whichever of them is wrong: the caller, who knows the truth, sees both."""
+
+    def lose(z: Numbers, _: Numbers) -> Any:
+        gradient = np.full_like(z, 0.25)
+        gradient[row] = planted
+        return z[:, 0].mean(), gradient
+
+    _, gradient = evaluate(lose, work_of(dtype="float64", options=BATCH))
+    assert gradient is not None
+    first, other = gradient[:3], gradient[3:]
+    expected = (planted, planted if np.isnan(planted) else 0.25) if row == 0 else (0.25, planted)  # all are far from NaN
+    np.testing.assert_array_equal((first[0, 0], other[0, 0]), expected)
+
+
+def test_what_an_ignored_row_has_is_wrong() -> None:
+    options = LossOptions(batch=4, ignore_index=-1)
+    _, gradient = evaluate(lambda z, _: (z[0, 0], np.full_like(z, 0.5)), work_of(options=options), "order=logits-first")
+    assert gradient is not None
+    assert set(gradient[:3].reshape(-1).tolist()) == {0.5}
+    assert set(gradient[3:].reshape(-1).tolist()) == {1.0}
 
 
 @pytest.mark.parametrize("reduction", list(Reduction))

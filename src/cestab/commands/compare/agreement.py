@@ -74,7 +74,7 @@ def compare_block(block: Block, reference: str) -> tuple[dict[str, Outcome], dic
     pairs: dict[str, Pair] = {}
 
     def compare(name: str) -> Outcome:
-        results = attempt(partial(compute, conditions, find_any_formulation(name), cases))
+        results = attempt(partial(compute, conditions, find_any_formulation(name), cases, truth))
         if isinstance(results, Failure):
             return results
         outcome = judge_results(conditions, cases, results, truth, has_map=True)[1]

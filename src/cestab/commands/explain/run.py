@@ -111,7 +111,7 @@ def _judge_replay(replay: Replay) -> Computed:
 def _compute_external(formulation: ExternalFormulation, single: SingleCase, truth: Truth) -> Computed:
     """Return what an external loss gives on the case; its failure is an error, as there is nothing else to show."""
     try:
-        results = compute(single.conditions, formulation, single.cases)
+        results = compute(single.conditions, formulation, single.cases, truth)
     except UnsupportedError as error:
         raise UsageError(f"{formulation.name} has no result here: {error}") from None
     except (ExternalError, OtherObjectiveError) as error:
