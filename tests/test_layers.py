@@ -12,7 +12,7 @@ LAYERS = (
     *("formulations", "truth", "numerics", "vocabulary", "streams", "errors"),
 )
 ALLOWED = {"reports": {"reports", "vocabulary", "errors"}}
-ROOMS = {"check": {"sweep", "audit"}, "audit": {"sweep"}, "compare": {"sweep"}, "diff": {"sweep"}}
+ROOMS = {"sweep": {"explain"}, "check": {"sweep", "audit"}, "audit": {"sweep"}, "compare": {"sweep"}, "diff": {"sweep"}}
 
 
 def layer_of(module: str) -> str:

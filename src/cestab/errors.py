@@ -58,6 +58,28 @@ class NotAuditedError(UsageError):
     status = ExitStatus.NOT_AUDITED
 
 
+ALSO_CALLED = {  # what people write for names of formulations, objectives and formats, in lower case with dashes
+    "bce": ("bce-with-logits", "binary-cross-entropy"),
+    "ce": ("log-softmax", "softmax-cross-entropy"),
+    "cross-entropy": ("log-softmax", "softmax-cross-entropy"),
+    "double": ("float64",),
+    "e4m3": ("float8_e4m3fn",),
+    "e5m2": ("float8_e5m2",),
+    "focal": ("focal-log-softmax", "focal-loss"),
+    "fp16": ("float16",),
+    "fp32": ("float32",),
+    "fp64": ("float64",),
+    "fp8": ("float8_e4m3fn",),
+    "half": ("float16",),
+    "logsumexp": ("log-sum-exp",),
+    "lse": ("log-sum-exp",),
+    "mse": ("softmax-squared-error", "softmax-mean-squared-error"),
+    "nll": ("log-softmax", "softmax-cross-entropy"),
+    "single": ("float32",),
+    "softmax": ("log-softmax", "softmax-cross-entropy"),
+}
+
+
 def list_some(names: Iterable[str]) -> str:
     """Return names with commas, of very many the first ones and a count."""
     shown = list(names)
@@ -68,6 +90,7 @@ def list_some(names: Iterable[str]) -> str:
 def unknown_name(what: str, given: str, allowed: Iterable[str]) -> UsageError:
     """Return the error for a name that is not in `allowed`: what was given, what is allowed, the nearest."""
     names = list(allowed)
-    nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    also = ALSO_CALLED.get(given.lower().replace("_", "-"), ())
+    nearest = [name for name in also if name in names] or difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]}?" if nearest else ""
     return UsageError(f"unknown {what} '{given}'{hint} (known: {list_some(names)})")

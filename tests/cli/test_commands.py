@@ -186,6 +186,7 @@ def test_lists_hold_every_registered_name(cestab: Command) -> None:
         "patterns": PATTERNS,
         "targets": TARGET_KINDS,
         "findings": [kind.label for kind in FindingKind],
+        "objectives": OBJECTIVES,
     }
     for registry, names in registries.items():
         status, out, err = cestab("list", registry)

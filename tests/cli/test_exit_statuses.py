@@ -131,10 +131,17 @@ def test_a_mistake_is_status_2_told_on_standard_error_alone_and_before_any_work(
     assert [word for word in words if word not in err] == []
 
 
-def test_a_registry_that_is_not_named_is_told_in_one_line(cestab: Command) -> None:
+def test_without_a_registry_those_that_can_be_listed_are(cestab: Command) -> None:
     status, out, err = cestab("list")
-    assert (status, out) == (2, "")
-    assert "findings" in err
+    assert (status, err) == (0, "")
+    for line in out.splitlines():
+        assert cestab(*line.split()[1:]).status == 0
+    assert "cestab list objectives" in out.splitlines()
+
+
+def test_h_is_help(cestab: Command) -> None:
+    for command in ((), ("sweep",), ("list",)):
+        assert cestab(*command, "-h") == cestab(*command, "--help")
 
 
 def test_nothing_judged_is_status_2_with_the_reason(cestab: Command) -> None:

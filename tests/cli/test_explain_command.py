@@ -160,6 +160,24 @@ def test_what_differs_from_the_defaults_is_in_the_headline(cestab: Command) -> N
     assert "float8_e4m3fn, overflow saturates" in saturating.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name", "beside"),
+    [
+        (("naive", "--logits", "100,0", "--target", "1"), "naive", "compensated"),
+        (("--logits", "100,0", "--target", "1"), "naive", "compensated"),
+        (("--objective", "binary-cross-entropy", "--logits=17", "--target", "1"), "sigmoid-naive", "sigmoid-compensated"),
+        (("-f", "softmax-log", "--logits", "10,0,-100", "--target", "2"), "softmax-log", "compensated"),
+    ],
+)
+def test_a_name_stands_alone_and_what_is_beside_it_is_sound(
+    arguments: tuple[str, ...], name: str, beside: str, cestab: Command
+) -> None:
+    outcome = cestab("explain", *arguments, "--json")
+    shown = json.loads(outcome.out)
+    assert shown["formulation"] == name
+    assert shown["against"]["formulation"] == beside
+
+
 @pytest.mark.parametrize("arguments", [NAIVE, (*NAIVE, "--json"), ("explain",)], ids=["table", "json", "walk-through"])
 def test_a_file_gets_what_standard_output_would(arguments: tuple[str, ...], cestab: Command, tmp_path: Path) -> None:
     outcome = cestab(*arguments, "-o", str(tmp_path / "out"))
@@ -170,10 +188,10 @@ def test_a_file_gets_what_standard_output_would(arguments: tuple[str, ...], cest
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--logits", "1,0"), "explain needs a formulation: -f NAME (`cestab list formulations` names them)"),
-        (("--json",), "explain needs a formulation: -f NAME (`cestab list formulations` names them)"),
+        (("--logits", "1,0"), "--logits Z,… needs a --target"),
+        (("--json",), "one case is named by --logits, by --at"),
         *(
-            (words, "explain needs a formulation: -f NAME (`cestab list formulations` names them)")
+            (words, "one case is named by --logits, by --at")
             for words in (
                 ("--dtype", "float32"),
                 ("--row", "3"),

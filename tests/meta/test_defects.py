@@ -46,9 +46,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ):
         formulation(SOFTMAX, source="planted")(recipe)
     whole = FORMULATIONS["sound"]
-    FORMULATIONS["no-upstream"] = NoUpstream(
-        name="no-upstream", objective=SOFTMAX, recipe=whole.recipe, source="planted", causes={}
-    )
+    FORMULATIONS["no-upstream"] = NoUpstream(name="no-upstream", objective=SOFTMAX, recipe=whole.recipe, source="planted")
     added = dict(FORMULATIONS)
     FORMULATIONS.clear()
     FORMULATIONS.update(before)

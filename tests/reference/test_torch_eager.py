@@ -104,7 +104,7 @@ def test_every_16_bit_float_fails_as_in_pytorch(entry: dict[str, Any]) -> None:
 def test_naive_with_exp_formed_twice_loses_the_same_entries_as_in_pytorch(entry: dict[str, Any]) -> None:
     fmt = FORMATS[entry["dtype"]]
     t = every_float(fmt)
-    twice = Formulation(name="twice", objective=SOFTMAX_CROSS_ENTROPY, recipe=naive_with_two_exponentials, source="", causes={})
+    twice = Formulation(name="twice", objective=SOFTMAX_CROSS_ENTROPY, recipe=naive_with_two_exponentials, source="")
     outcomes = evaluate(twice, entry, t, fmt)
     for kind, recorded in entry["failures"].items():
         assert summarize(outcomes[kind], t) == read(recorded), kind

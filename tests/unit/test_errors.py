@@ -28,3 +28,21 @@ def test_of_very_many_names_the_first_twenty_and_the_nearest_are_shown() -> None
     sentence = str(unknown_name("array", "name_77", [f"name {k}" for k in range(1000)]))
     assert "did you mean name 77?" in sentence
     assert sentence.endswith("name 18, name 19 and 980 more)")
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed", "nearest"),
+    [
+        ("bce", ["naive", "bce-with-logits"], "bce-with-logits"),
+        ("BCE", ["softmax-cross-entropy", "binary-cross-entropy"], "binary-cross-entropy"),
+        ("cross_entropy", ["naive", "log-eps", "log-softmax"], "log-softmax"),
+        ("logsumexp", ["log-softmax", "log-sum-exp"], "log-sum-exp"),
+        ("mse", ["z-loss", "softmax-mean-squared-error"], "softmax-mean-squared-error"),
+        ("half", ["float64", "float16"], "float16"),
+        ("fp8", ["float16", "float8_e4m3fn"], "float8_e4m3fn"),
+        ("half", ["float64", "bfloat16"], None),
+    ],
+)
+def test_what_people_say_finds_the_name(given: str, allowed: list[str], nearest: str | None) -> None:
+    sentence = str(unknown_name("name", given, allowed))
+    assert (f"did you mean {nearest}?" in sentence) if nearest else ("did you mean" not in sentence)

@@ -31,6 +31,7 @@ app = typer.Typer(
     epilog="Exit status: 0 done, 1 the gate found something, 2 wrong usage or input, 3 a setting could not be audited, "
     "70 a defect of cestab, 130 interrupted.",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(sweep)
 app.command()(compare)

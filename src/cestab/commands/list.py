@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cestab.commands.output import write_text
-from cestab.errors import UsageError, unknown_name
+from cestab.errors import unknown_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from inspect import Parameter
 
     from cestab.numerics.formats import Format
+    from cestab.vocabulary.objectives import Objective
 
 
 class Registry(StrEnum):
@@ -24,17 +26,19 @@ class Registry(StrEnum):
     TARGETS = "targets"
     FINDINGS = "findings"
     ADAPTERS = "adapters"
+    OBJECTIVES = "objectives"
 
 
 def list_registry(
     registry: Annotated[str, typer.Argument(metavar="REGISTRY", help=f"One of {', '.join(Registry)}.")] = "",
 ) -> None:
-    """List the names that options take, with one line about each.
+    """List the names that options take, with one line about each; without a registry, what can be listed.
 
     Example: cestab list formulations
     """
     if not registry:
-        raise UsageError(f"list needs a registry: {', '.join(Registry)}")
+        write_text("".join(f"cestab list {each}\n" for each in Registry), sys.stdout)
+        return
     if registry not in list(Registry):
         raise unknown_name("registry", registry, Registry)
     from rich.table import Table
@@ -54,26 +58,33 @@ def _entries(registry: Registry) -> list[tuple[str, str]]:
     from cestab.external import ADAPTERS
     from cestab.formulations import FORMULATIONS, families
     from cestab.vocabulary.kinds import FindingKind
+    from cestab.vocabulary.objectives import OBJECTIVES
 
-    match registry:
-        case Registry.FORMULATIONS:
-            found = [FORMULATIONS[name] for family in families().values() for name in family]
-            return [(_signature(f.name, f.defaults()), f"{f.objective}: {f.summary}") for f in found]
-        case Registry.DTYPES:
-            return _dtypes()
-        case Registry.PATTERNS:
-            return [(pattern.name, pattern.summary) for pattern in PATTERNS.values()]
-        case Registry.TARGETS:
-            return [(kind.name, kind.summary) for kind in TARGET_KINDS.values()]
-        case Registry.FINDINGS:
-            return [(kind.label, f"{kind.severity}: {kind.summary}") for kind in FindingKind]
-        case Registry.ADAPTERS:
-            return list(ADAPTERS.items())
+    entries: dict[Registry, Callable[[], list[tuple[str, str]]]] = {
+        Registry.FORMULATIONS: lambda: [
+            (_signature(f.name, f.defaults()), f"{f.objective}: {f.summary}")
+            for family in families().values()
+            for f in (FORMULATIONS[name] for name in family)
+        ],
+        Registry.DTYPES: _dtypes,
+        Registry.PATTERNS: lambda: [(pattern.name, pattern.summary) for pattern in PATTERNS.values()],
+        Registry.TARGETS: lambda: [(kind.name, kind.summary) for kind in TARGET_KINDS.values()],
+        Registry.FINDINGS: lambda: [(kind.label, f"{kind.severity}: {kind.summary}") for kind in FindingKind],
+        Registry.ADAPTERS: lambda: list(ADAPTERS.items()),
+        Registry.OBJECTIVES: lambda: [(objective.name, _describe_objective(objective)) for objective in OBJECTIVES.values()],
+    }
+    return entries[registry]()
 
 
 def _signature(name: str, parameters: "dict[str, Parameter]") -> str:
     defaults = ",".join(f"{key}={parameter.default}" for key, parameter in parameters.items())
     return f"{name}:{defaults}" if defaults else name
+
+
+def _describe_objective(objective: "Objective") -> str:
+    """Return what an objective is of, and its options."""
+    of = "one logit and a label from 0 to 1" if objective.is_binary else "classes"
+    return f"of {of}" + (f"; options {', '.join(objective.option_names)}" if objective.option_names else "")
 
 
 def _dtypes() -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from cestab.cases.target_kinds import TARGET_KINDS
 from cestab.errors import UsageError
 from cestab.evaluation.blocks import Cases, Conditions
 from cestab.external.conventions import Input
-from cestab.external.engines.base import ExternalError, OtherObjectiveError, UnsupportedError
+from cestab.external.engines.base import ExternalError, LostProcessError, OtherObjectiveError, UnsupportedError
 from cestab.external.evaluation import Work
 from cestab.external.formulation import ExternalFormulation
 from cestab.external.names import ExternalName, parse_external_name
@@ -65,8 +65,10 @@ def _recognize(conditions: Conditions, formulation: ExternalFormulation) -> str 
     name = formulation.parsed
     try:
         fmt, cases, loss = _evaluate(conditions, name)
-    except ExternalError:
-        if (fit := _find_variant(conditions, name)) is None:
+    except LostProcessError:
+        raise
+    except ExternalError:  # as with its arguments in the other order
+        if (fit := _find_variant(conditions, name, ("order=target-first",))) is None:
             raise
         return _describe(fit, name, conditions.objective)
     if not np.all(np.isfinite(loss)):
@@ -121,6 +123,8 @@ def _evaluate(conditions: Conditions, name: ExternalName) -> tuple[Format, Cases
         )
         try:
             loss, _ = evaluate_loss(name, work, conditions.guard)
+        except LostProcessError:
+            raise
         except (UnsupportedError, ExternalError):
             if fmt is conditions.compute:
                 raise
@@ -177,12 +181,14 @@ def _find_fit(conditions: Conditions, fmt: Format, cases: Cases, loss: Doubles) 
     return find_fit(observed)
 
 
-def _find_variant(conditions: Conditions, name: ExternalName) -> Fit | None:
-    """Return what must be written for the function to be called as it expects."""
+def _find_variant(conditions: Conditions, name: ExternalName, only: tuple[str, ...] = ()) -> Fit | None:
+    """Return what must be written for the function to be called as it expects; `only` some parameters are tried."""
     inputs = (Input.SIGMOID,) if conditions.objective.is_binary else (Input.SOFTMAX, Input.LOG_SOFTMAX)
     variants = {f"input={word}": f"it takes {_NAMES[word]} instead of logits" for word in inputs}
     variants |= {f"order={word}": "it takes its arguments in the other order" for word in ("target-first", "logits-first")}
     for parameter, sentence in variants.items():
+        if only and parameter not in only:
+            continue
         if name.get(parameter.partition("=")[0]) is not None:
             continue
         changed = parse_external_name(name.with_parameter(parameter))

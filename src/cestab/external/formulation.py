@@ -1,6 +1,5 @@
 """External formulations: in every command, the name of an external loss may stand for a formulation's."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cestab.external.conventions import find_convention, suggest_objective
@@ -8,7 +7,6 @@ from cestab.external.loss_options import read_options
 from cestab.external.names import ExternalName, is_external_name, parse_external_name, refuse_near_name
 from cestab.formulations.parameters import find_formulation
 from cestab.formulations.registry import ADDED, FORMULATIONS, Formulation
-from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.loss_options import LossOptions
 from cestab.vocabulary.objectives import Objective
 
@@ -25,11 +23,6 @@ class ExternalFormulation:
     objective: Objective | None
     options: LossOptions
     suggestion: Objective | None = None
-
-    @property
-    def causes(self) -> Mapping[FindingKind, str]:
-        """Nothing: cestab does not see inside."""
-        return {}
 
 
 AnyFormulation = Formulation | ExternalFormulation

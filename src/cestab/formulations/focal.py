@@ -4,29 +4,16 @@ from cestab.formulations.registry import Fused, formulation
 from cestab.numerics.operations import exp, expm1, log, log1p, max_over_classes, pick, power, softmax, where, with_entry
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target, first_maximum
-from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.objectives import FOCAL_LOSS
 
 FOCAL = FOCAL_LOSS
-K = FindingKind
-
-LOG_OF_ZERO = "a probability underflows to 0, whose log is −inf and whose derivative divides 0 by 0"
-ONE_MINUS_P = "1 − p cancels: p rounds to 1 when the true class wins"
 
 
 @formulation(
     FOCAL,
     source="Lin et al. 2017, Focal Loss for Dense Object Detection, eq. (4), on the outputs of a softmax; PyTorch's pow",
-    causes={
-        K.NAN_LOSS: LOG_OF_ZERO,
-        K.NAN_GRADIENT: LOG_OF_ZERO,
-        K.INF_LOSS: LOG_OF_ZERO,
-        K.INF_GRADIENT: "1/p overflows",
-        K.INACCURATE_LOSS: ONE_MINUS_P,
-        K.INACCURATE_GRADIENT: ONE_MINUS_P,
-        K.ZEROED_GRADIENT: ONE_MINUS_P,
-    },
     options=("gamma",),
+    is_contrast=True,
 )
 def focal_naive(z: Array, target: Target, *, gamma: float = 2.0) -> Array:
     """−pick((1 − p)^γ·log p), p = softmax(z), chain rule."""

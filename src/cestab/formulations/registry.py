@@ -10,7 +10,6 @@ from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.rounding import FloatArray
 from cestab.numerics.tape import Array, Tape
 from cestab.numerics.target import Target
-from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.loss_options import OPTION_NAMES, LossOptions
 from cestab.vocabulary.objectives import OBJECTIVES, SOFTMAX_CROSS_ENTROPY, Objective
 
@@ -29,7 +28,8 @@ Recipe = Callable[..., Array | Fused]
 class Formulation:
     """One way to compute an objective and its gradient.
 
-    `name` is as the user wrote it, parameters included; `causes` says in words why the recipe gets a kind of finding.
+    `name` is as the user wrote it, parameters included. `is_contrast`: it exists to show what goes wrong, and is never
+    recommended. `library`: the function of a library that computes it.
     `option_names` are those parameters that change the objective, fields of LossOptions.
     """
 
@@ -37,7 +37,8 @@ class Formulation:
     objective: Objective
     recipe: Recipe
     source: str
-    causes: Mapping[FindingKind, str]
+    is_contrast: bool = False
+    library: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     option_names: tuple[str, ...] = ()
 
@@ -110,7 +111,8 @@ def formulation(
     objective: Objective,
     *,
     source: str,
-    causes: Mapping[FindingKind, str] | None = None,
+    is_contrast: bool = False,
+    library: str = "",
     options: tuple[str, ...] = (),
 ) -> Callable[[Recipe], Recipe]:
     """Register the decorated recipe under its name, underscores as dashes.
@@ -121,7 +123,13 @@ def formulation(
     def register(recipe: Recipe) -> Recipe:
         name = recipe.__name__.replace("_", "-")
         FORMULATIONS[name] = Formulation(
-            name=name, objective=objective, recipe=recipe, source=source, causes=causes or {}, option_names=options
+            name=name,
+            objective=objective,
+            recipe=recipe,
+            source=source,
+            is_contrast=is_contrast,
+            library=library,
+            option_names=options,
         )
         return recipe
 
@@ -136,7 +144,7 @@ def add_formulation(recipe: Recipe) -> Recipe:
     name = recipe.__name__.replace("_", "-")
     if name in FORMULATIONS:
         raise UsageError(f"'{name}' is a formulation of cestab's own; give yours another name")
-    added = Formulation(name=name, objective=SOFTMAX_CROSS_ENTROPY, recipe=recipe, source=recipe.__module__, causes={})
+    added = Formulation(name=name, objective=SOFTMAX_CROSS_ENTROPY, recipe=recipe, source=recipe.__module__)
     added = replace(added, option_names=tuple(key for key in added.defaults() if key in OPTION_NAMES))
     try:
         _ = added.options

@@ -6,18 +6,12 @@ from cestab.formulations.registry import Fused, formulation
 from cestab.numerics.operations import clip, exp, log, log1p, maximum, sigmoid, where
 from cestab.numerics.tape import ALIAS, Array
 from cestab.numerics.target import DenseTarget
-from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY
 
 BINARY = BINARY_CROSS_ENTROPY
-K = FindingKind
 
-LOG_OF_ZERO = "p rounds to 0 or 1, and both products are formed: 0·(−inf) is NaN"
-CLIPPED = "the clip holds p, so no gradient passes"
 # PyTorch's EPSILON is a float, in float64, too: `constexpr static float EPSILON = 1e-12` (aten Loss.cpp)
 BACKWARD_FLOOR = float(np.float32(1e-12))
-
-EPS_LOST = "eps rounds to 0 in the format (or 1 − eps to 1), so log 0 is reached all the same"
 
 
 def _label(x: Array, target: DenseTarget) -> Array:
@@ -31,7 +25,7 @@ def _entropy(p: Array, y: Array) -> Array:
 @formulation(
     BINARY,
     source="the textbook definition",
-    causes={K.NAN_LOSS: LOG_OF_ZERO, K.NAN_GRADIENT: LOG_OF_ZERO, K.INF_LOSS: LOG_OF_ZERO, K.INF_GRADIENT: LOG_OF_ZERO},
+    is_contrast=True,
 )
 def sigmoid_naive(x: Array, target: DenseTarget) -> Array:
     """−(y·log p + (1 − y)·log(1 − p)), both products formed, chain rule."""
@@ -41,14 +35,7 @@ def sigmoid_naive(x: Array, target: DenseTarget) -> Array:
 @formulation(
     BINARY,
     source="Keras binary_crossentropy on probabilities (eps 1e-7)",
-    causes={
-        K.VANISHING_GRADIENT: CLIPPED,
-        K.WRONG_GRADIENT: CLIPPED,
-        K.WRONG_LOSS: "the clip caps the loss at −log(eps)",
-        K.NAN_LOSS: EPS_LOST,
-        K.NAN_GRADIENT: EPS_LOST,
-        K.INF_LOSS: EPS_LOST,
-    },
+    is_contrast=True,
 )
 def sigmoid_clipped(x: Array, target: DenseTarget, *, eps: float = 1e-7) -> Array:
     """The same on clip(p, eps, 1 − eps), chain rule: 0 where clipped."""
@@ -58,12 +45,7 @@ def sigmoid_clipped(x: Array, target: DenseTarget, *, eps: float = 1e-7) -> Arra
 @formulation(
     BINARY,
     source="torch.nn.functional.binary_cross_entropy after sigmoid (aten binary_cross_entropy_backward)",
-    causes={
-        K.NAN_GRADIENT: "the backward's 1e-12 rounds to 0 in the format, so 0/0 is formed",
-        K.VANISHING_GRADIENT: "the backward divides by max((1 − p)·p, 1e-12) and then multiplies by p(1 − p)",
-        K.WRONG_GRADIENT: "the backward divides by max((1 − p)·p, 1e-12) and then multiplies by p(1 − p)",
-        K.WRONG_LOSS: "log is clamped at −100",
-    },
+    is_contrast=True,
 )
 def sigmoid_clamped_log(x: Array, target: DenseTarget) -> Array:
     """−(y·max(log p, −100) + (1 − y)·max(log1p(−p), −100)); backward (p − y)/max((1 − p)·p, 1e-12), then sigmoid's."""
@@ -79,11 +61,7 @@ def sigmoid_clamped_log(x: Array, target: DenseTarget) -> Array:
 @formulation(
     BINARY,
     source="tf.nn.sigmoid_cross_entropy_with_logits",
-    causes={
-        K.ZEROED_GRADIENT: "p − 1 cancels: p rounds to 1 when the label is right",
-        K.VANISHING_GRADIENT: "p − 1 cancels: p rounds to 1 when the label is right",
-        K.WRONG_LOSS: "max(x, 0) − x·y is rounded at the size of x",
-    },
+    library="torch.nn.functional.binary_cross_entropy_with_logits",
 )
 def bce_with_logits(x: Array, target: DenseTarget) -> Fused:
     """max(x, 0) − x·y + log1p(exp(−|x|)); fused gradient p − y."""

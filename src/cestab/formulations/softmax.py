@@ -21,23 +21,15 @@ from cestab.numerics.operations import (
 )
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import DenseTarget, IndexTarget, Target, first_maximum
-from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
-K = FindingKind
-
-EXP_OVERFLOWS = "exp(z) overflows or underflows, and inf/inf or 0/0 is NaN"
-LOG_OF_ZERO = "a probability underflows to 0, whose log is −inf and whose derivative divides 0 by 0"
-CLIPPED = "the clip holds p, so no gradient passes"
-OFFSET_CANCELS = "lse is rounded at the size of the logits before z_y is taken from it"
-P_MINUS_ONE = "p − 1 cancels: p rounds to 1 when the true class wins"
 
 
 @formulation(
     SOFTMAX,
     source="the textbook definition; exp, divide, sum and log differentiated one by one",
-    causes={K.NAN_LOSS: EXP_OVERFLOWS, K.NAN_GRADIENT: EXP_OVERFLOWS, K.INF_LOSS: LOG_OF_ZERO, K.INF_GRADIENT: LOG_OF_ZERO},
+    is_contrast=True,
 )
 def naive(z: Array, target: Target) -> Array:
     """−pick(log p), p = exp z / Σ exp z, chain rule through every step."""
@@ -48,7 +40,7 @@ def naive(z: Array, target: Target) -> Array:
 @formulation(
     SOFTMAX,
     source="log(softmax(x)) as written in PyTorch; softmax is one primitive",
-    causes={K.NAN_LOSS: LOG_OF_ZERO, K.NAN_GRADIENT: LOG_OF_ZERO, K.INF_LOSS: LOG_OF_ZERO, K.INF_GRADIENT: "1/p overflows"},
+    is_contrast=True,
 )
 def softmax_log(z: Array, target: Target) -> Array:
     """−pick(log p), p = softmax(z) shifted by its maximum, chain rule."""
@@ -58,13 +50,7 @@ def softmax_log(z: Array, target: Target) -> Array:
 @formulation(
     SOFTMAX,
     source="Keras categorical_crossentropy on probabilities (eps 1e-7); clamp's derivative as PyTorch's",
-    causes={
-        K.VANISHING_GRADIENT: CLIPPED,
-        K.WRONG_LOSS: "the clip caps the loss at −log(eps)",
-        K.WRONG_GRADIENT: CLIPPED,
-        K.NAN_GRADIENT: "eps rounds to 0 in the format, so log 0 is reached all the same",
-        K.INF_LOSS: "eps rounds to 0 in the format, so log 0 is reached all the same",
-    },
+    is_contrast=True,
 )
 def clipped(z: Array, target: Target, *, eps: float = 1e-7, bounds: Literal["open", "closed"] = "open") -> Array:
     """−pick(log clip(p, eps, 1 − eps)), p = softmax(z), chain rule: 0 where clipped."""
@@ -74,13 +60,7 @@ def clipped(z: Array, target: Target, *, eps: float = 1e-7, bounds: Literal["ope
 @formulation(
     SOFTMAX,
     source="the −log(p + eps) of many training scripts",
-    causes={
-        K.VANISHING_GRADIENT: "the gradient p/(p + eps) fades with p",
-        K.WRONG_GRADIENT: "the gradient p/(p + eps) fades with p",
-        K.WRONG_LOSS: "eps caps the loss at −log(eps)",
-        K.NAN_GRADIENT: "eps rounds to 0 in the format, so log 0 is reached all the same",
-        K.INF_LOSS: "eps rounds to 0 in the format, so log 0 is reached all the same",
-    },
+    is_contrast=True,
 )
 def log_eps(z: Array, target: Target, *, eps: float = 1e-7) -> Array:
     """−pick(log(p + eps)), p = softmax(z), chain rule."""
@@ -90,12 +70,7 @@ def log_eps(z: Array, target: Target, *, eps: float = 1e-7) -> Array:
 @formulation(
     SOFTMAX,
     source="log Σ exp z − z_y without the shift by the maximum",
-    causes={
-        K.NAN_GRADIENT: "exp(z) overflows and inf/inf is NaN",
-        K.INF_LOSS: "exp(z) overflows, or underflows for every class",
-        K.NAN_LOSS: "exp(z) overflows and inf − inf is NaN",
-        K.INF_GRADIENT: "1/Σ exp z overflows",
-    },
+    is_contrast=True,
 )
 def unshifted_lse(z: Array, target: Target) -> Array:
     """Log Σ exp z − pick z, chain rule."""
@@ -105,12 +80,6 @@ def unshifted_lse(z: Array, target: Target) -> Array:
 @formulation(
     SOFTMAX,
     source="optax.softmax_cross_entropy_with_integer_labels; MLX cross_entropy",
-    causes={
-        K.WRONG_LOSS: OFFSET_CANCELS,
-        K.WRONG_GRADIENT: OFFSET_CANCELS,
-        K.INACCURATE_GRADIENT: OFFSET_CANCELS,
-        K.ZEROED_GRADIENT: P_MINUS_ONE,
-    },
 )
 def log_sum_exp(z: Array, target: Target) -> Fused:
     """m + log Σ exp(z − m) − pick z; fused gradient exp(z − lse) − y."""
@@ -122,7 +91,7 @@ def log_sum_exp(z: Array, target: Target) -> Fused:
 @formulation(
     SOFTMAX,
     source="torch.nn.functional.cross_entropy = nll_loss(log_softmax)",
-    causes={K.ZEROED_GRADIENT: P_MINUS_ONE, K.ZEROED_LOSS: "Σ exp(z − m) rounds to 1 when the true class wins"},
+    library="torch.nn.functional.cross_entropy",
 )
 def log_softmax(z: Array, target: Target) -> Fused:
     """−pick((z − m) − log Σ exp(z − m)); fused gradient exp(log p) − y."""
@@ -134,12 +103,6 @@ def log_softmax(z: Array, target: Target) -> Fused:
 @formulation(
     SOFTMAX,
     source="Milakov & Gimelshein 2018, Online normalizer calculation for softmax; chunked as Liger's kernel",
-    causes={
-        K.WRONG_LOSS: OFFSET_CANCELS,
-        K.WRONG_GRADIENT: OFFSET_CANCELS,
-        K.INACCURATE_GRADIENT: OFFSET_CANCELS,
-        K.ZEROED_GRADIENT: P_MINUS_ONE,
-    },
 )
 def online(z: Array, target: Target, *, chunk: int = 128) -> Fused:
     """Lse − pick z, lse in one pass with a running maximum and a rescaled running sum; fused gradient."""

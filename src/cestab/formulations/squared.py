@@ -6,18 +6,12 @@ from cestab.formulations.registry import formulation
 from cestab.numerics.operations import mean_over_classes, sigmoid, softmax
 from cestab.numerics.tape import Array
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.objectives import SIGMOID_MEAN_SQUARED_ERROR, SOFTMAX_MEAN_SQUARED_ERROR
-
-K = FindingKind
-
-P_MINUS_Y = "p − y cancels: p rounds to 1 when the true class wins"
 
 
 @formulation(
     SOFTMAX_MEAN_SQUARED_ERROR,
     source="((softmax(z) − one_hot(y))**2).mean() op by op; torch.nn.functional.mse_loss does it in one kernel",
-    causes={K.ZEROED_LOSS: P_MINUS_Y, K.ZEROED_GRADIENT: P_MINUS_Y, K.INACCURATE_GRADIENT: P_MINUS_Y},
 )
 def softmax_squared_error(z: Array, target: Target) -> Array:
     """Mean over the classes of (p − y)², p = softmax(z), chain rule."""
@@ -29,11 +23,6 @@ def softmax_squared_error(z: Array, target: Target) -> Array:
 @formulation(
     SIGMOID_MEAN_SQUARED_ERROR,
     source="(sigmoid(x) − y)**2 op by op; torch.nn.functional.mse_loss does it in one kernel",
-    causes={
-        K.ZEROED_LOSS: P_MINUS_Y,
-        K.ZEROED_GRADIENT: "p rounds to 1, and sigmoid's derivative p·(1 − p) to 0",
-        K.INACCURATE_GRADIENT: "p rounds to 1, and sigmoid's derivative p·(1 − p) to 0",
-    },
 )
 def sigmoid_squared_error(x: Array, target: DenseTarget) -> Array:
     """(p − y)², p = sigmoid(x), chain rule."""

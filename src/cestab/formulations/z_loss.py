@@ -4,24 +4,12 @@ from cestab.formulations.registry import Fused, formulation
 from cestab.numerics.operations import exp, log, max_over_classes, pick, subtract_target
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import Target
-from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.objectives import Z_LOSS
-
-K = FindingKind
-
-OFFSET_CANCELS = "lse is rounded at the size of the logits before z_y is taken from it"
 
 
 @formulation(
     Z_LOSS,
     source="T5X cross_entropy_with_logits: z_loss·log_z² beside log_z − z_y, backward (1 + 2·z_loss·log_z)·softmax − y",
-    causes={
-        K.INF_LOSS: "lse² overflows before λ makes it small",
-        K.WRONG_LOSS: OFFSET_CANCELS,
-        K.WRONG_GRADIENT: OFFSET_CANCELS,
-        K.INACCURATE_GRADIENT: OFFSET_CANCELS,
-        K.ZEROED_GRADIENT: "p·(1 + 2λ·lse) − 1 cancels",
-    },
     options=("z_weight",),
 )
 def z_loss_log_sum_exp(z: Array, target: Target, *, z_weight: float = 1e-4) -> Fused:

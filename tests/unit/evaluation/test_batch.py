@@ -62,9 +62,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[LossOptions, Change], st
 
     def register(options: LossOptions, change: Change) -> str:
         sound = FORMULATIONS["compensated"]
-        planted = Planted(
-            name="planted", objective=SOFTMAX, recipe=sound.recipe, source="a test", causes={}, given=options, change=change
-        )
+        planted = Planted(name="planted", objective=SOFTMAX, recipe=sound.recipe, source="a test", given=options, change=change)
         monkeypatch.setitem(FORMULATIONS, "planted", planted)
         return "planted"
 

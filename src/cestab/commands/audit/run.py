@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from cestab.cases.recording import Recording, draw_rows, make_recorded_target, open_recording, round_logits
 from cestab.commands.reproduce import row_command
-from cestab.commands.sweep.advice import explain_failures, recommend
+from cestab.commands.sweep.advice import recommend
 from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.causes import explain_failures
 from cestab.evaluation.assemble import (
     assemble_failure,
     describe_unjudged,
@@ -134,7 +135,7 @@ def run_audit(
         request=request,
         settings=results,
         recommendations=recommend(results),
-        causes=explain_failures(results),
+        causes=explain_failures(results, request),
         escalated=escalated,
         rows=done,
         ignored_rows=ignored,

@@ -26,6 +26,14 @@ LEAST_SLACK = 1e-6  # how far from 1 the sum of weights that were typed as decim
 
 def run_explain(request: ExplainRequest) -> Explanation:
     """Return the explanation of a request."""
+    single = take_single(request)
+    names = [request.formulation, *([] if request.against is None else [request.against])]
+    with loaded_losses(names, request.guard) as targets:
+        return explain_case(request, single, targets)
+
+
+def take_single(request: ExplainRequest) -> SingleCase:
+    """Return the case of a request; a UsageError where it is none."""
     (options,) = group_by_options([request.formulation], request.batch, request.reduction)
     conditions = next(plan_arithmetics(request.arithmetics, request.objective, options, request.guard))
     match request.case:
@@ -38,9 +46,7 @@ def run_explain(request: ExplainRequest) -> Explanation:
     check_options(options, is_dense=isinstance(single.cases.target, DenseTarget))
     if not has_mean(single.conditions, single.cases).all():
         raise UsageError("no row of the batch counts, so that it has no mean")
-    names = [request.formulation, *([] if request.against is None else [request.against])]
-    with loaded_losses(names, request.guard) as targets:
-        return explain_case(request, single, targets)
+    return single
 
 
 def _take_given(conditions: Conditions, case: GivenCase) -> SingleCase:

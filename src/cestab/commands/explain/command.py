@@ -17,6 +17,9 @@ Formulation = Annotated[
 ]
 
 
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The same without -f; by default the naive one.")]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExplainOutput(OutputOptions):
     """Where the explanation goes; it has only two forms."""
@@ -32,10 +35,13 @@ def is_called_alone(context: typer.Context) -> bool:
     return not any(source is not None and source.name == "COMMANDLINE" for source in sources)
 
 
-def choose_one(formulations: list[str] | None) -> str:
-    """Return the one formulation that is named."""
+def choose_one(formulations: list[str], objective: str | None) -> str:
+    """Return the one formulation that is named; without a name the first of the family, which is there for contrast."""
     if not formulations:
-        raise UsageError("explain needs a formulation: -f NAME (`cestab list formulations` names them)")
+        from cestab.commands.resolve import find_objective
+        from cestab.formulations import families
+
+        return families()[find_objective([], objective)][0]
     if len(formulations) > 1:
         raise UsageError(
             f"explain takes one formulation, not {' and '.join(formulations)}: --against NAME shows another beside it"
@@ -44,7 +50,14 @@ def choose_one(formulations: list[str] | None) -> str:
 
 
 @takes_options
-def explain(context: typer.Context, formulation: Formulation = None, *, options: ExplainOptions, output: ExplainOutput) -> None:
+def explain(
+    context: typer.Context,
+    name: Name = None,
+    formulation: Formulation = None,
+    *,
+    options: ExplainOptions,
+    output: ExplainOutput,
+) -> None:
     """Show one case operation by operation beside exact arithmetic, and say which operation broke it.
 
     Without arguments: why cross-entropy is fused with softmax, on a page of real numbers.
@@ -52,7 +65,7 @@ def explain(context: typer.Context, formulation: Formulation = None, *, options:
     Examples:
     cestab explain
 
-    cestab explain -f naive --logits 100,0 --target 1
+    cestab explain naive --logits 100,0 --target 1
 
     cestab explain -f log-sum-exp --dtype bfloat16 --pattern offset --classes 2 --target correct --at 300
 
@@ -65,12 +78,13 @@ def explain(context: typer.Context, formulation: Formulation = None, *, options:
 
             write_text(walkthrough.render(walkthrough.compute_walkthrough(), stream), stream)
         return
-    name = choose_one(formulation)
+    named = [*([] if name is None else [name]), *(formulation or [])]
+    chosen = choose_one(named, options.get("objective"))
     from cestab.commands.explain import table, wire
     from cestab.commands.explain.case import run_explain
     from cestab.commands.explain.request import list_files, make_explain_request
 
-    request = make_explain_request(name, **options)
+    request = make_explain_request(chosen, **options)
     forms = Forms(table=partial(table.render, hexadecimal=output.hexadecimal), json=wire.render)
     with open_output(output.output, list_files(request)) as stream:
         write_answer(run_explain(request), forms, output.form, stream)

@@ -143,7 +143,7 @@ def _choose_classes(computed: Computed, truth: Truth, cases: Cases, root_place: 
 
 
 def _choose_other(computed: Computed, request: ExplainRequest, single: SingleCase, truth: Truth) -> Computed | None:
-    """Return the formulation to show beside it: the one named or, where there is a finding, the best one on the case."""
+    """Return the formulation to show beside it: the one named or, where there is a finding, the best sound one on the case."""
     options = find_any_formulation(request.formulation).options
     if request.against is not None:
         refuse_other_options((request.formulation, request.against))
@@ -155,7 +155,8 @@ def _choose_other(computed: Computed, request: ExplainRequest, single: SingleCas
         return None
     name = computed.name.partition(":")[0]
     family = (find_formulation(other) for other in reversed(families()[single.conditions.objective]) if other != name)
-    others = (formulation.with_options(options) for formulation in family)  # the better ones come first
+    sound = (formulation for formulation in family if not formulation.is_contrast)
+    others = (formulation.with_options(options) for formulation in sound)  # the better ones come first
     candidates = (
         _judge_replay(Replay(conditions=single.conditions, formulation=other, cases=single.cases))
         for other in others

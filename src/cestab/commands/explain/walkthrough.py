@@ -65,7 +65,7 @@ def compute_walkthrough() -> tuple[WalkthroughRow, ...]:
         return [float(entry) for entry in compute_formulation(conditions, formulation, cases)[1][TRUE_CLASS]]
 
     probability = compute_formulation(
-        conditions, Formulation(name="softmax", objective=objective, recipe=_probability, source="", causes={}), cases
+        conditions, Formulation(name="softmax", objective=objective, recipe=_probability, source=""), cases
     )[0]
     with np.errstate(divide="ignore", over="ignore"):
         slope = -1 / probability
@@ -76,9 +76,7 @@ def compute_walkthrough() -> tuple[WalkthroughRow, ...]:
         "chain_rule": gradient(find_formulation("softmax-log")),
         "clipped": gradient(find_formulation("clipped")),
         "fused": gradient(find_formulation("log-softmax")),
-        "squared_error": gradient(
-            Formulation(name="squared-error", objective=objective, recipe=_squared_error, source="", causes={})
-        ),
+        "squared_error": gradient(Formulation(name="squared-error", objective=objective, recipe=_squared_error, source="")),
         "truth": [float(g) for g in find_truth(conditions, cases, precise=False).gradient[TRUE_CLASS]],
     }
     return tuple(WalkthroughRow(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))

@@ -1,69 +1,61 @@
-"""Advice from results: why a formulation fails, and which one to use in each dtype."""
+"""Advice from results: which formulation to use in each dtype."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from cestab.commands.sweep.answer import Recommendation
-from cestab.external.formulation import find_any_formulation
-from cestab.vocabulary.kinds import FindingKind, Severity, Verdict
-from cestab.vocabulary.phrases import show_classes, show_count, show_list
+from cestab.formulations import FORMULATIONS
+from cestab.vocabulary.kinds import Severity, Verdict
+from cestab.vocabulary.phrases import show_count, show_list
 from cestab.vocabulary.settings import SettingResult
 
-
-def explain_failures(results: Sequence[SettingResult]) -> tuple[tuple[str, str], ...]:
-    """Return (formulation, sentence) for every formulation that fails: its commonest failure, its cause, where it begins."""
-    sentences = []
-    for name in dict.fromkeys(result.setting.formulation for result in results):
-        named_results = [result for result in results if result.setting.formulation == name]
-        kind = _find_commonest_failure(named_results)
-        if kind is not None:
-            cause = find_any_formulation(name).causes.get(kind, kind.summary)
-            sentences.append((name, f"{cause}: {kind.label} {_describe_beginnings(named_results, kind)}"))
-    return tuple(sentences)
+ALIKE = 8.0  # the factor between errors of formulations that are as good as each other
 
 
-def _find_commonest_failure(results: Sequence[SettingResult]) -> FindingKind | None:
-    """Return the kind of failure of the most dtypes; of several, that of the most settings, then of the most recorded rows."""
-    failures = [(f, r.setting) for r in results for f in r.findings if f.kind.severity is Severity.FAIL]
+def recommend(results: Sequence[SettingResult], along: Sequence[SettingResult] = ()) -> tuple[Recommendation, ...]:
+    """Return the best formulation of each dtype: no failures, then fewest warnings, then smallest error.
 
-    def rank(kind: FindingKind) -> tuple[int, int, int]:
-        failures_of_kind = [(finding, setting) for finding, setting in failures if finding.kind is kind]
-        rows = sum(finding.cases for finding, setting in failures_of_kind if setting.pattern is None)
-        return len({setting.dtype for _, setting in failures_of_kind}), len(failures_of_kind), rows
-
-    return max((kind for kind in FindingKind if any(kind is f.kind for f, _ in failures)), key=rank, default=None)
-
-
-def _describe_beginnings(results: Sequence[SettingResult], kind: FindingKind) -> str:
-    """Return where a kind begins in each dtype, in the first pattern and number of classes that has it.
-
-    E.g. `from |t| = 11.09 (float16), 88.72 (float32) in margin, 2 classes`; of recorded logits, in how many rows.
+    Never one that exists for contrast. `along` are results of sound formulations that were not asked for.
     """
-    pairs = [(r.setting, f) for r in results for f in r.findings if f.kind is kind]
-    pattern, classes = pairs[0][0].pattern, pairs[0][0].classes
-    starts: dict[str, list[str]] = {}
-    for dtype in dict.fromkeys(setting.dtype for setting, _ in pairs):
-        findings = [f for s, f in pairs if (s.dtype, s.pattern, s.classes) == (dtype, pattern, classes)]
-        if findings:
-            start = (
-                f"{min(abs(f.first.value) for f in findings):.4g}"
-                if pattern
-                else show_count(max(f.cases for f in findings), "row")
-            )
-            starts.setdefault(start, []).append(dtype)
-    listed = ", ".join(f"{start} ({', '.join(dtypes)})" for start, dtypes in starts.items())
-    return f"from |t| = {listed} in {pattern}, {show_classes(classes)}" if pattern else f"in {listed}"
-
-
-def recommend(results: Sequence[SettingResult]) -> tuple[Recommendation, ...]:
-    """Return the best audited formulation of each dtype: no failures, then fewest warnings, then smallest error."""
     dtypes = dict.fromkeys(r.setting.dtype for r in results if r.verdict.is_judged)
-    return tuple(_recommend_one(dtype, [r for r in results if r.setting.dtype == dtype]) for dtype in dtypes)
+    return tuple(
+        _recommend_one(dtype, *([r for r in own if r.setting.dtype == dtype] for own in (results, along))) for dtype in dtypes
+    )
 
 
-def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendation:
-    names = dict.fromkeys(r.setting.formulation for r in results)
+def is_contrast(name: str) -> bool:
+    """Whether a formulation exists to show what goes wrong."""
+    formulation = FORMULATIONS.get(name.partition(":")[0])
+    return formulation is not None and formulation.is_contrast
+
+
+def lacking_dtypes(results: Sequence[SettingResult]) -> list[str]:
+    """Return the judged dtypes in which no formulation that may be recommended is without a failure."""
+    sound = [r for r in results if not is_contrast(r.setting.formulation)]
+    lacking = []
+    for dtype in dict.fromkeys(r.setting.dtype for r in results if r.verdict.is_judged):
+        own = [r for r in sound if r.setting.dtype == dtype]
+        ranks = [_rank([r for r in own if r.setting.formulation == name]) for name in {r.setting.formulation for r in own}]
+        if not any((unjudged, fails) == (0, 0) for unjudged, fails, *_ in ranks):
+            lacking.append(dtype)
+    return lacking
+
+
+def _recommend_one(dtype: str, asked: Sequence[SettingResult], along: Sequence[SettingResult]) -> Recommendation:
+    names_asked = {result.setting.formulation for result in asked}
+    if along:
+        sound = [result for result in asked if not is_contrast(result.setting.formulation)]
+        advice = _recommend_one(dtype, [*sound, *along], ())
+        is_along = advice.formulation is not None and advice.formulation not in names_asked
+        return replace(advice, why=f"{advice.why} (not asked for: tried along)") if is_along else advice
+    results = asked
+    names = [name for name in dict.fromkeys(r.setting.formulation for r in results) if not is_contrast(name)]
+    if not names:
+        tried = show_list(list(dict.fromkeys(r.setting.formulation for r in results)))
+        return Recommendation(dtype=dtype, formulation=None, why=f"{tried} exist{'s' * (' and ' not in tried)} for contrast")
+    results = [r for r in results if r.setting.formulation in names]
     ranked = {name: _rank([r for r in results if r.setting.formulation == name]) for name in names}
-    best = min(ranked, key=lambda name: ranked[name])
+    best = _prefer_library(ranked)
     best_results = [r for r in results if r.setting.formulation == best]
     unjudged, fails, warns, _ = ranked[best]
     if unjudged:
@@ -80,13 +72,32 @@ def _recommend_one(dtype: str, results: Sequence[SettingResult]) -> Recommendati
         )
     if warns:
         kinds = sorted({f.kind.label for r in best_results for f in r.findings if f.kind.severity is Severity.WARN})
-        why = f"nothing worse than {show_list(kinds)}, in {_show_extent(Severity.WARN, best_results)}"
+        why = f"{_name_library(best)}nothing worse than {show_list(kinds)}, in {_show_extent(Severity.WARN, best_results)}"
         return Recommendation(dtype=dtype, formulation=best, why=why)
     return Recommendation(
         dtype=dtype,
         formulation=best,
-        why=f"passes in {_show_share(len(best_results), best_results)}{_show_largest(best_results)}",
+        why=f"{_name_library(best)}passes in {_show_share(len(best_results), best_results)}",
     )
+
+
+def _name_library(name: str) -> str:
+    library = _find_library(name)
+    return f"which is {library}, " if library else ""
+
+
+def _prefer_library(ranked: Mapping[str, "Rank"]) -> str:
+    """Return the best name; of those that are as good with errors within a factor 8, the one that a library has."""
+    best = min(ranked, key=lambda name: ranked[name])
+    *counts, error = ranked[best]
+    equals = [name for name, (*own, e) in ranked.items() if own == counts and e <= ALIKE * max(error, 1.0)]
+    return next((name for name in equals if _find_library(name)), best)
+
+
+def _find_library(name: str) -> str:
+    """Return the library's function that a formulation is, empty where it is none."""
+    formulation = FORMULATIONS.get(name)
+    return "" if formulation is None else formulation.library
 
 
 def _describe_unjudged(name: str, unjudged: int, results: Sequence[SettingResult]) -> str:
@@ -168,8 +179,3 @@ def _rank(results: Sequence[SettingResult]) -> Rank:
 def _list_errors(result: SettingResult) -> list[float]:
     places = (result.largest_error.loss, result.largest_error.gradient)
     return [place.ulps for place in places if place is not None and place.ulps is not None]
-
-
-def _show_largest(results: Sequence[SettingResult]) -> str:
-    errors = [error for result in results for error in _list_errors(result)]
-    return f"; largest error {max(errors):.3g} ulps" if errors else ""

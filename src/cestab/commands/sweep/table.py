@@ -1,7 +1,7 @@
 """The table for people: 80 columns, one row per formulation, or with detail one per setting."""
 
-from collections.abc import Iterator, Sequence
-from typing import TextIO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO, TypeVar
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -39,13 +39,24 @@ def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
     yield from describe_external(report.settings, report.environment)
     if report.causes:
         yield Text("Why they fail", style="bold")
-        for name, sentence in report.causes:
-            yield Padding(Text.assemble((name, "bold"), f": {sentence}"), (0, 0, 0, 2))
+        for sentence, names in group_names((sentence, name) for name, sentence in report.causes).items():
+            yield Padding(Text.assemble((", ".join(names), "bold"), f": {sentence}"), (0, 0, 0, 2))
     if report.recommendations:
         yield Text("Use instead", style="bold")
-        for advice in report.recommendations:
-            chosen = advice.formulation or "none"
-            yield Padding(Text.assemble(f"{advice.dtype}: ", (chosen, "bold"), f", {advice.why}"), (0, 0, 0, 2))
+        advised = (((advice.formulation or "none", advice.why), advice.dtype) for advice in report.recommendations)
+        for (chosen, why), dtypes in group_names(advised).items():
+            yield Padding(Text.assemble(f"{', '.join(dtypes)}: ", (chosen, "bold"), f", {why}"), (0, 0, 0, 2))
+
+
+Key = TypeVar("Key")
+
+
+def group_names(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
+    """Return what is said, once each, with the names of which it is said."""
+    grouped: dict[Key, list[str]] = {}
+    for said, name in pairs:
+        grouped.setdefault(said, []).append(name)
+    return grouped
 
 
 def headline(report: Report) -> str:

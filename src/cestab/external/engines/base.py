@@ -30,6 +30,10 @@ class ExternalError(Exception):
     """An external loss could not be evaluated: it raised, hung, died, or returned what is no loss."""
 
 
+class LostProcessError(ExternalError):
+    """It did not return in time, ended its process, or needed too much memory: what is asked once is not asked again."""
+
+
 class OtherObjectiveError(Exception):
     """An external loss is another function than the objective."""
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 import psutil
 
 from cestab.errors import UsageError
-from cestab.external.engines.base import ExternalError, Numbers, UnsupportedError
+from cestab.external.engines.base import ExternalError, LostProcessError, Numbers, UnsupportedError
 from cestab.external.evaluation import Work
 from cestab.external.names import ExternalName
 from cestab.external.process.channel import Channel, map_memory, open_memory
@@ -63,10 +63,10 @@ class _Worker:
             return self._wait()
         except TimeoutError:
             self.end()
-            raise ExternalError(f"it did not {what} within {self.guard.timeout_seconds:g} s") from None
+            raise LostProcessError(f"it did not {what} within {self.guard.timeout_seconds:g} s") from None
         except (EOFError, OSError):
             self.end()
-            raise ExternalError(f"it ended its process: {_describe_end(self.process.wait())}") from None
+            raise LostProcessError(f"it ended its process: {_describe_end(self.process.wait())}") from None
 
     def _wait(self) -> Reply:
         """Wait for the answer; every heartbeat restarts the clock. Raises TimeoutError, and EOFError where none comes."""
@@ -97,7 +97,7 @@ class _Worker:
             return reply
         self.end()
         forked = f"process {sender} answered, a fork of the one that was asked" if sender > 0 else "what came is no answer"
-        raise ExternalError(f"its answer cannot be trusted: {forked}")
+        raise LostProcessError(f"its answer cannot be trusted: {forked}")
 
     def _deadline(self) -> float:
         return time.monotonic() + self.guard.timeout_seconds
@@ -114,7 +114,7 @@ class _Worker:
         if used > limit:
             self.end()
             size = f"{limit / 2**30:.3g} GiB" if limit >= 2**30 else f"{limit / 2**20:.3g} MiB"
-            raise ExternalError(f"its process needed more than {size} of memory")
+            raise LostProcessError(f"its process needed more than {size} of memory")
 
     def end(self) -> None:
         """End the process at once, and with it those that it started."""
