@@ -29,8 +29,9 @@ from cestab.evaluation.evaluate import evaluate_at, find_truth, judge_cases
 from cestab.evaluation.plan import NUMBERS_PER_BLOCK, group_by_options, plan_arithmetics
 from cestab.external.formulation import find_any_formulation
 from cestab.external.loaded import loaded_losses
-from cestab.judgement.judge import Judgement, measure_ulps
+from cestab.judgement.judge import Judgement
 from cestab.judgement.rules import KINDS
+from cestab.judgement.screen import measure_ulps
 from cestab.judgement.summary import NO_ERROR, Error, Summary, largest_error
 from cestab.numerics.rounding import FloatArray, IntArray
 from cestab.truth.tiers import Truth

@@ -11,8 +11,8 @@ from cestab.evaluation.blocks import Block, Conditions, Failure, Outcome, attemp
 from cestab.evaluation.compute import Results, compute
 from cestab.evaluation.evaluate import find_truth, judge_results, make_cases
 from cestab.external.formulation import find_any_formulation
-from cestab.judgement.judge import find_error, measure_ulps
 from cestab.judgement.rules import Bools, Doubles
+from cestab.judgement.screen import find_error, measure_ulps
 from cestab.judgement.summary import NO_ERROR, Error, largest_error
 from cestab.numerics.rounding import FloatArray, IntArray
 from cestab.truth.tiers import Truth
