@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.thorough
 Command = Callable[..., Any]
 LOSSES = """
 import numpy as np

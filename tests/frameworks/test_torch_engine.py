@@ -79,7 +79,8 @@ def test_so_they_have_in_batches(reduction: Reduction) -> None:
     truth = evaluate_truth(SOFTMAX_CROSS_ENTROPY, logits, target, 1 / options.divisor, precise=False, options=options)
     loss, gradient = evaluate(name, logits, target, "float64", options=options)
     np.testing.assert_allclose(loss, truth.loss, rtol=1e-14)
-    np.testing.assert_allclose(gradient, truth.gradient, rtol=1e-13, atol=1e-16)
+    both = np.concatenate((truth.gradient, truth.gradient))  # of the first row, and of the one that differs most from it
+    np.testing.assert_allclose(gradient, both, rtol=1e-13, atol=1e-15)
 
 
 def test_compiled_losses_are_the_true_ones() -> None:

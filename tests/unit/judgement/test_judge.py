@@ -89,6 +89,7 @@ def settings(fmt: Format) -> Iterator[Conditions]:
             )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FORMAT_NAMES)
 def test_every_case_gets_the_kind_of_the_table(name: str) -> None:
     fmt, rng = FORMATS[name], np.random.default_rng(99)
