@@ -1,4 +1,4 @@
-"""A loss of one's own that is another function than the objective is told so, with what to write, and never judged."""
+"""A user's loss that is another function than the objective is never judged; the report says what to write."""
 
 import json
 from collections.abc import Callable

@@ -30,6 +30,7 @@ ROWS = 24
 LARGEST = 3.0
 SEED = 20261
 ROUNDINGS = 64  # u: so much an exact fit may be off
+INPUT_NAMES = {Input.SIGMOID: "probabilities", Input.SOFTMAX: "probabilities", Input.LOG_SOFTMAX: "log-probabilities"}
 LEAST_DIFFERENCE = 2.0**-10  # of a loss, from which on it is another one
 
 
@@ -184,7 +185,7 @@ def _find_fit(conditions: Conditions, fmt: Format, cases: Cases, loss: Doubles) 
 def _find_variant(conditions: Conditions, name: ExternalName, only: tuple[str, ...] = ()) -> Fit | None:
     """Return what must be written for the function to be called as it expects; `only` some parameters are tried."""
     inputs = (Input.SIGMOID,) if conditions.objective.is_binary else (Input.SOFTMAX, Input.LOG_SOFTMAX)
-    variants = {f"input={word}": f"it takes {_NAMES[word]} instead of logits" for word in inputs}
+    variants = {f"input={word}": f"it takes {INPUT_NAMES[word]} instead of logits" for word in inputs}
     variants |= {f"order={word}": "it takes its arguments in the other order" for word in ("target-first", "logits-first")}
     for parameter, sentence in variants.items():
         if only and parameter not in only:
@@ -200,6 +201,3 @@ def _find_variant(conditions: Conditions, name: ExternalName, only: tuple[str, .
         if np.all(np.abs(loss - true) <= LEAST_DIFFERENCE * np.maximum(1.0, true)):
             return Fit(sentence=sentence, parameter=parameter, is_call=True)
     return None
-
-
-_NAMES = {Input.SIGMOID: "probabilities", Input.SOFTMAX: "probabilities", Input.LOG_SOFTMAX: "log-probabilities"}

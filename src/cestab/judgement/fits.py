@@ -200,23 +200,6 @@ FITS: tuple[Callable[[Observed], Iterator[Fit]], ...] = (
 )
 
 
-def find_gradient_fit(computed: Doubles, true: Doubles, tolerance: float) -> str | None:
-    """Return what a wrong gradient (classes, cases) is, where something fits exactly."""
-    scale = np.maximum(np.max(np.abs(true), axis=0), 2.0**-20)
-    factor = _solve(true.reshape(-1), computed.reshape(-1))
-
-    def is_exact(fitted: Doubles) -> bool:
-        return bool(np.all(np.abs(computed - fitted) <= tolerance * scale * max(1.0, abs(factor))))
-
-    if is_exact(0.0 * true):
-        return "the gradient is 0"
-    if is_exact(-true):
-        return "the gradient has the opposite sign"
-    if not _is_close(factor, 1.0) and is_exact(factor * true):
-        return f"the gradient is {_show(factor)} times the true one"
-    return None
-
-
 def _weigh(observed: Observed, parts: Doubles) -> Doubles:
     total: Doubles = np.sum(observed.labels * parts, axis=0)
     return total

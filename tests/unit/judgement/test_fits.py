@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cestab.judgement.fits import Observed, find_fit, find_gradient_fit
+from cestab.judgement.fits import Observed, find_fit
 
 Doubles = npt.NDArray[np.float64]
 ROWS = 24
@@ -102,14 +102,3 @@ def test_what_a_loss_is_is_told(
 )
 def test_nothing_fits_what_is_only_near(make: Callable[[Doubles, Doubles], Doubles], classes: int) -> None:
     assert find_fit(observe(make, classes)) is None
-
-
-@pytest.mark.parametrize(
-    ("factor", "words"),
-    [(0.0, "is 0"), (-1.0, "opposite sign"), (0.5, "0.5 times"), (1.0, None)],
-)
-def test_what_a_gradient_is_is_told(factor: float, words: str | None) -> None:
-    z, y = logits_of(5), labels_of(5)
-    true = np.exp(z) / np.sum(np.exp(z), axis=0) - y
-    told = find_gradient_fit(factor * true, true, 64 * U)
-    assert (told is None) if words is None else (told is not None and words in told)
