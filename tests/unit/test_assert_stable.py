@@ -39,8 +39,8 @@ def test_what_could_not_be_judged_never_passes(monkeypatch: pytest.MonkeyPatch) 
         cestab.assert_stable("naive", dtypes="float8_e4m3fn", patterns="masked", classes=2)
     real = sweep_module.run_group
 
-    def crash(plan: Plan) -> sweep_module.GroupResult:
-        group = real(plan)
+    def crash(plan: Plan, spare: Any) -> sweep_module.GroupResult:
+        group = real(plan, spare)
         if plan.conditions.fmt.name != "bfloat16":
             return group
         changes: dict[str, Any] = {"verdict": Verdict.ERROR, "findings": (), "reason": "it crashed"}

@@ -23,7 +23,7 @@ Results = tuple[FloatArray, FloatArray | None]
 def compute(conditions: Conditions, formulation: AnyFormulation, cases: Cases, truth: Truth) -> Results:
     """Return loss and upstream·gradient as the formulation computes them, rounded back to the format.
 
-    Of a batch of equal rows, which should have equal gradients, that is the row's that is farther from the truth.
+    Of a batch, whose rows should have the case's gradient, that is the row's that is farther from the truth.
     """
     if isinstance(formulation, ExternalFormulation):
         loss, gradient = compute_external(conditions, formulation, cases)

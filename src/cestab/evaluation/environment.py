@@ -14,6 +14,10 @@ def ignore_progress(_done: int, _total: int) -> None:
     """Take a report of progress and do nothing."""
 
 
+def ignore_sentence(_sentence: str) -> None:
+    """Take what is said before long work and do nothing."""
+
+
 def version() -> str:
     """Return cestab's version."""
     return metadata.version("cestab")

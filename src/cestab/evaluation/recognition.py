@@ -17,7 +17,7 @@ from cestab.external.evaluation import Work
 from cestab.external.formulation import ExternalFormulation
 from cestab.external.names import ExternalName, parse_external_name
 from cestab.external.process.client import evaluate_loss, kept_answers
-from cestab.judgement.fits import Fit, Observed, find_fit
+from cestab.judgement.fits import Fit, Observed, find_fit, find_gradient_fit
 from cestab.judgement.rules import Doubles
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import round_to_format
@@ -65,7 +65,7 @@ def _recognize(conditions: Conditions, formulation: ExternalFormulation) -> str 
     """Return why it is another objective; None where it is not, or where its losses there are not finite."""
     name = formulation.parsed
     try:
-        fmt, cases, loss = _evaluate(conditions, name)
+        fmt, cases, (loss, _) = _evaluate(conditions, name)
     except LostProcessError:
         raise
     except ExternalError:  # as with its arguments in the other order
@@ -110,8 +110,24 @@ def _describe(fit: Fit, name: ExternalName, objective: Objective) -> str:
     return f"{what}; add {option}" if option else f"{what}; cestab has no truth for that"
 
 
-def _evaluate(conditions: Conditions, name: ExternalName) -> tuple[Format, Cases, Doubles]:
-    """Return the widest format in which a loss computes, benign cases in it, and its losses."""
+def recognize_gradient(conditions: Conditions, formulation: ExternalFormulation, classes: int) -> str | None:
+    """Return what the wrong gradient of an external loss is at benign cases; None where it is right, or nothing fits.
+
+    Raises what the loss raises.
+    """
+    fmt, cases, (_, gradient) = _evaluate(replace(conditions, classes=classes, loss_scale=1.0), formulation.parsed)
+    _, _, (_, larger) = _evaluate(replace(conditions, classes=classes, loss_scale=4.0), formulation.parsed)
+    if gradient is None or larger is None:
+        return None
+    options = conditions.rounded_options
+    true = evaluate_truth(
+        conditions.objective, cases.logits, cases.target, 1 / options.divisor, precise=fmt.bits > 32, options=options
+    ).gradient
+    return find_gradient_fit(gradient, larger, true, ROUNDINGS * fmt.unit_roundoff)
+
+
+def _evaluate(conditions: Conditions, name: ExternalName) -> tuple[Format, Cases, tuple[Doubles, Doubles | None]]:
+    """Return the widest format in which a loss computes, benign cases in it, and its losses and gradients."""
     formats = dict.fromkeys((FORMATS["float64"], FORMATS["float32"], conditions.compute))
     for fmt in formats:
         cases = _make_cases(conditions, fmt)
@@ -119,18 +135,19 @@ def _evaluate(conditions: Conditions, name: ExternalName) -> tuple[Format, Cases
             arithmetic=conditions.arithmetic(fmt),
             logits=cases.logits,
             target=cases.target,
-            upstream=1.0,
+            upstream=conditions.loss_scale,
             options=conditions.rounded_options,
         )
         try:
-            loss, _ = evaluate_loss(name, work, conditions.guard)
+            loss, gradient = evaluate_loss(name, work, conditions.guard)
         except LostProcessError:
             raise
         except (UnsupportedError, ExternalError):
             if fmt is conditions.compute:
                 raise
         else:
-            return fmt, cases, loss.astype(np.float64)
+            doubles = None if gradient is None else gradient.astype(np.float64)
+            return fmt, cases, (loss.astype(np.float64), doubles)
     raise AssertionError("the compute format is the last")
 
 
@@ -194,7 +211,7 @@ def _find_variant(conditions: Conditions, name: ExternalName, only: tuple[str, .
             continue
         changed = parse_external_name(name.with_parameter(parameter))
         try:
-            fmt, cases, loss = _evaluate(conditions, changed)
+            fmt, cases, (loss, _) = _evaluate(conditions, changed)
         except (UnsupportedError, ExternalError, UsageError):
             continue
         true = _evaluate_truth(conditions, conditions.objective, cases, fmt).loss

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cestab.errors import OptionName, UsageError
+from cestab.external.batches import make_batch, spread_factors
 from cestab.external.conventions import Output, TargetForm, find_convention
 from cestab.external.declared import list_passed, make_call
 from cestab.external.engines.base import (
@@ -88,6 +89,10 @@ class LoadedLoss:
         has_gradient = len(gradients) == len(losses)
         return _join(losses), _join(gradients) if has_gradient else None
 
+    def calls_by_case(self, options: LossOptions) -> bool:
+        """Whether every case takes a call, which is known once it has been called."""
+        return self.reduces or options.batch > 1
+
     def facts(self) -> ExternalFacts:
         """Return what its numbers depend on."""
         engine = self.engine
@@ -142,14 +147,20 @@ class LoadedLoss:
             if count < padded:
                 rows = np.minimum(np.arange(padded), count - 1)
                 part, y = part[rows], y[rows]
-            loss, gradient = self._call(work, part, y)
+            upstream = np.full(len(part), work.upstream)
+            if not self.reduces and self.engine.gradient is GradientSource.AUTOGRAD:
+                upstream *= spread_factors(part, len(work.logits), work.upstream, work.fmt)
+            loss, gradient = self._call(work, part, y, upstream)
             if loss.ndim == 0 and (work.options.class_weights or work.options.ignore_index is not None):
                 raise UnsupportedError("it reduces weighted or ignored rows in ways that are not told: use --batch N")
             if loss.ndim == 0 and padded > 1:
                 self.reduces = True  # one call per row from now on
                 continue
             loss = self._check(loss, gradient, part.shape)
-            yield loss[:count], None if gradient is None else gradient[:count]
+            if gradient is not None:
+                factors = (upstream[:count] / work.upstream).astype(gradient.dtype)
+                gradient = gradient[:count] / factors.reshape(-1, *[1] * (part.ndim - 1))
+            yield loss[:count], gradient
             start += count
 
     def _rows_per_call(self, work: Work) -> int:
@@ -169,23 +180,20 @@ class LoadedLoss:
         return min(size, max(FEWEST_ROWS, 2 ** math.ceil(math.log2(rows)))) if self.engine.compiles_shapes else rows
 
     def _batches(self, work: Work, z: Numbers, target: Numbers) -> Iterator[tuple[Numbers, Numbers | None]]:
-        """Evaluate every case as a batch of equal rows; with an ignore_index every second row carries it."""
-        count, ignored = work.options.batch, work.options.ignore_index
+        """Evaluate every case as a batch of rows that have its loss."""
+        count, upstream = work.options.batch, np.full(1, work.upstream)
         for row, label in zip(z, target, strict=True):
-            batch, labels = np.repeat(row[np.newaxis], count, axis=0), np.repeat(label[np.newaxis], count, axis=0)
-            if ignored is not None and labels.ndim == 1:
-                labels[1::2] = ignored
-            loss, gradient = self._call(work, batch, labels)
+            batch = make_batch(row, label, work.fmt, work.options)
+            loss, gradient = self._call(work, batch.logits, batch.target, upstream)
             if loss.shape == (count,) and self.engine.gradient is GradientSource.OWN and gradient is not None:
                 raise UnsupportedError(
                     "its gradients are of single rows: with --batch it has to reduce them, and the loss, itself"
                 )
             if loss.size != 1:
                 raise ExternalError(f"it returned a loss of shape {loss.shape} for a batch; one number is needed")
-            if gradient is not None and gradient.shape != batch.shape:
-                raise ExternalError(f"it returned a gradient of shape {gradient.shape}; {batch.shape} is needed")
-            is_ignored = labels == ignored if ignored is not None and labels.ndim == 1 else np.zeros(count, dtype=np.bool_)
-            yield loss.reshape(1), None if gradient is None else _take_extremes(gradient.reshape(count, -1), is_ignored)
+            if gradient is not None and gradient.shape != batch.logits.shape:
+                raise ExternalError(f"it returned a gradient of shape {gradient.shape}; {batch.logits.shape} is needed")
+            yield loss.reshape(1), None if gradient is None else batch.take_extremes(gradient.reshape(count, -1))
 
     def _check(self, loss: Numbers, gradient: Numbers | None, shape: tuple[int, ...]) -> Numbers:
         """Return a loss of shape (rows,); a ExternalError where it, or its gradient, has another."""
@@ -197,13 +205,13 @@ class LoadedLoss:
         classes = f" of {shape[1]} classes" if len(shape) > 1 else ""
         raise ExternalError(f"it returned a loss of shape {loss.shape} for {rows} cases{classes}; ({rows},) is needed")
 
-    def _call(self, work: Work, logits: Numbers, target: Numbers) -> tuple[Numbers, Numbers | None]:
+    def _call(self, work: Work, logits: Numbers, target: Numbers, upstream: Numbers) -> tuple[Numbers, Numbers | None]:
         """Call the loss; one whose first call overwrites what it is given is reported on standard error, once."""
         step = self._step(work)
         if self.is_watched:
-            return step(logits, target, work.upstream)
+            return step(logits, target, upstream)
         before, self.is_watched = _fingerprint(logits, target), True
-        results = step(logits, target, work.upstream)
+        results = step(logits, target, upstream)
         if _fingerprint(logits, target) != before:
             print(f"cestab: {self.name.text} overwrites the logits or labels that it is given", file=sys.stderr)  # noqa: T201
         return results
@@ -229,23 +237,6 @@ class LoadedLoss:
         order = find_order(getattr(called, "forward", called), convention)  # of a PyTorch module, whose call has no signature
         convention = replace(convention, order=order)
         return self.engine.prepare(make_loss(function, convention, self.engine, options), fmt)
-
-
-def _take_extremes(gradient: Numbers, is_ignored: Numbers) -> Numbers:
-    """Return the gradient of the first row that counts, and that of the row that differs most from it, one after the other.
-
-    All rows are equal, so a row that differs is wrong, or the first one is. An ignored row has gradient 0: what it has is
-    added to the first one's.
-    """
-    others, first = gradient, gradient[0]  # the first row is never an ignored one
-    if is_ignored.any():
-        others = np.where(is_ignored[:, np.newaxis], first + gradient, gradient)
-    if (others == first).all():
-        return np.concatenate((first, first))[np.newaxis]
-    with np.errstate(all="ignore"):
-        distance = np.sum(np.abs(others - first), axis=1)
-    distance[np.isnan(distance)] = np.inf
-    return np.concatenate((first, others[int(np.argmax(distance))]))[np.newaxis]
 
 
 def _to_rows(values: Numbers) -> Numbers:
@@ -290,6 +281,10 @@ class LoadedRecipe:
         if gradient.shape != work.logits.shape:
             raise ExternalError(f"it returned a gradient of shape {gradient.shape}; {work.logits.shape} is needed")
         return loss, gradient
+
+    def calls_by_case(self, options: LossOptions) -> bool:  # noqa: ARG002
+        """Whether every case takes a call: a block does."""
+        return False
 
     def facts(self) -> ExternalFacts:
         """Return what its numbers depend on: NumPy, as for cestab's formulations."""

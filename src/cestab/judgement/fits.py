@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from cestab.judgement.rules import Doubles
 from cestab.vocabulary.objectives import FOCAL_LOSS, Z_LOSS
@@ -198,6 +199,50 @@ FITS: tuple[Callable[[Observed], Iterator[Fit]], ...] = (
     _fit_weights,
     _fit_softcap,
 )
+
+
+def find_gradient_fit(computed: Doubles, larger: Doubles, true: Doubles, tolerance: float) -> str | None:
+    """Return what wrong gradients (classes, cases) are, where something fits exactly.
+
+    `computed` are those for an upstream factor of 1, `larger` for one of 4. Of batches both are (2·classes, cases): of the
+    first row, and of the one that differs most from it.
+    """
+    first, other = computed[: len(true)], computed[-len(true) :]
+    if not _is_equal(first, true, tolerance):
+        return _fit_gradient(first, larger[: len(true)], true, tolerance)
+    if _is_equal(other, true, tolerance):
+        return None
+    if _is_equal(other, 0.0 * true, tolerance):
+        return "not every row of a batch has a gradient"
+    return _fit_gradient(other, larger[-len(true) :], true, tolerance)
+
+
+def _fit_gradient(computed: Doubles, larger: Doubles, true: Doubles, tolerance: float) -> str | None:
+    """Return what one wrong gradient of each case is."""
+    factor = _solve(true.reshape(-1), computed.reshape(-1))
+    factors = np.array([_solve(*pair) for pair in zip(true.T, computed.T, strict=True)])
+    fits = (
+        (computed, 0.0 * true, "the gradient is 0"),
+        (larger, computed, "the upstream gradient is ignored"),
+        (computed, -true, "the gradient has the opposite sign"),
+        (computed, factor * true, f"the gradient is {_show(factor)} times the true one"),
+        (computed, factors * true, "the upstream gradient of another row is taken"),
+        (np.sort(computed, axis=0), np.sort(true, axis=0), "the gradient is that of other classes, or of another row"),
+    )
+    fit = next((sentence for a, b, sentence in fits if _is_equal(a, b, tolerance)), None)
+    others = [np.any(_are_close(computed[:, [i]], np.delete(true, i, axis=1), tolerance)) for i in range(true.shape[1])]
+    return "the gradient is that of another row" if fit is None and np.mean(others) > 0.5 else fit
+
+
+def _is_equal(a: Doubles, b: Doubles, tolerance: float) -> bool:
+    return bool(np.all(_are_close(a, b, tolerance)))
+
+
+def _are_close(a: Doubles, b: Doubles, tolerance: float) -> npt.NDArray[np.bool_]:
+    """Whether gradients are the same, by case, but for rounding."""
+    scale = np.maximum(np.max(np.abs(b), axis=0), 2.0**-20)
+    close: npt.NDArray[np.bool_] = np.all(np.abs(a - b) <= tolerance * scale, axis=0)
+    return close
 
 
 def _weigh(observed: Observed, parts: Doubles) -> Doubles:

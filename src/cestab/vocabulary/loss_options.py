@@ -28,8 +28,8 @@ def _number(default: Any, low: float, high: float) -> Any:
 class LossOptions:
     """Options of an objective; other options mean another truth. The numbers are the doubles as given.
 
-    `class_weights` are cycled over the classes and rounded to the format. A batch is `batch` equal rows; where there is an
-    `ignore_index`, every second of them carries it.
+    `class_weights` are cycled over the classes and rounded to the format. A batch is `batch` rows of the same loss; where
+    there is an `ignore_index`, every second of them carries it.
     """
 
     label_smoothing: float = _number(0.0, 0.0, 1.0)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cestab.judgement.fits import Observed, find_fit
+from cestab.judgement.fits import Observed, find_fit, find_gradient_fit
 
 Doubles = npt.NDArray[np.float64]
 ROWS = 24
@@ -102,3 +102,41 @@ def test_what_a_loss_is_is_told(
 )
 def test_nothing_fits_what_is_only_near(make: Callable[[Doubles, Doubles], Doubles], classes: int) -> None:
     assert find_fit(observe(make, classes)) is None
+
+
+def gradients_of(classes: int, upstream: float = 1.0) -> Doubles:
+    z, y = logits_of(classes), labels_of(classes)
+    return np.asarray(upstream * (np.exp(z) / np.exp(z).sum(axis=0) - y))
+
+
+FACTORS = 2.0 ** (np.arange(ROWS) % 3)  # on the upstream gradients of the rows, by which gradients have been divided
+
+
+@pytest.mark.parametrize(
+    ("backward", "sentence"),
+    [
+        (lambda g, upstream: upstream * g, None),
+        (lambda g, upstream: 0.0 * upstream * g, "the gradient is 0"),
+        (lambda g, upstream: -upstream * g, "the gradient has the opposite sign"),
+        (lambda g, upstream: 0.125 * upstream * g, "the gradient is 0.125 times the true one"),
+        (lambda g, _: g / FACTORS, "the upstream gradient is ignored"),
+        (lambda g, upstream: upstream * g * np.roll(FACTORS, 1) / FACTORS, "the upstream gradient of another row is taken"),
+        (lambda g, upstream: upstream * g[::-1], "the gradient is that of other classes, or of another row"),
+        (lambda g, upstream: upstream * np.roll(g, 1, axis=1), "the gradient is that of another row"),
+        (lambda g, upstream: upstream * (g + 0.01), None),
+    ],
+)
+def test_what_a_wrong_gradient_is(backward: Callable[[Doubles, float], Doubles], sentence: str | None) -> None:
+    g = gradients_of(5)
+    assert find_gradient_fit(backward(g, 1.0), backward(g, 4.0), g, 64 * U) == sentence
+
+
+def test_what_a_wrong_gradient_of_one_row_of_a_batch_is() -> None:
+    g = gradients_of(5)
+    for other, sentence in (
+        (0.0 * g, "not every row of a batch has a gradient"),
+        (-g, "the gradient has the opposite sign"),
+        (g, None),
+    ):
+        both = np.concatenate((g, other))
+        assert find_gradient_fit(both, 4 * both, g, 64 * U) == sentence

@@ -126,9 +126,10 @@ def run_audit(
             if not done:
                 raise
             is_interrupted = True
-    results = tuple(
-        _assemble(request, group, name) for name in request.formulations for group in groups if name in group.totals_by_name
-    )
+        results = tuple(
+            _assemble(request, group, name) for name in request.formulations for group in groups if name in group.totals_by_name
+        )
+        causes = explain_failures(results, request)
     escalated = sum(totals.summary.escalated for group in groups for totals in group.totals_by_name.values())
     return Report(
         version=version(),
@@ -136,7 +137,7 @@ def run_audit(
         request=request,
         settings=results,
         recommendations=recommend(results),
-        causes=explain_failures(results, request),
+        causes=causes,
         escalated=escalated,
         rows=done,
         ignored_rows=ignored,

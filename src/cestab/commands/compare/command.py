@@ -8,7 +8,7 @@ import typer
 
 from cestab.commands.option_groups import takes_options
 from cestab.commands.options import CompareOptions, DetailedOutput, form_option
-from cestab.commands.output import deliver
+from cestab.commands.output import deliver, tell
 from cestab.reports.forms import OutputFormat
 
 Reference = Annotated[str, typer.Argument(metavar="REFERENCE", help="Formulation to compare with.")]
@@ -55,5 +55,5 @@ def compare(
     from cestab.external.names import list_loss_files
 
     request = make_sweep_request(make_pair(reference, other), **options)
-    run = partial(run_comparison, request, fails_on_worse=fail_on_worse)
+    run = partial(run_comparison, request, fails_on_worse=fail_on_worse, announce=tell)
     deliver(run, make_forms(detail=output.detail), output, "comparing", list_loss_files(request.formulations))

@@ -1,7 +1,7 @@
 """Run a comparison: the same cases through a reference and other formulations, and what each one does better."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cestab.commands.compare.agreement import AgreementTally, Pair, compare_block
@@ -10,7 +10,8 @@ from cestab.commands.compare.trade import describe_trade, find_harms, keep_commo
 from cestab.commands.sweep.run import GroupResult, collect_groups, complete_group, evaluate_plan, refuse_group
 from cestab.errors import UsageError
 from cestab.evaluation.blocks import Block, Outcome
-from cestab.evaluation.environment import describe_environment, ignore_progress, version
+from cestab.evaluation.calls import CallCounter
+from cestab.evaluation.environment import describe_environment, ignore_progress, ignore_sentence, version
 from cestab.evaluation.plan import Plan, plan_sweep, refuse_other_options
 from cestab.external.loaded import loaded_losses
 from cestab.vocabulary.kinds import FindingKind
@@ -36,12 +37,17 @@ def run_comparison(
     *,
     fails_on_worse: bool,
     progress: Callable[[int, int], Any] = ignore_progress,
+    announce: Callable[[str], Any] = ignore_sentence,
 ) -> Comparison:
-    """Return the comparison of the request's first formulation with each of the others."""
+    """Return the comparison of the request's first formulation with each of the others.
+
+    `progress` is called after each group of settings, `announce` before long work.
+    """
     refuse_other_options(request.formulations)
     plans = plan_sweep(request)
     with loaded_losses(request.formulations, request.guard) as targets:
-        groups, is_interrupted = collect_groups(map(compare_group, plans), len(plans), progress)
+        spare = CallCounter(plans=plans, announce=announce).spare
+        groups, is_interrupted = collect_groups((compare_group(plan, spare) for plan in plans), len(plans), progress)
     settings = tuple(
         _compare_setting(group, request, other)
         for other in request.formulations[1:]
@@ -63,8 +69,8 @@ def run_comparison(
     )
 
 
-def compare_group(plan: Plan) -> ComparedGroup:
-    """Evaluate one group of settings that share their cases."""
+def compare_group(plan: Plan, spare: Callable[[Plan], Plan]) -> ComparedGroup:
+    """Evaluate one group of settings that share their cases; `spare` samples it where every case takes a call."""
     if plan.unsupported is not None:
         return ComparedGroup(plan=plan, group=refuse_group(plan), pairs=None)
     pairs: dict[str, Pair] = {}
@@ -74,7 +80,9 @@ def compare_group(plan: Plan) -> ComparedGroup:
         pairs.update({name: pairs.get(name, Pair()).merge(pair) for name, pair in block_pairs.items()})
         return outcomes
 
-    group = complete_group(plan, evaluate_plan(plan, compare))
+    spared = spare(plan)
+    plan = replace(plan, coverage=spared.coverage)
+    group = complete_group(plan, evaluate_plan(spared, compare))
     if len(group.results) < 2 or plan.formulations[0] not in group.results:  # Ctrl-C left nothing to compare
         raise KeyboardInterrupt
     judged = {name: pair for name, pair in pairs.items() if name in group.results and group.results[name].verdict.is_judged}

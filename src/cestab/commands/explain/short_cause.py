@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from cestab.commands.explain.replay import Replay, find_precision
 from cestab.commands.explain.root_cause import find_root
 from cestab.commands.explain.steps import Steps
 from cestab.evaluation.evaluate import case_weights
-from cestab.external.formulation import find_any_formulation
-from cestab.formulations import Formulation
+from cestab.evaluation.recognition import recognize_gradient
+from cestab.external.engines.base import ExternalError, UnsupportedError
+from cestab.external.formulation import ExternalFormulation, find_any_formulation
 from cestab.numerics.exact_numbers import Exact
 from cestab.truth.balls import precision
+from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.requests import ExplainRequest
 
 _VERBS = {
@@ -33,12 +36,17 @@ Values = npt.NDArray[Any]
 _SYMBOL = re.compile(r"\b[vg]\d+\b")
 
 
-def describe_cause(request: ExplainRequest) -> str | None:
-    """Return the cause of a case's worst finding, e.g. `−y / p overflows`; None where no operation is to blame."""
+def describe_cause(request: ExplainRequest, kind: FindingKind) -> str | None:
+    """Return the cause of a case's worst finding, of this kind, e.g. `−y / p overflows`; None where no operation is to blame.
+
+    Of an external loss, whose operations are not seen, it is what a wrong gradient is at benign cases.
+    """
     formulation = find_any_formulation(request.formulation)
-    if not isinstance(formulation, Formulation):
-        return None
     single = take_single(request)
+    if isinstance(formulation, ExternalFormulation):
+        with suppress(ExternalError, UnsupportedError):
+            return None if kind.is_loss else recognize_gradient(single.conditions, formulation, len(single.cases.logits))
+        return None
     replay = Replay(conditions=single.conditions, formulation=formulation, cases=single.cases)
     with precision(find_precision(single.conditions, single.cases)):
         steps = Steps(replay=replay)

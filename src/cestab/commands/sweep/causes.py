@@ -66,7 +66,7 @@ def _find_cause(setting: Setting, finding: Finding, request: SweepRequest | Audi
     )
     with suppress(UsageError, OSError):  # a file that is gone meanwhile
         if isinstance(request, SweepRequest) or Path(request.file).stat().st_size <= MOST_BYTES:
-            return describe_cause(explained)
+            return describe_cause(explained, finding.kind)
     return None
 
 

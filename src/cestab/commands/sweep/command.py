@@ -4,7 +4,7 @@ from functools import partial
 
 from cestab.commands.option_groups import takes_options
 from cestab.commands.options import DetailedOutput, FormulationOptions, SweepOptions
-from cestab.commands.output import deliver
+from cestab.commands.output import deliver, tell
 
 
 @takes_options
@@ -30,4 +30,4 @@ def sweep(formulation: FormulationOptions, options: SweepOptions, output: Detail
 
     request = make_sweep_request(**formulation, **options)
     inputs = list_loss_files(request.formulations)
-    deliver(partial(run_sweep, request), make_forms(detail=output.detail), output, "sweeping", inputs)
+    deliver(partial(run_sweep, request, announce=tell), make_forms(detail=output.detail), output, "sweeping", inputs)

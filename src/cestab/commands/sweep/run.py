@@ -12,7 +12,8 @@ from cestab.commands.sweep.causes import explain_failures
 from cestab.evaluation.assemble import assemble_failure, assemble_sweep
 from cestab.evaluation.blocks import Block, Failure, Outcome, attempt, evaluate_each, merge_results
 from cestab.evaluation.boundaries import Search, find_boundaries
-from cestab.evaluation.environment import describe_environment, ignore_progress, version
+from cestab.evaluation.calls import CallCounter
+from cestab.evaluation.environment import describe_environment, ignore_progress, ignore_sentence, version
 from cestab.evaluation.evaluate import evaluate_block
 from cestab.evaluation.onsets import refine_onsets
 from cestab.evaluation.plan import Plan, group_by_options, plan_sweep
@@ -41,19 +42,26 @@ class GroupResult:
     is_interrupted: bool = False
 
 
-def run_sweep(request: SweepRequest, *, progress: Callable[[int, int], Any] = ignore_progress) -> Report:
-    """Return the report of a request; `progress` is called after each group of settings."""
+def run_sweep(
+    request: SweepRequest,
+    *,
+    progress: Callable[[int, int], Any] = ignore_progress,
+    announce: Callable[[str], Any] = ignore_sentence,
+) -> Report:
+    """Return the report of a request; `progress` is called after each group of settings, `announce` before long work."""
     plans = plan_sweep(request)
     with loaded_losses(request.formulations, request.guard) as targets:
-        groups, is_interrupted = collect_groups(map(run_group, plans), len(plans), progress)
-    results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
+        spare = CallCounter(plans=plans, announce=announce).spare
+        groups, is_interrupted = collect_groups((run_group(plan, spare) for plan in plans), len(plans), progress)
+        results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
+        causes = explain_failures(results, request)
     return Report(
         version=version(),
         environment=describe_environment(targets),
         request=request,
         settings=results,
         recommendations=recommend(results, () if is_interrupted else try_along(request, results)),
-        causes=explain_failures(results, request),
+        causes=causes,
         escalated=sum(group.escalated for group in groups),
         is_interrupted=is_interrupted,
     )
@@ -72,7 +80,7 @@ def try_along(request: SweepRequest, results: Sequence[SettingResult]) -> tuple[
         return ()
     more = replace(request, formulations=names, arithmetics=replace(request.arithmetics, dtypes=tuple(dtypes)))
     try:
-        groups = [run_group(plan) for plan in plan_sweep(more)]
+        groups = [run_group(plan, lambda plan: plan) for plan in plan_sweep(more)]
     except KeyboardInterrupt:  # what was asked for is finished
         return ()
     return tuple(result for group in groups for result in group.results.values())
@@ -94,11 +102,12 @@ def collect_groups(groups: Iterable[Group], total: int, progress: Callable[[int,
     return finished, False
 
 
-def run_group(plan: Plan) -> GroupResult:
-    """Evaluate one group of settings that share their cases."""
+def run_group(plan: Plan, spare: Callable[[Plan], Plan]) -> GroupResult:
+    """Evaluate one group of settings that share their cases; `spare` samples it where every case takes a call."""
     if plan.unsupported is not None:
         return refuse_group(plan)
-    return complete_group(plan, evaluate_plan(plan, evaluate_block))
+    spared = spare(plan)
+    return complete_group(replace(plan, coverage=spared.coverage), evaluate_plan(spared, evaluate_block))
 
 
 def evaluate_plan(plan: Plan, evaluate: Callable[[Block], Mapping[str, Outcome]]) -> dict[str, Outcome]:

@@ -16,8 +16,9 @@ from cestab.vocabulary.external import GradientSource
 from cestab.vocabulary.loss_options import LossOptions, Reduction
 
 Numbers = npt.NDArray[Any]
-# logits (rows, classes) or (rows,), target, upstream factor → loss and upstream·gradient; None without a gradient
-Step = Callable[[Numbers, Numbers, float], tuple[Numbers, Numbers | None]]
+# logits (rows, classes) or (rows,), target, upstream factors → loss and upstream·gradient; None without a gradient
+# Upstream factors: one per row, or one; a loss of one number takes the first.
+Step = Callable[[Numbers, Numbers, Numbers], tuple[Numbers, Numbers | None]]
 Loss = Callable[[Any, Any], Any]  # of a framework's arrays
 TARGET_NAMES = {"y_true", "labels", "label", "target", "targets", "y", "true"}
 

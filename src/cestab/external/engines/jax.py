@@ -58,19 +58,19 @@ class JaxEngine(Engine):
     def prepare(self, loss: Loss, fmt: Format) -> Step:
         def differentiate(z: Any, y: Any, upstream: Any) -> tuple[Any, Any]:
             value, pull_back = jax.vjp(lambda logits: loss(logits, y), z)
-            (gradient,) = pull_back(jnp.full_like(value, upstream))
+            (gradient,) = pull_back(jnp.resize(upstream, value.shape).astype(value.dtype))
             return value, gradient
 
         compute: Any = differentiate
         if self.site.mode == "jit":
             compute = jax.jit(differentiate)
         elif self.site.mode == "vmap":
-            compute = jax.vmap(differentiate, in_axes=(0, 0, None))
+            compute = jax.vmap(differentiate, in_axes=(0, 0, 0))
 
-        def step(z: Numbers, target: Numbers, upstream: float) -> tuple[Numbers, Numbers]:
+        def step(z: Numbers, target: Numbers, upstream: Numbers) -> tuple[Numbers, Numbers]:
             logits, y = self.convert(z, fmt), self.convert(target, None if target.dtype.kind in "iu" else fmt)
             with _precision(fmt):
-                value, gradient = compute(logits, y, upstream)
+                value, gradient = compute(logits, y, self.convert(upstream, fmt))
             return to_numpy(value), to_numpy(gradient)
 
         return step

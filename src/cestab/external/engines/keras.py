@@ -55,7 +55,7 @@ class KerasEngine(Engine):
         inner = self.inner.prepare(loss, fmt)
         device = "cpu" if self.site.device == "cpu" else "gpu"
 
-        def step(z: Numbers, target: Numbers, upstream: float) -> tuple[Numbers, Numbers | None]:
+        def step(z: Numbers, target: Numbers, upstream: Numbers) -> tuple[Numbers, Numbers | None]:
             with keras.device(device):  # else Keras moves tensors to the device that it prefers
                 return inner(z, target, upstream)
 

@@ -51,7 +51,7 @@ class NumpyEngine(Engine):
                 return g * x * (1 - x)
 
     def prepare(self, loss: Loss, fmt: Format) -> Step:
-        def step(z: Numbers, target: Numbers, upstream: float) -> tuple[Numbers, Numbers | None]:
+        def step(z: Numbers, target: Numbers, upstream: Numbers) -> tuple[Numbers, Numbers | None]:
             y = self.convert(target, None if target.dtype.kind in "iu" else fmt)
             result = loss(self.convert(z, fmt), y)  # a tuple passes through: its function reduces nothing
             if not isinstance(result, tuple):
@@ -59,8 +59,8 @@ class NumpyEngine(Engine):
             if len(result) != 2:
                 raise ExternalError(f"it returned {len(result)} values; a loss, or a loss and its gradient, are needed")
             gradient = _to_numbers(result[1], "gradient")
-            if upstream != 1.0:
-                gradient = gradient * gradient.dtype.type(upstream)
+            if upstream[0] != 1.0:
+                gradient = gradient * gradient.dtype.type(upstream[0])  # that of all rows
             return _to_floats(result[0], "loss"), _to_floats(gradient, "gradient")
 
         return step

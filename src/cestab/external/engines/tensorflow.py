@@ -79,9 +79,9 @@ class TensorflowEngine(Engine):
 
         compute = self._compiled(_differentiate(of_rows if self.maps_rows else loss))
 
-        def step(z: Numbers, target: Numbers, upstream: float) -> tuple[Numbers, Numbers]:
+        def step(z: Numbers, target: Numbers, upstream: Numbers) -> tuple[Numbers, Numbers]:
             logits, y = self.convert(z, fmt), self.convert(target, None if target.dtype.kind in "iu" else fmt)
-            scale = self.convert(np.array(upstream), fmt)
+            scale = self.convert(upstream, fmt)
             try:
                 with self._device():
                     value, gradient = compute(logits, y, scale)
@@ -113,7 +113,8 @@ def _differentiate(loss: Loss) -> Callable[..., tuple[Any, Any]]:
         with tf.GradientTape() as tape:
             tape.watch(z)
             value = loss(z, y)
-        cotangent = tf.fill(tf.shape(value), tf.cast(upstream, value.dtype))
+        rows = tf.range(tf.size(value)) % tf.size(upstream)
+        cotangent = tf.cast(tf.reshape(tf.gather(upstream, rows), tf.shape(value)), value.dtype)
         gradient = tape.gradient(value, z, output_gradients=cotangent)
         if gradient is None:
             raise ExternalError("TensorFlow sees no path from its logits to its loss")

@@ -57,7 +57,7 @@ class TorchEngine(Engine):
     def prepare(self, loss: Loss, fmt: Format) -> Step:
         compute = self._vectorize(loss) if self.maps_rows else self._differentiate(loss)
 
-        def step(z: Numbers, target: Numbers, upstream: float) -> tuple[Numbers, Numbers]:
+        def step(z: Numbers, target: Numbers, upstream: Numbers) -> tuple[Numbers, Numbers]:
             is_index = target.dtype.kind in "iu"
             logits, y = self.convert(z, fmt), self.convert(target, None if is_index else fmt)
             if self.site.layout == "NCL":
@@ -77,12 +77,12 @@ class TorchEngine(Engine):
     def _differentiate(self, loss: Loss) -> Any:
         function = torch.compile(loss, dynamic=False) if self.site.mode == "compile" else loss
 
-        def compute(z: torch.Tensor, y: torch.Tensor, upstream: float) -> tuple[torch.Tensor, torch.Tensor]:
+        def compute(z: torch.Tensor, y: torch.Tensor, upstream: Numbers) -> tuple[torch.Tensor, torch.Tensor]:
             z = z.detach().requires_grad_()
             value = function(z, y)
             if not value.requires_grad:
                 raise ExternalError("its loss does not depend on the logits for autograd: it was detached, or made anew")
-            (gradient,) = torch.autograd.grad(value, z, torch.full_like(value, upstream))
+            (gradient,) = torch.autograd.grad(value, z, self._like(upstream, value))
             return value.detach(), gradient
 
         return compute
@@ -94,13 +94,17 @@ class TorchEngine(Engine):
             value = loss(z, y)
             return value * upstream, value
 
-        mapped = torch.func.vmap(torch.func.grad(scaled, has_aux=True), in_dims=(0, 0, None))
+        mapped = torch.func.vmap(torch.func.grad(scaled, has_aux=True), in_dims=(0, 0, 0))
 
-        def compute(z: torch.Tensor, y: torch.Tensor, upstream: float) -> tuple[torch.Tensor, torch.Tensor]:
-            gradient, value = mapped(z, y, torch.full((), upstream, dtype=z.dtype, device=z.device))
+        def compute(z: torch.Tensor, y: torch.Tensor, upstream: Numbers) -> tuple[torch.Tensor, torch.Tensor]:
+            gradient, value = mapped(z, y, self._like(upstream, z[:, 0] if z.ndim > 1 else z))
             return value, gradient
 
         return compute
+
+    def _like(self, upstream: Numbers, value: torch.Tensor) -> torch.Tensor:
+        """Return upstream factors in a loss's shape and type."""
+        return torch.from_numpy(np.resize(upstream, value.shape)).to(self.site.device, value.dtype)
 
     def flushes_subnormals(self) -> bool:
         return flushes(lambda x: torch.exp(torch.tensor(x, device=self.site.device)).item())

@@ -23,6 +23,7 @@ from cestab.external.process.channel import Channel, map_memory, open_memory
 from cestab.external.process.protocol import Assignment, Kind, Reply
 from cestab.external.process.watchdog import Watchdog
 from cestab.vocabulary.external import ExternalFacts, Guard
+from cestab.vocabulary.loss_options import LossOptions
 
 # glibc returns freed blocks of this size to the system at once; then every page of the next costs a fault: 0.5 ms a call
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
@@ -38,7 +39,7 @@ class _Worker:
     guard: Guard
     question: int = 0
 
-    def ask(self, message: Work | None) -> Any:
+    def ask(self, message: Work | LossOptions | None) -> Any:
         """Send a message and return the answer's payload; raises the error that the answer, or its absence, means."""
         reply = self._exchange(message, "load" if message is None else "return")
         match reply.kind:
@@ -55,7 +56,7 @@ class _Worker:
         with suppress(OSError):
             self.channel.send(assignment, self.question, self._deadline())
 
-    def _exchange(self, message: Work | None, what: str) -> Reply:
+    def _exchange(self, message: Work | LossOptions | None, what: str) -> Reply:
         """Send a message and return its answer; a process that does not give one is ended, and that is what it did."""
         self.question += 1
         try:
@@ -185,6 +186,11 @@ def evaluate_loss(name: ExternalName, work: Work, guard: Guard) -> tuple[Numbers
     return cast("tuple[Numbers, Numbers | None]", _ask(name, guard, work))
 
 
+def calls_by_case(name: ExternalName, options: LossOptions, guard: Guard) -> bool:
+    """Whether every case takes a call of an external loss, which is known once it has been called."""
+    return cast("bool", _ask(name, guard, options))
+
+
 def kept_answers() -> dict[tuple[object, ...], Any]:
     """Return what this thread found out about its losses, kept until their processes end."""
     return _POOL.answers
@@ -210,7 +216,7 @@ def end_losses() -> None:
 atexit.register(end_losses)
 
 
-def _ask(name: ExternalName, guard: Guard, message: Work | None) -> Any:
+def _ask(name: ExternalName, guard: Guard, message: Work | LossOptions | None) -> Any:
     if (name, guard) in _POOL.broken:
         raise ExternalError(_POOL.broken[name, guard])
     start_loss(name, guard)

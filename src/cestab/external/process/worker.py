@@ -25,6 +25,7 @@ from cestab.external.process.channel import Channel, map_memory
 from cestab.external.process.protocol import Kind, Reply
 from cestab.external.recipes import as_recipe
 from cestab.vocabulary.external import ExternalFacts
+from cestab.vocabulary.loss_options import LossOptions
 
 MODULES = {"python": "numpy"}  # by adapter, where the file has another name
 SECONDS_BETWEEN_HEARTBEATS = 0.2
@@ -36,6 +37,7 @@ class ReadyLoss(Protocol):
     """An external loss that is ready to be called."""
 
     def evaluate(self, work: Work, tick: Tick) -> tuple[Numbers, Numbers | None]: ...
+    def calls_by_case(self, options: LossOptions) -> bool: ...
     def facts(self) -> ExternalFacts: ...
 
 
@@ -84,7 +86,10 @@ def _silence() -> Iterator[None]:
 
 
 def serve(channel: Channel) -> None:
-    """Load the external loss, then answer each question until the other end is closed: None for facts, or a block of work."""
+    """Load the external loss, then answer each question until the other end is closed.
+
+    None asks for facts, options whether every case of them takes a call, and a block of work for its results.
+    """
     _, question, assignment = channel.receive()
     sys.path.extend(path for path in assignment.paths if path not in sys.path)
     last, worker = time.monotonic(), os.getpid()
@@ -97,11 +102,15 @@ def serve(channel: Channel) -> None:
 
     load_reply = _attempt(lambda: load_loss(assignment.name))
 
-    def answer(work: Work | None) -> Reply:
+    def answer(work: Work | LossOptions | None) -> Reply:
         if load_reply.kind is not Kind.RESULT:
             return load_reply
         loss: ReadyLoss = load_reply.payload
-        return _hint(_attempt(loss.facts if work is None else lambda: loss.evaluate(work, tick)), loss)
+        if work is None:
+            return _attempt(loss.facts)
+        if isinstance(work, LossOptions):
+            return Reply(Kind.RESULT, loss.calls_by_case(work))
+        return _hint(_attempt(lambda: loss.evaluate(work, tick)), loss)
 
     while True:
         try:
