@@ -44,7 +44,12 @@ def refuse_other_objective(conditions: Conditions, formulation: ExternalFormulat
     key = ("recognition", formulation.name, plain.objective, plain.options, plain.classes, label, plain.compute.name)
     answers = kept_answers()
     if key not in answers:
-        answers[key] = _recognize(plain, formulation)
+        try:
+            answers[key] = _recognize(plain, formulation)
+        except LostProcessError as error:
+            answers[key] = error
+    if isinstance(answers[key], LostProcessError):
+        raise LostProcessError(*answers[key].args)
     if answers[key] is not None:
         raise OtherObjectiveError(answers[key])
 
