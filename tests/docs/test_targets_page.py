@@ -64,11 +64,11 @@ def test_three_commands_are_shown_with_what_they_print() -> None:
 def test_what_the_page_shows_is_what_its_command_prints(
     line: str, shown: str, command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if "--timeout 5 --max-memory 2G" in line:
+    if "--timeout 10 --max-memory 2G" in line:
         with (folder / "broken.py").open("a", encoding="utf-8") as file:
             file.write(TOUCH)
         names = re.findall(r"-f (\S+)", line)
-        load_first(names, Guard(timeout_seconds=5.0, max_memory_bytes=2**31), folder, monkeypatch)
+        load_first(names, Guard(timeout_seconds=10.0, max_memory_bytes=2**31), folder, monkeypatch)
     assert without_versions(command(line)[1]) == without_versions(shown)
 
 

@@ -28,7 +28,7 @@ from cestab.commands.explain.request import make_explain_request
 from cestab.commands.explain.walkthrough import WalkthroughRow
 from cestab.commands.sweep import markdown, table
 from cestab.commands.sweep import rows as csv_v1
-from cestab.commands.sweep.answer import Recommendation, Report
+from cestab.commands.sweep.answer import Cause, Recommendation, Report
 from cestab.commands.sweep.gate import to_gate
 from cestab.reports import github, junit, sarif, summary
 from cestab.vocabulary.kinds import FindingKind, Fp8Overflow, Summation, Verdict
@@ -97,7 +97,12 @@ def make_report(target: str | None, fail_on: tuple[str, ...] = ()) -> Report:
         Recommendation(dtype="float32", formulation="compensated", why="passes in all 8 settings; largest error 1.5 ulps"),
     )
     causes = (
-        ("naive", "exp(z) overflows and inf/inf is NaN: [nan-loss] from |t| = 11.09 (float16), 88.72 (float32) in margin"),
+        Cause(
+            formulation="naive",
+            operation="[exp](z) overflows",
+            dtypes=("float16", "float32"),
+            sentence="[exp](z) overflows: nan-loss from |t| = 11.09 (float16), 88.72 (float32) in margin, K=2",
+        ),
     )
     return Report(
         version="VERSION",
@@ -242,7 +247,7 @@ def test_files_fit_80_columns_and_hold_no_codes() -> None:
 def test_brackets_are_printed_not_read_as_markup() -> None:
     text = " ".join(GOLDEN["audit.txt"]().split())
     assert "[bold]logits[/] of today.npz" in text
-    assert "[nan-loss]" in text
+    assert "[exp](z)" in text
 
 
 def test_a_real_sweep_begins_to_fail_at_neighbouring_floats() -> None:

@@ -221,12 +221,15 @@ def _fit_gradient(computed: Doubles, larger: Doubles, true: Doubles, tolerance: 
     """Return what one wrong gradient of each case is."""
     factor = _solve(true.reshape(-1), computed.reshape(-1))
     factors = np.array([_solve(*pair) for pair in zip(true.T, computed.T, strict=True)])
+    with np.errstate(divide="ignore"):
+        powers = 2.0 ** np.round(np.log2(np.abs(factors)))
     fits = (
         (computed, 0.0 * true, "the gradient is 0"),
         (larger, computed, "the upstream gradient is ignored"),
         (computed, -true, "the gradient has the opposite sign"),
         (computed, factor * true, f"the gradient is {_show(factor)} times the true one"),
-        (computed, factors * true, "the upstream gradient of another row is taken"),
+        (computed, (factors > 0.5) * true, "not every row has a gradient"),
+        (computed, powers * true, "the upstream gradient of another row is taken"),
         (np.sort(computed, axis=0), np.sort(true, axis=0), "the gradient is that of other classes, or of another row"),
     )
     fit = next((sentence for a, b, sentence in fits if _is_equal(a, b, tolerance)), None)

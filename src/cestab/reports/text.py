@@ -67,6 +67,12 @@ def _cut(name: str, width: int) -> list[str]:
     ]
 
 
+def measure_width(renderable: RenderableType) -> int:
+    """Return the columns that a renderable takes if nothing in it is broken."""
+    console = Console(width=1000)
+    return Measurement.get(console, console.options, renderable).maximum
+
+
 def new_table(columns: Sequence[RenderableType], gap: int = 2) -> Table:
     """Return an empty table without lines whose cells fold rather than end in dots."""
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")

@@ -123,6 +123,8 @@ FACTORS = 2.0 ** (np.arange(ROWS) % 3)  # on the upstream gradients of the rows,
         (lambda g, upstream: upstream * g * np.roll(FACTORS, 1) / FACTORS, "the upstream gradient of another row is taken"),
         (lambda g, upstream: upstream * g[::-1], "the gradient is that of other classes, or of another row"),
         (lambda g, upstream: upstream * np.roll(g, 1, axis=1), "the gradient is that of another row"),
+        (lambda g, upstream: upstream * g * (np.arange(ROWS) < 3), "not every row has a gradient"),
+        (lambda g, upstream: upstream * g * (1 + np.arange(ROWS)), None),
         (lambda g, upstream: upstream * (g + 0.01), None),
     ],
 )

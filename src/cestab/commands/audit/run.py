@@ -14,6 +14,7 @@ from cestab.commands.reproduce import row_command
 from cestab.commands.sweep.advice import recommend
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.causes import explain_failures
+from cestab.commands.sweep.cures import advise
 from cestab.evaluation.assemble import (
     assemble_failure,
     describe_unjudged,
@@ -36,7 +37,7 @@ from cestab.judgement.summary import NO_ERROR, Error, Summary, largest_error
 from cestab.numerics.rounding import FloatArray, IntArray
 from cestab.truth.tiers import Truth
 from cestab.vocabulary.kinds import Coverage
-from cestab.vocabulary.requests import AuditRequest
+from cestab.vocabulary.requests import Arithmetics, AuditRequest
 from cestab.vocabulary.settings import Place, RoundingCost, SettingResult
 
 WORST_ROWS = 5
@@ -113,36 +114,63 @@ def run_audit(
     labels_file = None if request.labels is None else str(where / request.labels)
     source = (str(where / request.file), labels_file, request.objective, request.class_axis, request.ignore_index)
     with loaded_losses(request.formulations, request.guard) as targets, open_recording(*source) as recording:
-        groups = list(_begin_totals(request, recording.classes))
-        drawn = draw_rows(recording.rows, request.sample, request.seed)
-        wanted = recording.rows if drawn is None else drawn.size
-        done, ignored, is_interrupted = 0, 0, False
-        try:
-            for count, rows, logits, labels in _read_blocks(recording, drawn, request.ignore_index):
-                groups = [group.merge(_audit_block(group, rows, logits, labels)) for group in groups]
-                done, ignored = done + count, ignored + count - rows.size
-                progress(done, wanted)
-        except KeyboardInterrupt:
-            if not done:
-                raise
-            is_interrupted = True
-        results = tuple(
-            _assemble(request, group, name) for name in request.formulations for group in groups if name in group.totals_by_name
-        )
+        total = _audit_rows(request, recording, progress)
+        results = total.assemble(request)
         causes = explain_failures(results, request)
-    escalated = sum(totals.summary.escalated for group in groups for totals in group.totals_by_name.values())
+
+        def evaluate(arithmetics: Arithmetics, names: tuple[str, ...]) -> tuple[SettingResult, ...]:
+            changed = replace(request, formulations=names, arithmetics=arithmetics)
+            return _audit_rows(changed, recording, ignore_progress).assemble(changed)
+
+        recommendations = recommend(results) if total.is_interrupted else advise(request, results, evaluate)
     return Report(
         version=version(),
         environment=describe_environment(targets),
         request=request,
         settings=results,
-        recommendations=recommend(results),
+        recommendations=recommendations,
         causes=causes,
-        escalated=escalated,
-        rows=done,
-        ignored_rows=ignored,
-        is_interrupted=is_interrupted,
+        escalated=sum(totals.summary.escalated for group in total.groups for totals in group.totals_by_name.values()),
+        rows=total.rows,
+        ignored_rows=total.ignored,
+        is_interrupted=total.is_interrupted,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileTotals:
+    """The totals of a file, or of the rows up to Ctrl-C."""
+
+    groups: tuple[GroupTotals, ...]
+    rows: int
+    ignored: int
+    is_interrupted: bool
+
+    def assemble(self, request: AuditRequest) -> tuple[SettingResult, ...]:
+        return tuple(
+            _assemble(request, group, name)
+            for name in request.formulations
+            for group in self.groups
+            if name in group.totals_by_name
+        )
+
+
+def _audit_rows(request: AuditRequest, recording: Recording, progress: Callable[[int, int], Any]) -> FileTotals:
+    """Evaluate all rows, or those that the request draws; Ctrl-C before any is done propagates."""
+    groups = list(_begin_totals(request, recording.classes))
+    drawn = draw_rows(recording.rows, request.sample, request.seed)
+    wanted = recording.rows if drawn is None else drawn.size
+    done, ignored, is_interrupted = 0, 0, False
+    try:
+        for count, rows, logits, labels in _read_blocks(recording, drawn, request.ignore_index):
+            groups = [group.merge(_audit_block(group, rows, logits, labels)) for group in groups]
+            done, ignored = done + count, ignored + count - rows.size
+            progress(done, wanted)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        is_interrupted = True
+    return FileTotals(groups=tuple(groups), rows=done, ignored=ignored, is_interrupted=is_interrupted)
 
 
 def _begin_totals(request: AuditRequest, classes: int) -> Iterator[GroupTotals]:

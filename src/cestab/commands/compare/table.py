@@ -1,4 +1,4 @@
-"""A comparison for people: a row per setting, then one sentence per dtype; the same as Markdown and as CSV."""
+"""A comparison for people: a sentence per dtype, where troubles begin, with detail a row per setting; as Markdown and CSV."""
 
 from collections.abc import Iterator
 from typing import TextIO
@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.commands.compare.answer import Agreement, Comparison, SettingComparison
+from cestab.commands.sweep.overview import Overview, draw
 from cestab.reports.rows import Cell, to_csv, to_markdown
 from cestab.reports.tables import STYLES, describe_external, describe_limits, name_columns, show_start
-from cestab.reports.text import new_table, to_text
+from cestab.reports.text import find_width, new_table, to_text
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import Finding, Place, SettingResult, find_worst
 
@@ -27,8 +28,8 @@ CSV_COLUMNS = (
 
 
 def render(comparison: Comparison, stream: TextIO, *, detail: bool = False) -> str:
-    """Return the comparison as it is to be written to the stream; `detail` adds what only one has, and boundaries."""
-    return to_text(stream, *_parts(comparison, detail=detail))
+    """Return the comparison as it is to be written to the stream; `detail` adds a row per setting, and what only one has."""
+    return to_text(stream, *_parts(comparison, find_width(stream), detail=detail))
 
 
 def render_markdown(comparison: Comparison) -> str:
@@ -48,20 +49,21 @@ def render_csv(comparison: Comparison) -> str:
     return to_csv(CSV_COLUMNS, (_record(setting) for setting in comparison.settings))
 
 
-def _parts(comparison: Comparison, *, detail: bool) -> Iterator[RenderableType]:
+def _parts(comparison: Comparison, width: int, *, detail: bool) -> Iterator[RenderableType]:
     yield Text(_headline(comparison))
-    yield Text(LEGEND)
-    for other in _compared(comparison):
+    for dtype in comparison.dtypes:
+        name, _, words = dtype.sentence.partition(": ")
+        yield Text.assemble((name, "bold"), f": {words}")
+    yield from draw(Overview(request=comparison.request, settings=comparison.results()), width)
+    for other in _compared(comparison) if detail else ():
+        yield Text(LEGEND)
         settings = _settings_of(comparison, other)
         table = new_table((*BEFORE, *name_columns((comparison.reference, other)), *AFTER), gap=1)
         for setting in settings:
             _add(table, setting)
         yield table
-        if detail:
-            yield from (Padding(Text(line), (0, 0, 0, 2)) for setting in settings for line in _details(comparison, setting))
+        yield from (Padding(Text(line), (0, 0, 0, 2)) for setting in settings for line in _details(comparison, setting))
     yield from describe_external(comparison.results(), comparison.environment)
-    for dtype in comparison.dtypes:
-        yield Text(dtype.sentence)
 
 
 def _headline(comparison: Comparison) -> str:

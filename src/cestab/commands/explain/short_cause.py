@@ -83,11 +83,12 @@ def _name_quantities(replay: Replay) -> Mapping[str, Values]:
         if len(z) == 1:
             p = 1 / (1 + np.exp(-z))
             q = 1 / (1 + np.exp(z))
-            return {"p": p, "(1 − p)": q, "log p": np.log(p), "log(1 − p)": np.log(q), "−y": -y, "y": y}
+            return {"(−y / p)": -y / p, "p": p, "(1 − p)": q, "log p": np.log(p), "log(1 − p)": np.log(q), "−y": -y, "y": y}
         m = np.max(z, axis=0, keepdims=True)
         total = np.sum(np.exp(z - m), axis=0, keepdims=True)
         p = np.exp(z - m) / total
         return {
+            "(−y / p)": -y / p,
             "p": p,
             "log p": (z - m) - np.log(total),
             "lse": m + np.log(total),

@@ -18,11 +18,21 @@ class Recommendation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why a formulation fails: what went wrong first in some dtypes, and the sentence that says where."""
+
+    formulation: str
+    operation: str
+    dtypes: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """What sweep (request: SweepRequest) and audit (request: AuditRequest) return and print.
 
-    `causes` holds a sentence per failing formulation; `escalated` counts cases decided in ball arithmetic. An interrupted
-    report holds what was finished.
+    `causes` has one for every distinct first failure of a formulation; `escalated` counts cases decided in ball
+    arithmetic. An interrupted report holds what was finished.
     """
 
     version: str
@@ -30,7 +40,7 @@ class Report:
     request: SweepRequest | AuditRequest
     settings: tuple[SettingResult, ...]
     recommendations: tuple[Recommendation, ...]
-    causes: tuple[tuple[str, str], ...]
+    causes: tuple[Cause, ...]
     escalated: int
     rows: int = 0
     ignored_rows: int = 0

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cestab.commands.explain.short_cause import describe_cause
+from cestab.commands.sweep.answer import Cause
 from cestab.errors import UsageError
 from cestab.vocabulary.kinds import FindingKind, Severity
 from cestab.vocabulary.phrases import show_count
@@ -13,27 +14,31 @@ from cestab.vocabulary.requests import AuditRequest, ExplainRequest, GeneratedCa
 from cestab.vocabulary.settings import Finding, Setting, SettingResult, find_worst
 
 MOST_BYTES = 2**28  # of a recorded file that is opened again for each cause: packed ones are unpacked up to the row
-Line = tuple[str, str]  # a formulation, and a sentence about it
 Failure = tuple[Setting, Finding]
 
 
-def explain_failures(results: Sequence[SettingResult], request: SweepRequest | AuditRequest) -> tuple[Line, ...]:
-    """Return (formulation, sentence) for every distinct first failure, those that begin nearest to 0 first."""
+def explain_failures(results: Sequence[SettingResult], request: SweepRequest | AuditRequest) -> tuple[Cause, ...]:
+    """Return every distinct first failure of each formulation, those that begin nearest to 0 first."""
     return tuple(
-        (name, sentence)
+        cause
         for name in dict.fromkeys(result.setting.formulation for result in results)
-        for sentence in _explain_one([r for r in results if r.setting.formulation == name], request)
+        for cause in _explain_one([r for r in results if r.setting.formulation == name], request)
     )
 
 
-def _explain_one(results: Sequence[SettingResult], request: SweepRequest | AuditRequest) -> Iterator[str]:
+def _explain_one(results: Sequence[SettingResult], request: SweepRequest | AuditRequest) -> Iterator[Cause]:
     by_cause: dict[tuple[str, FindingKind], list[Failure]] = {}
     failures = [failure for dtype in _dtypes(results) if (failure := _find_first(results, dtype)) is not None]
     for setting, finding in sorted(failures, key=lambda failure: abs(failure[1].first.value)):
         cause = _find_cause(setting, finding, request)
         by_cause.setdefault((cause or finding.kind.summary, finding.kind), []).append((setting, finding))
     for (cause, kind), own in by_cause.items():
-        yield f"{cause}: {kind.label} {_describe_beginnings(own)}"
+        yield Cause(
+            formulation=own[0][0].formulation,
+            operation=cause,
+            dtypes=tuple(setting.dtype for setting, _ in own),
+            sentence=f"{cause}: {kind.label} {_describe_beginnings(own)}",
+        )
 
 
 def _dtypes(results: Sequence[SettingResult]) -> Iterator[str]:

@@ -1,19 +1,21 @@
-"""Reports as Markdown for a comment or a job's summary: of sweep and audit, and of any gate."""
+"""Reports of sweep and audit as Markdown for a comment or a job's summary."""
 
 from cestab.commands.sweep.answer import Report
-from cestab.commands.sweep.table import cell, headline, rounding_cell
+from cestab.commands.sweep.overview import Overview, list_legends
+from cestab.commands.sweep.table import describe_roundings, headline
 from cestab.reports.footnotes import list_external, list_unjudged
 from cestab.reports.rows import escape_markdown, to_markdown
-from cestab.vocabulary.requests import SweepRequest
+from cestab.reports.troubles import Answer
 
 
 def render(report: Report) -> str:
     """Return headline, overview, why formulations fail and what to use instead."""
-    parts = [f"### {escape_markdown(headline(report))}\n", _overview(report)]
+    parts = [f"### {escape_markdown(headline(report))}\n", _draw(Overview(request=report.request, settings=report.settings))]
+    parts += [f"{escape_markdown(sentence)}\n" for sentence in describe_roundings(report)]
     named = (
         ("Not judged", list_unjudged(report.settings)),
         ("Run by", list_external(report.environment)),
-        ("Why they fail", report.causes),
+        ("Why they fail", [(cause.formulation, cause.sentence) for cause in report.causes]),
     )
     for title, sentences in named:
         if sentences:
@@ -26,15 +28,21 @@ def render(report: Report) -> str:
     return "\n".join(parts)
 
 
-def _overview(report: Report) -> str:
-    is_sweep = isinstance(report.request, SweepRequest)
-    dtypes = list(dict.fromkeys(result.setting.dtype for result in report.settings))
+def _draw(overview: Overview) -> str:
+    """Return a table with a row per formulation and dtype, and what its numbers mean."""
+    more = overview.classes[1:]
+    heads = ["formulation", "dtype", "verdict", *(trouble.title for trouble in overview.troubles)]
+    heads += [f"{', '.join(map(str, more))} classes"] if more else []
     rows = []
-    for name in report.request.formulations:
-        own = [result for result in report.settings if result.setting.formulation == name]
-        cells = [cell([r for r in own if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes]
-        rows.append([name, *(text.plain for text in cells)])
-    costs = [rounding_cell(report, dtype).plain for dtype in dtypes]
-    if any(costs):
-        rows.append(["(rounding z)", *costs])
-    return to_markdown(["from |t|" if is_sweep else "rows", *dtypes], rows)
+    for name in overview.request.formulations:
+        for dtype in overview.dtypes:
+            answer = overview.answer(name, dtype)
+            words = answer.words if isinstance(answer, Answer) else str(answer or "")
+            cells = [overview.cell(name, dtype, trouble) for trouble in overview.troubles]
+            many = overview.many(name, dtype)
+            last = [f"{many[0].head} {many[1]}" if many else ""] if more else []
+            rows.append([name, dtype, words, *cells, *last])
+    legend = " · ".join(list_legends(overview))
+    few = f", with {overview.classes[0]} classes" if more else ""
+    numbers = f"the |t| from which it happens{few}" if overview.is_sweep else "rows"
+    return f"{to_markdown(heads, rows)}\nNumbers: {escape_markdown(numbers)}{f' · {legend}' if legend else ''}\n"

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from cestab.cases.ranges import parse_range
 from cestab.commands.sweep import wire
-from cestab.commands.sweep.answer import Recommendation, Report
+from cestab.commands.sweep.answer import Cause, Recommendation, Report
 from cestab.errors import UsageError
 from cestab.numerics.formats import FORMATS, Format, find_format
 from cestab.numerics.rounding import hexadecimal, round_number, to_ordinal
@@ -60,7 +60,10 @@ def restore_report(shown: wire.Sweep | wire.Audit) -> Report:
             Recommendation(dtype=advice.dtype, formulation=advice.formulation, why=advice.why)
             for advice in shown.recommendation
         ),
-        causes=tuple((cause.formulation, cause.sentence) for cause in shown.causes),
+        causes=tuple(
+            Cause(formulation=cause.formulation, operation=cause.operation, dtypes=cause.dtype, sentence=cause.sentence)
+            for cause in shown.causes
+        ),
         escalated=shown.summary.escalated,
         rows=rows,
         ignored_rows=ignored_rows,

@@ -1,14 +1,15 @@
 """Run a sweep: evaluate every block, find the boundaries, assemble the report."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from cestab.commands.reproduce import sweep_command
-from cestab.commands.sweep.advice import lacking_dtypes, recommend
+from cestab.commands.sweep.advice import recommend
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.causes import explain_failures
+from cestab.commands.sweep.cures import advise
 from cestab.evaluation.assemble import assemble_failure, assemble_sweep
 from cestab.evaluation.blocks import Block, Failure, Outcome, attempt, evaluate_each, merge_results
 from cestab.evaluation.boundaries import Search, find_boundaries
@@ -16,12 +17,11 @@ from cestab.evaluation.calls import CallCounter
 from cestab.evaluation.environment import describe_environment, ignore_progress, ignore_sentence, version
 from cestab.evaluation.evaluate import evaluate_block
 from cestab.evaluation.onsets import refine_onsets
-from cestab.evaluation.plan import Plan, group_by_options, plan_sweep
+from cestab.evaluation.plan import Plan, plan_sweep
 from cestab.external.loaded import loaded_losses
-from cestab.formulations import FORMULATIONS
 from cestab.judgement.summary import Summary, join_runs
 from cestab.vocabulary.kinds import Coverage, Verdict
-from cestab.vocabulary.requests import SweepRequest
+from cestab.vocabulary.requests import Arithmetics, SweepRequest
 from cestab.vocabulary.settings import Place, SettingResult
 
 
@@ -55,35 +55,22 @@ def run_sweep(
         groups, is_interrupted = collect_groups((run_group(plan, spare) for plan in plans), len(plans), progress)
         results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
         causes = explain_failures(results, request)
+
+        def evaluate(arithmetics: Arithmetics, names: tuple[str, ...]) -> tuple[SettingResult, ...]:
+            more = plan_sweep(replace(request, formulations=names, arithmetics=arithmetics))
+            return tuple(result for plan in more for result in run_group(plan, spare).results.values())
+
+        recommendations = recommend(results) if is_interrupted else advise(request, results, evaluate)
     return Report(
         version=version(),
         environment=describe_environment(targets),
         request=request,
         settings=results,
-        recommendations=recommend(results, () if is_interrupted else try_along(request, results)),
+        recommendations=recommendations,
         causes=causes,
         escalated=sum(group.escalated for group in groups),
         is_interrupted=is_interrupted,
     )
-
-
-def try_along(request: SweepRequest, results: Sequence[SettingResult]) -> tuple[SettingResult, ...]:
-    """Return results of the family's sound formulations, in the dtypes in which none of those asked for may be recommended."""
-    dtypes = lacking_dtypes(results)
-    options = group_by_options(request.formulations)
-    if not dtypes or len(options) > 1:
-        return ()
-    family = (f for f in FORMULATIONS.values() if f.objective == request.objective and not f.is_contrast)
-    same = [f.with_options(next(iter(options))) for f in family]
-    names = tuple(f.name for f in same if f is not None and f.name not in request.formulations)
-    if not names:
-        return ()
-    more = replace(request, formulations=names, arithmetics=replace(request.arithmetics, dtypes=tuple(dtypes)))
-    try:
-        groups = [run_group(plan, lambda plan: plan) for plan in plan_sweep(more)]
-    except KeyboardInterrupt:  # what was asked for is finished
-        return ()
-    return tuple(result for group in groups for result in group.results.values())
 
 
 def collect_groups(groups: Iterable[Group], total: int, progress: Callable[[int, int], Any]) -> tuple[list[Group], bool]:

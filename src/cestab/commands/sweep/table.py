@@ -1,6 +1,6 @@
 """The table for people: 80 columns, one row per formulation, or with detail one per setting."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TextIO, TypeVar
 
 from rich.console import RenderableType
@@ -9,43 +9,63 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.overview import Overview, draw
 from cestab.reports.footnotes import shorten
 from cestab.reports.tables import STYLES, describe_external, describe_limits, show_start
-from cestab.reports.text import Name, new_table, to_text
-from cestab.vocabulary.kinds import Verdict
+from cestab.reports.text import Name, find_width, new_table, to_text
 from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.requests import SweepRequest
-from cestab.vocabulary.settings import Finding, SettingResult, find_worst
-
-RANKS = (
-    Verdict.PASS,
-    Verdict.UNDEFINED,
-    Verdict.UNSUPPORTED,
-    Verdict.WARN,
-    Verdict.ERROR,
-    Verdict.OTHER_OBJECTIVE,
-    Verdict.FAIL,
-)
+from cestab.vocabulary.settings import Finding, find_worst
 
 
 def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
     """Return the report as it is to be written to the stream."""
-    return to_text(stream, *_parts(report, detail=detail))
+    return to_text(stream, *_parts(report, find_width(stream), detail=detail))
 
 
-def _parts(report: Report, *, detail: bool) -> Iterator[RenderableType]:
+def _parts(report: Report, width: int, *, detail: bool) -> Iterator[RenderableType]:
     yield Text(headline(report))
-    yield _detail(report) if detail else _overview(report)
+    if detail:
+        yield _detail(report)
+    else:
+        yield from draw(Overview(request=report.request, settings=report.settings, causes=report.causes), width)
+    yield from (Text(sentence) for sentence in describe_roundings(report))
     yield from describe_external(report.settings, report.environment)
-    if report.causes:
+    is_one_dtype = len({result.setting.dtype for result in report.settings}) == 1
+    if report.causes and (detail or is_one_dtype):
         yield Text("Why they fail", style="bold")
-        for sentence, names in group_names((sentence, name) for name, sentence in report.causes).items():
-            yield Padding(Text.assemble((", ".join(names), "bold"), f": {sentence}"), (0, 0, 0, 2))
+        for said, names in group_names((cause.sentence, cause.formulation) for cause in report.causes).items():
+            yield Padding(Text.assemble((", ".join(names), "bold"), f": {said}"), (0, 0, 0, 2))
+    yield from _advise(report, is_short=not detail and not is_one_dtype)
+
+
+def _advise(report: Report, *, is_short: bool) -> Iterator[RenderableType]:
+    """Yield what to use in which dtypes, and why; short, in one line where there is something to use everywhere."""
+    title = ("Use instead", "bold")
+    if is_short and all(advice.formulation in report.request.formulations for advice in report.recommendations):
+        grouped = group_names((advice.formulation or "", advice.dtype) for advice in report.recommendations)
+        parts = [Text(name, style="bold") + Text(f" ({', '.join(dtypes)})") for name, dtypes in grouped.items()]
+        if parts:
+            is_kept = {*grouped} == {*report.request.formulations}
+            yield Text.assemble(("Keep", "bold") if is_kept else title, "  ", Text("; ").join(parts))
+        return
     if report.recommendations:
-        yield Text("Use instead", style="bold")
+        yield Text.assemble(title)
         advised = (((advice.formulation or "none", advice.why), advice.dtype) for advice in report.recommendations)
         for (chosen, why), dtypes in group_names(advised).items():
             yield Padding(Text.assemble(f"{', '.join(dtypes)}: ", (chosen, "bold"), f", {why}"), (0, 0, 0, 2))
+
+
+def describe_roundings(report: Report) -> Iterator[str]:
+    """Yield what rounding recorded logits to a dtype changes in the loss."""
+    costs: dict[str, float] = {}
+    for result in report.settings:
+        if result.rounding_cost is not None:
+            dtype, change = result.setting.dtype, result.rounding_cost.loss_change
+            costs[dtype] = max(change, costs.get(dtype, 0.0))
+    if any(costs.values()):
+        listed = ", ".join(f"{change:.2g} in {dtype}" for dtype, change in costs.items())
+        yield f"Rounding the logits alone changes a loss by up to {listed}"
 
 
 Key = TypeVar("Key")
@@ -82,40 +102,10 @@ def _count_rows(report: Report) -> Iterator[str]:
         yield f"up to {undefined:,} undefined"
 
 
-def _overview(report: Report) -> Table:
-    dtypes = list(dict.fromkeys(result.setting.dtype for result in report.settings))
-    is_sweep = isinstance(report.request, SweepRequest)
-    table = new_table(("from |t|" if is_sweep else "rows", *dtypes))
-    for name in report.request.formulations:
-        results = [result for result in report.settings if result.setting.formulation == name]
-        table.add_row(
-            Name(name=shorten(name)),
-            *(cell([r for r in results if r.setting.dtype == dtype], is_sweep=is_sweep) for dtype in dtypes),
-        )
-    costs = [rounding_cell(report, dtype) for dtype in dtypes]
-    if any(costs):
-        table.add_row(Text("(rounding z)"), *costs)
-    return table
-
-
-def cell(results: Sequence[SettingResult], *, is_sweep: bool) -> Text:
-    """The worst verdict, and the smallest |t| (the number of rows) of its worst finding."""
-    if not results:  # of an interrupted sweep
-        return Text("")
-    verdict = max((result.verdict for result in results), key=RANKS.index)
-    return Text(f"{verdict} {_extent(find_worst(results), is_sweep=is_sweep)}".rstrip(), style=STYLES.get(verdict, "magenta"))
-
-
 def _extent(finding: Finding | None, *, is_sweep: bool) -> str:
     if finding is None:
         return ""
     return show_start(finding) if is_sweep else str(finding.cases)
-
-
-def rounding_cell(report: Report, dtype: str) -> Text:
-    """What rounding the logits to the dtype changes in the loss."""
-    costs = [r.rounding_cost for r in report.settings if r.setting.dtype == dtype and r.rounding_cost is not None]
-    return Text(f"loss ±{max(cost.loss_change for cost in costs):.2g}" if costs else "")
 
 
 def _detail(report: Report) -> Table:

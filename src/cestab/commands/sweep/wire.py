@@ -92,9 +92,11 @@ class Advice(Wire):
 
 
 class Cause(Wire):
-    """Why a formulation fails."""
+    """Why a formulation fails: what goes wrong first in some dtypes, and in a sentence where."""
 
     formulation: Word
+    operation: Text
+    dtype: tuple[Word, ...]
     sentence: Text
 
 
@@ -140,7 +142,9 @@ def render(report: answer.Report) -> str:
         "settings": tuple(write_result(result) for result in report.settings),
         "summary": convert(summary, Summary if is_sweep else AuditSummary),
         "recommendation": tuple(Advice(**vars(advice)) for advice in report.recommendations),
-        "causes": tuple(Cause(formulation=name, sentence=sentence) for name, sentence in report.causes),
+        "causes": tuple(
+            Cause(formulation=c.formulation, operation=c.operation, dtype=c.dtypes, sentence=c.sentence) for c in report.causes
+        ),
     }
     return write_json(kind(**own))
 

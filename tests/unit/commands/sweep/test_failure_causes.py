@@ -34,7 +34,7 @@ def sweep(name: str, **options: Any) -> Report:
 
 
 def sentences(report: Report) -> list[str]:
-    return [sentence for _, sentence in report.causes]
+    return [cause.sentence for cause in report.causes]
 
 
 @pytest.mark.parametrize(

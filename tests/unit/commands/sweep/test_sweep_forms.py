@@ -9,7 +9,7 @@ import pytest
 from builders import build_audit_request, build_finding, build_place, build_result, build_setting, build_sweep_request
 from cestab.commands.sweep import markdown, table
 from cestab.commands.sweep import rows as csv_v1
-from cestab.commands.sweep.answer import Recommendation, Report
+from cestab.commands.sweep.answer import Cause, Recommendation, Report
 from cestab.commands.sweep.gate import to_gate
 from cestab.errors import ExitStatus
 from cestab.reports import summary
@@ -55,7 +55,10 @@ def sweep(*results: SettingResult, fail_on: tuple[str, ...] = ()) -> Report:
     options = Arithmetics(dtypes=("float16",))
     request = build_sweep_request(formulations=names, arithmetics=options, fail_on=fail_on)
     advice = (Recommendation(dtype="float16", formulation=None, why="none passes"),)
-    causes = tuple((name, f"{name} overflows from |t| = 11") for name in names)
+    causes = tuple(
+        Cause(formulation=name, operation="exp(z)", dtypes=("float16",), sentence=f"{name} overflows from |t| = 11")
+        for name in names
+    )
     return Report(
         version="1.2.3",
         environment=Environment(python="", numpy="", platform="", cpu=""),
@@ -193,14 +196,15 @@ def test_markdown_of_an_audit_counts_rows() -> None:
             rows=9999,
         )
     )
-    assert "| naive | fail 1234 |" in text
+    assert "| naive | float16 | breaks | 1,234 |  |  |  |  |" in text
     assert "9,999 rows" in text
 
 
-def test_what_rounding_costs_is_a_row_only_if_it_is_known() -> None:
+def test_what_rounding_costs_is_said_only_if_it_is_known_and_not_0() -> None:
     crashed = result(ROW, Verdict.ERROR, reason="it crashed")
     request = build_audit_request("a.npz", arithmetics=Arithmetics(dtypes=("float16",)))
-    for cost, is_shown in ((None, False), (RoundingCost(loss=None, loss_change=0.0, gradient=None, gradient_change=0.0), True)):
+    for change in (None, 0.0, 0.25):
+        cost = None if change is None else RoundingCost(loss=None, loss_change=change, gradient=None, gradient_change=0.0)
         results = (crashed, replace(result(ROW, Verdict.PASS), rounding_cost=cost))
         report = Report(
             version="1.2.3",
@@ -213,7 +217,7 @@ def test_what_rounding_costs_is_a_row_only_if_it_is_known() -> None:
             rows=9999,
         )
         for form in (markdown.render(report), table.render(report, io.StringIO())):
-            assert ("(rounding z)" in form) is is_shown
+            assert ("Rounding the logits alone changes a loss by up to 0.25 in float16" in form) is (change == 0.25)
 
 
 def test_a_summary_begins_with_what_is_gated_and_ends_before_it_is_too_long() -> None:

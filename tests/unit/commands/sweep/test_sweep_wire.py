@@ -8,7 +8,7 @@ import pytest
 
 from builders import build_audit_request, build_finding, build_place, build_result, build_setting, build_sweep_request
 from cestab.commands.sweep import wire as json_v1
-from cestab.commands.sweep.answer import Recommendation, Report
+from cestab.commands.sweep.answer import Cause, Recommendation, Report
 from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Arithmetics, LogitRange
@@ -70,7 +70,7 @@ def sweep_report(*results: SettingResult, **arithmetics: Any) -> Report:
         request=request,
         settings=results,
         recommendations=(advice,),
-        causes=(("naive", "it overflows"),),
+        causes=(Cause(formulation="naive", operation="exp(z)", dtypes=("float32",), sentence="it overflows"),),
         escalated=3,
     )
 
@@ -178,7 +178,7 @@ def test_the_rest_of_a_sweep_has_its_values_under_their_names() -> None:
         },
         "summary": {"pass": 0, "warn": 0, "fail": 1, "cases": 131, "escalated": 3},
         "recommendation": [{"dtype": "float32", "formulation": None, "why": "none passes"}],
-        "causes": [{"formulation": "naive", "sentence": "it overflows"}],
+        "causes": [{"formulation": "naive", "operation": "exp(z)", "dtype": ["float32"], "sentence": "it overflows"}],
     }
     assert (request["loss_scale"], request["rtol"], request["atol"]) == ([8.0], None, 0.5)
     assert (request["fp8_overflow"], request["flush_subnormals"]) == ("saturate", True)
