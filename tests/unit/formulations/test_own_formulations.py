@@ -48,6 +48,7 @@ def verdicts(name: str, **options: Any) -> list[tuple[Any, ...]]:
     return [(r.setting.describe(), r.verdict, r.findings, r.largest_error, r.intervals) for r in report.settings]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("recipe", "own"), [(chained, "softmax-log"), (fused_lse, "log-sum-exp")])
 @pytest.mark.parametrize("summation", ["wide", "pairwise", "sequential"])
 def test_a_recipe_is_the_equal_of_cestabs_own_in_every_format_and_target(recipe: Any, own: str, summation: str) -> None:

@@ -282,6 +282,7 @@ def test_the_look_up_of_midpoints_rounds(fmt: Format) -> None:
     np.testing.assert_array_equal([look_up(value, fmt) for value in x.tolist()], round_to_format(x, fmt))
 
 
+@pytest.mark.thorough
 @narrow
 def test_shortest_decimal_reads_back_on_every_number(fmt: Format, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounding, "round_number", round_by_midpoints(fmt))

@@ -247,6 +247,7 @@ def places_in(data: Any) -> Iterator[tuple[Any, Any]]:
         yield from places_in(value)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["sweep", "audit", "baseline"])
 def test_schema_and_reading_agree_on_any_value_anywhere(name: str, report: str, audit: str, tmp_path: Path) -> None:
     setting = shorten(json.loads(report))["settings"][0]

@@ -134,6 +134,7 @@ def report(tier: str, cases: int, seen: Discrepancies) -> None:
     print(f"{seen.worst_cancelled:.2e} where the target is subtracted")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "precise"), TIERS)
 def test_softmax_truth_is_within_its_stated_bound(name: str, precise: bool) -> None:  # noqa: FBT001
     fmt = FORMATS[name]

@@ -131,6 +131,7 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are counted in /proc")
 @pytest.mark.parametrize("options", [[], ["--sample", "5000"]], ids=["all", "sample"])
 def test_no_page_of_a_large_file_stays_in_memory(options: list[str], tmp_path: Path) -> None:
