@@ -243,6 +243,7 @@ def check_fit(table: str) -> None:
     assert not [line for line in lines if line != line.rstrip()]
 
 
+@pytest.mark.thorough
 def test_a_table_of_every_formulation_fits_the_screen(cestab: Command) -> None:
     for objective in OBJECTIVES.values():
         outcome = cestab("sweep", "--objective", objective, "--dtype", "float16,float32", "--logits", "-20:20:65")

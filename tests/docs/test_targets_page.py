@@ -60,7 +60,10 @@ def test_three_commands_are_shown_with_what_they_print() -> None:
     assert len(SHOWN) >= 3
 
 
-@pytest.mark.parametrize(("line", "shown"), SHOWN, ids=[line for line, _ in SHOWN])
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [pytest.param(line, shown, marks=[pytest.mark.thorough] if "--timeout" in line else [], id=line) for line, shown in SHOWN],
+)
 def test_what_the_page_shows_is_what_its_command_prints(
     line: str, shown: str, command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,6 +200,7 @@ def test_a_loss_is_not_blamed_on_the_gradient() -> None:
     assert root["operation"].startswith("v")
 
 
+@pytest.mark.thorough
 def test_no_sentence_says_that_a_number_is_itself() -> None:
     rng = np.random.default_rng(3)
     for _ in range(150):
