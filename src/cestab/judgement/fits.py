@@ -207,6 +207,11 @@ def find_gradient_fit(computed: Doubles, larger: Doubles, true: Doubles, toleran
     `computed` are those for an upstream factor of 1, `larger` for one of 4. Of batches both are (2·classes, cases): of the
     first row, and of the one that differs most from it.
     """
+    with np.errstate(all="ignore"):  # what it returns may be NaN or infinite
+        return _fit_rows(computed, larger, true, tolerance)
+
+
+def _fit_rows(computed: Doubles, larger: Doubles, true: Doubles, tolerance: float) -> str | None:
     first, other = computed[: len(true)], computed[-len(true) :]
     if not _is_equal(first, true, tolerance):
         return _fit_gradient(first, larger[: len(true)], true, tolerance)
@@ -221,8 +226,7 @@ def _fit_gradient(computed: Doubles, larger: Doubles, true: Doubles, tolerance: 
     """Return what one wrong gradient of each case is."""
     factor = _solve(true.reshape(-1), computed.reshape(-1))
     factors = np.array([_solve(*pair) for pair in zip(true.T, computed.T, strict=True)])
-    with np.errstate(divide="ignore"):
-        powers = 2.0 ** np.round(np.log2(np.abs(factors)))
+    powers = 2.0 ** np.round(np.log2(np.abs(factors)))
     fits = (
         (computed, 0.0 * true, "the gradient is 0"),
         (larger, computed, "the upstream gradient is ignored"),

@@ -44,6 +44,11 @@ class Answer(Enum):
         self.style = style
 
 
+def show_answer(answer: Answer | Verdict | None) -> tuple[str, str]:
+    """Return the words and the style of a verdict in words, or of what is none."""
+    return (answer.words, answer.style) if isinstance(answer, Answer) else (str(answer or ""), "magenta")
+
+
 def judge_in_words(results: Iterable[SettingResult]) -> Answer | Verdict:
     """Return what a person is to think of results; a verdict where none of them was judged, or some crashed."""
     judged = [result for result in results if result.verdict.is_judged]

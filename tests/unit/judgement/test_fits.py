@@ -126,6 +126,7 @@ FACTORS = 2.0 ** (np.arange(ROWS) % 3)  # on the upstream gradients of the rows,
         (lambda g, upstream: upstream * g * (np.arange(ROWS) < 3), "not every row has a gradient"),
         (lambda g, upstream: upstream * g * (1 + np.arange(ROWS)), None),
         (lambda g, upstream: upstream * (g + 0.01), None),
+        (lambda g, upstream: upstream * np.where(g > 0, np.inf, -np.inf), None),
     ],
 )
 def test_what_a_wrong_gradient_is(backward: Callable[[Doubles, float], Doubles], sentence: str | None) -> None:

@@ -5,7 +5,7 @@ from cestab.commands.sweep.overview import Overview, list_legends
 from cestab.commands.sweep.table import describe_roundings, headline
 from cestab.reports.footnotes import list_external, list_unjudged
 from cestab.reports.rows import escape_markdown, to_markdown
-from cestab.reports.troubles import Answer
+from cestab.reports.troubles import show_answer
 
 
 def render(report: Report) -> str:
@@ -36,8 +36,7 @@ def _draw(overview: Overview) -> str:
     rows = []
     for name in overview.request.formulations:
         for dtype in overview.dtypes:
-            answer = overview.answer(name, dtype)
-            words = answer.words if isinstance(answer, Answer) else str(answer or "")
+            words, _ = show_answer(overview.answer(name, dtype))
             cells = [overview.cell(name, dtype, trouble) for trouble in overview.troubles]
             many = overview.many(name, dtype)
             last = [f"{many[0].head} {many[1]}" if many else ""] if more else []

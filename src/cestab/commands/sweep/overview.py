@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from cestab.commands.sweep.answer import Cause
 from cestab.reports.footnotes import shorten
 from cestab.reports.text import Name, measure_width, new_table
-from cestab.reports.troubles import Answer, Trouble, find_first, judge_in_words, list_troubles, show_onset
+from cestab.reports.troubles import Answer, Trouble, find_first, judge_in_words, list_troubles, show_answer, show_onset
 from cestab.vocabulary.kinds import Severity, Verdict
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
 from cestab.vocabulary.settings import SettingResult, find_worst
@@ -118,11 +117,11 @@ def _describe(overview: Overview, name: str) -> Iterator[Text]:
     found = [(dtype, overview.answer(name, dtype)) for dtype in overview.dtypes]
     order = [answer for answer in (*Answer, *Verdict) if any(own is answer for _, own in found)]
     milder = [answer for answer in order if isinstance(answer, Answer) and answer not in FAILURES]
-    merged = milder[1:] if order[0] in FAILURES else []
+    merged = milder[1:] if order[:1] and order[0] in FAILURES else []  # of an interrupted sweep there may be none
     shown = [answer for answer in order if answer not in merged]
     for answer in shown:
         dtypes = [d for d, own in found if own is answer or (own in merged and answer is milder[0])]
-        words, style = (answer.words, answer.style) if isinstance(answer, Answer) else (str(answer), "magenta")
+        words, style = show_answer(answer)
         is_rest = answer is shown[-1] and len(shown) > 1
         place = "" if len(dtypes) == len(overview.dtypes) or is_rest else f" in {', '.join(dtypes)}"
         causes = _list_causes(overview.causes, name, dtypes)
@@ -199,7 +198,7 @@ def _draw_dtype(overview: Overview, dtype: str) -> Table:
     table.add_column("\nverdict", no_wrap=True)
     for name in overview.request.formulations:
         answer = overview.answer(name, dtype)
-        words, style = (answer.words, answer.style) if isinstance(answer, Answer) else (str(answer or ""), "magenta")
+        words, style = show_answer(answer)
         many = [_draw_manifold(overview, name, dtype)] if more else []
         cells = _draw_cells(overview, name, dtype) if isinstance(answer, Answer) else [Text("")] * len(overview.troubles)
         table.add_row(Name(name=shorten(name)), *cells, *many, Text(words, style=style))
@@ -224,7 +223,7 @@ def _draw_many(overview: Overview) -> Iterator[RenderableType]:
     if found:
         more = ", ".join(map(str, overview.classes[1:]))
         parts = [f"{trouble.head} from {onset}: {_list_names(overview, names)}" for (trouble, onset), names in found.items()]
-        yield Padding(Text.assemble((f"{more} classes: ", "bold"), "; ".join(parts)), (0, 0, 0, 0))
+        yield Text.assemble((f"{more} classes: ", "bold"), "; ".join(parts))
 
 
 def _head(overview: Overview) -> str:

@@ -242,3 +242,11 @@ def test_a_summary_begins_with_what_is_gated_and_ends_before_it_is_too_long() ->
         GateReport(command="check", version="1", headline="headline", cases=cases[2:], status=ExitStatus.NOT_AUDITED)
     ).splitlines()
     assert few[-2:] == ["| error | h, k | not audited | it crashed |", "| warning | h, l | partly judged | no gradient |"]
+
+
+def test_a_formulation_without_results_of_an_interrupted_sweep_has_empty_cells() -> None:
+    report = sweep(result(PLAIN, Verdict.PASS), result(replace(PLAIN, dtype="float32"), Verdict.PASS))
+    request = build_sweep_request(formulations=("naive", "clipped"), arithmetics=Arithmetics(dtypes=("float16", "float32")))
+    shown = table.render(replace(report, request=request, is_interrupted=True), io.StringIO())
+    assert "\nclipped\n" in shown
+    assert "clipped" in markdown.render(replace(report, request=request))
