@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
-from math import inf, nan
 from pathlib import Path
 from unittest import mock
 
@@ -22,10 +21,10 @@ from cestab.commands.app import run
 from cestab.commands.diff import table as difference_table
 from cestab.commands.diff.answer import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
 from cestab.commands.explain import table as explanation_table
-from cestab.commands.explain import walkthrough
+from cestab.commands.explain import walkthrough_page
 from cestab.commands.explain.case import run_explain
 from cestab.commands.explain.request import make_explain_request
-from cestab.commands.explain.walkthrough import WalkthroughRow
+from cestab.commands.explain.walkthrough import Edges, Walkthrough
 from cestab.commands.sweep import markdown, table
 from cestab.commands.sweep import rows as csv_v1
 from cestab.commands.sweep.answer import Cause, Recommendation, Report
@@ -181,22 +180,30 @@ def explain(name: str, dtype: str, logits: list[float], target: str, *, hexadeci
 
 
 def walk_through() -> str:
-    rows = (
-        WalkthroughRow(
-            margin=1.0,
-            probability=0.25,
-            slope=-4.0,
-            chain_rule=-0.75,
-            clipped=-0.75,
-            fused=-0.75,
-            squared_error=-0.5,
-            truth=-0.75,
-        ),
-        WalkthroughRow(
-            margin=104.0, probability=0.0, slope=-inf, chain_rule=nan, clipped=0, fused=-1, squared_error=-0.0, truth=-1
-        ),
+    page = Walkthrough(
+        dtype="float32",
+        edges=Edges(absorption=17, overflow=89, underflow=104),
+        losing={"t": ["1", "104"], "p": ["0.25", "0"], "−1/p": ["-4", "-inf"]},
+        losing_gradients={
+            "t": ["1", "104"],
+            "chain rule": ["-0.75", "nan"],
+            "clipped": ["-0.75", "0"],
+            "fused": ["-0.75", "-1"],
+            "truth": ["-0.75", "-1"],
+            "squared error": ["-0.25", "0"],
+            "its truth": ["-0.25", "-1.3627e-45"],
+        },
+        winning={
+            "t": ["104"],
+            "other p": ["0"],
+            "chain rule": ["nan"],
+            "fused": ["0"],
+            "compensated": ["0"],
+            "truth": ["-2e-46"],
+        },
+        binary={"x": ["40"], "p": ["1"], "1 − p": ["0"], "(1−y)/(1−p)": ["nan"], "chain rule": ["nan"], "fused": ["0"]},
     )
-    return walkthrough.render(rows, io.StringIO())
+    return walkthrough_page.render(page, io.StringIO())
 
 
 GOLDEN: dict[str, Callable[[], str]] = {

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -47,6 +48,24 @@ class Name:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield Text("\n".join(break_name(self.name, options.max_width)), overflow="fold")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hanging:
+    """A text in a table whose continued lines are indented."""
+
+    text: str
+    indent: int
+    style: str = ""
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        words = self.text.split()
+        return Measurement(max(map(len, words), default=0) + self.indent, max(len(self.text), self.indent))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        indent = " " * self.indent
+        lines = wrap(self.text, options.max_width, subsequent_indent=indent, break_on_hyphens=False)
+        yield Text("\n".join(lines), style=self.style, overflow="fold")
 
 
 def break_name(name: str, width: int) -> list[str]:

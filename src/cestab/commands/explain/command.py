@@ -29,9 +29,9 @@ class ExplainOutput(OutputOptions):
     hexadecimal: Annotated[bool, of_output(flag="--hex", default=False, help="Show computed values in hexadecimal.")]
 
 
-def is_called_alone(context: typer.Context) -> bool:
-    """Whether no option was given but the place of the output."""
-    sources = (context.get_parameter_source(name) for name in context.params if name != "output")
+def asks_for_page(context: typer.Context) -> bool:
+    """Whether no option was given but the format and the place of the output."""
+    sources = (context.get_parameter_source(name) for name in context.params if name not in ("output", "dtype"))
     return not any(source is not None and source.name == "COMMANDLINE" for source in sources)
 
 
@@ -60,7 +60,7 @@ def explain(
 ) -> None:
     """Show one case operation by operation beside exact arithmetic, and say which operation broke it.
 
-    Without arguments: why cross-entropy is fused with softmax, on a page of real numbers.
+    Without a case: why cross-entropy is fused with softmax, on a page of numbers computed in --dtype.
 
     Examples:
     cestab explain
@@ -72,11 +72,12 @@ def explain(
     cestab explain -f softmax-log --dtype float16 --from logits.npz --row 17
 
     """
-    if is_called_alone(context) and output.form is OutputFormat.TABLE:
-        with open_output(output.output) as stream:
-            from cestab.commands.explain import walkthrough
+    if asks_for_page(context) and output.form is OutputFormat.TABLE:
+        from cestab.commands.explain import walkthrough, walkthrough_page
 
-            write_text(walkthrough.render(walkthrough.compute_walkthrough(), stream), stream)
+        page = walkthrough.compute_walkthrough(options.get("dtype", "float32"))
+        with open_output(output.output) as stream:
+            write_text(walkthrough_page.render(page, stream), stream)
         return
     named = [*([] if name is None else [name]), *(formulation or [])]
     chosen = choose_one(named, options.get("objective"))

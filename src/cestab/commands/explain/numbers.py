@@ -33,16 +33,16 @@ def show_exact(x: Exact, computed: float = math.nan, name: str = COMPUTED) -> st
         return repr(x.special)
     gap = x - computed
     if not gap.is_finite or not gap.is_known or gap.is_zero() or x.is_zero():
-        return _show_ball(x, EXACT_DIGITS)
+        return show_ball(x, EXACT_DIGITS)
     shared_bits = max(x.exponent() - gap.exponent(), 0)
     if shared_bits < 4 * LONGEST:
-        plain = _show_ball(x, max(EXACT_DIGITS, 3 + round(shared_bits * math.log10(2))))
+        plain = show_ball(x, max(EXACT_DIGITS, 3 + round(shared_bits * math.log10(2))))
         if len(plain) <= LONGEST:
             return plain
-    return f"{name} {'−' if gap.sign() < 0 else '+'} {_show_ball(abs(gap), GAP_DIGITS)}"
+    return f"{name} {'−' if gap.sign() < 0 else '+'} {show_ball(abs(gap), GAP_DIGITS)}"
 
 
-def _show_ball(x: Exact, digits: int) -> str:
+def show_ball(x: Exact, digits: int) -> str:
     """Return a finite number in digits; far beyond any format by its power of ten alone."""
     assert x.ball is not None, "a finite number"
     if x.is_zero():

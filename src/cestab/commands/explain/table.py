@@ -9,11 +9,12 @@ from rich.text import Text
 
 from cestab.commands.explain.answer import Entry, Explanation, Number, Operation, Outcome
 from cestab.reports.tables import name_columns
-from cestab.reports.text import find_width, new_table, to_text
+from cestab.reports.text import Hanging, find_width, new_table, to_text
 from cestab.vocabulary.kinds import Fp8Overflow
 
 ROOT = "▶"
 MOST_OPERATIONS = 200
+INDENT = 4  # of the continued lines of an operation
 WIDE = 80  # columns that leave room for words beside two float64
 
 
@@ -80,11 +81,9 @@ def _rules(explanation: Explanation) -> Iterator[str]:
 def _add_rows(table: Table, operation: Operation, *, is_root: bool, hexadecimal: bool) -> None:
     mark = f"{ROOT} " if is_root else "  "
     for first, entry in enumerate(operation.entries):
-        formula = Text(
-            f"{mark}{operation.name} = {operation.expression}" if first == 0 else "", style="bold" if is_root else ""
-        )
+        formula = f"{mark}{operation.name} = {operation.expression}" if first == 0 else ""
         cells = (_place(entry), _show(entry.computed, hexadecimal=hexadecimal), entry.exact, _ulps(entry.ulps), entry.words)
-        table.add_row(formula, *(Text(cell) for cell in cells))
+        table.add_row(Hanging(text=formula, indent=INDENT, style="bold" if is_root else ""), *(Text(cell) for cell in cells))
 
 
 def _place(entry: Entry) -> str:

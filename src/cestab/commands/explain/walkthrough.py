@@ -1,122 +1,170 @@
-"""The walk-through: the question that started cestab, answered with numbers that are computed when it is shown."""
+"""The numbers of the walk-through, computed when it is shown: the question that started cestab, in three cases.
 
-from collections.abc import Iterable, Iterator
+Two logits (t, 0), the true class losing or winning, and one logit whose label is 1.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TextIO
 
 import numpy as np
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
+from flint import arb
 
-from cestab.evaluation.blocks import Cases
+from cestab.commands.explain.numbers import show_ball
+from cestab.errors import OptionName, UsageError
+from cestab.evaluation.blocks import Cases, Conditions
 from cestab.evaluation.compute import compute_formulation
-from cestab.evaluation.evaluate import find_truth
+from cestab.evaluation.evaluate import exact_case
 from cestab.evaluation.plan import plan_arithmetics
-from cestab.formulations import Formulation, find_formulation
-from cestab.numerics.operations import softmax
-from cestab.numerics.tape import Array, sum_over_classes
-from cestab.numerics.target import IndexTarget, Target
-from cestab.reports.text import new_table, to_text
-from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
+from cestab.formulations import find_formulation
+from cestab.numerics.exact_numbers import Exact
+from cestab.numerics.formats import Format, find_format
+from cestab.numerics.operations import sigmoid, softmax
+from cestab.numerics.rounding import FloatArray
+from cestab.numerics.tape import Array, Tape
+from cestab.numerics.target import DenseTarget, IndexTarget, Target
+from cestab.truth.balls import enclose, precision
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, SOFTMAX_MEAN_SQUARED_ERROR, Objective
 from cestab.vocabulary.requests import Arithmetics
 
-MARGINS = (1.0, 10.0, 17.0, 90.0, 104.0, 1000.0)
-TRUE_CLASS = 1
-QUESTION = """Cross-entropy is −log p of the true class, and its derivative is −1/p. The network computes p = softmax(z), so
-when it is confidently wrong p goes to 0. Two logits t and 0, the second one is the true class, everything in float32:"""
-CHAIN = """1. The derivative −1/p grows without bound: it has overflowed at t = 90, and at t = 104 p itself underflows to 0. The
-chain rule multiplies it by the softmax's own derivative, p·(…): very large times very small gives the right −1
-while both are numbers, then NaN."""
-CLIP = """2. Clipping p at 1e-7 keeps −1/p finite. But where the clip holds p, no gradient passes: 0 where it should be −1.
-The network is most wrong there, and learns nothing; no NaN tells."""
-FUSED = """3. Take both derivatives together on paper: −1/p · ∂p/∂z = p − y. Nothing is divided, nothing overflows, and the
-gradient of a wrong answer tends to −1 as t grows and stays there. This is why frameworks fuse softmax and
-cross-entropy and want logits, not probabilities: log p = z − lse is computed from z, where p = 0 never arises."""
-SQUARED = """4. Squared error on the same softmax, Σ (p − y)², has no −1/p to cancel the softmax's flat tails: its gradient
-vanishes, in exact arithmetic too. The −1/p that looks like a defect is what makes cross-entropy learn."""
-NEXT = """What still goes wrong on logits (cancellation in lse − z, p − 1 rounding to 0, half precision) and which
-formulation avoids it: `cestab sweep`. Any single case: `cestab explain -f softmax-log --logits 104,0 --target 1`."""
+DTYPES = ("float16", "bfloat16", "float32", "float64")  # narrower ones have no infinity, or no 1e-7 to clip at
+WINNING, LOSING = 0, 1
+LABEL_MAGNITUDES = (1, 10, 17, 40)
+DIGITS = 5
+TRUTH_BITS = 4096  # p is known to DIGITS where it is exp(−1000)
 
 
 @dataclass(frozen=True, kw_only=True)
-class WalkthroughRow:
-    """At a margin t, in float32: the probability p of the true class, −1/p, and ∂loss/∂z of the true class, five ways."""
+class Edges:
+    """The first whole t at which 1 + exp(−t) is 1, 1/p is infinite, and p is 0, where p = exp(−t)/(1 + exp(−t))."""
 
-    margin: float
-    probability: float
-    slope: float
-    chain_rule: float
-    clipped: float
-    fused: float
-    squared_error: float
-    truth: float
+    absorption: int
+    overflow: int
+    underflow: int
 
-
-def compute_walkthrough() -> tuple[WalkthroughRow, ...]:
-    """Return a row for each margin: two classes, logits (t, 0), the second is the true one, float32."""
-    objective = SOFTMAX_CROSS_ENTROPY
-    conditions = replace(next(plan_arithmetics(Arithmetics(dtypes=("float32",)), objective)), classes=2)
-    logits = np.array([MARGINS, np.zeros(len(MARGINS))], dtype=np.float32)
-    target = IndexTarget(index=np.full(len(MARGINS), TRUE_CLASS))
-    cases = Cases(positions=np.arange(len(MARGINS)), logits=logits, target=target)
-
-    def gradient(formulation: Formulation) -> list[float]:
-        return [float(entry) for entry in compute_formulation(conditions, formulation, cases)[1][TRUE_CLASS]]
-
-    probability = compute_formulation(
-        conditions, Formulation(name="softmax", objective=objective, recipe=_probability, source=""), cases
-    )[0]
-    with np.errstate(divide="ignore", over="ignore"):
-        slope = -1 / probability
-    columns = {
-        "margin": MARGINS,
-        "probability": [float(p) for p in probability],
-        "slope": [float(s) for s in slope],
-        "chain_rule": gradient(find_formulation("softmax-log")),
-        "clipped": gradient(find_formulation("clipped")),
-        "fused": gradient(find_formulation("log-softmax")),
-        "squared_error": gradient(Formulation(name="squared-error", objective=objective, recipe=_squared_error, source="")),
-        "truth": [float(g) for g in find_truth(conditions, cases, precise=False).gradient[TRUE_CLASS]],
-    }
-    return tuple(WalkthroughRow(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
+    @classmethod
+    def of(cls, fmt: Format) -> "Edges":
+        """Return those of a format: p̂·ln 2, ln max and −ln(smallest subnormal / 2), rounded up."""
+        return cls(
+            absorption=math.ceil(fmt.precision * math.log(2)),
+            overflow=math.ceil(math.log(fmt.max)),
+            underflow=math.ceil(math.log(2) - math.log(fmt.smallest_subnormal)),
+        )
 
 
-def _probability(z: Array, _target: Target) -> Array:
-    p = softmax(z)
-    return z.tape.record("{}[true]", p.value[TRUE_CLASS], (p,), lambda g, _: (g,))
+Columns = dict[str, Sequence[str]]  # by their heads, a number for each magnitude
 
 
-def _squared_error(z: Array, _target: Target) -> Array:
-    """Σ (p − y)², p = softmax(z), chain rule."""
-    one_hot = np.zeros_like(z.value)
-    one_hot[TRUE_CLASS] = 1
-    difference = softmax(z) - z.tape.variable(one_hot, "y")
-    return sum_over_classes(difference * difference)
+@dataclass(frozen=True, kw_only=True)
+class Walkthrough:
+    """The tables of the page. Gradients are those of the logit of the true class."""
+
+    dtype: str
+    edges: Edges
+    losing: Columns
+    losing_gradients: Columns
+    winning: Columns
+    binary: Columns
 
 
-def render(rows: Iterable[WalkthroughRow], stream: TextIO) -> str:
-    """Return the page as it is to be written to the stream."""
-    return to_text(stream, *_parts(tuple(rows)))
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One case for each magnitude; numbers and gradients are shown of the logit at `place`, in the format."""
+
+    fmt: Format
+    magnitudes: Sequence[int]
+    logits: FloatArray
+    target: Target
+    place: int = 0
+
+    @classmethod
+    def margins(cls, fmt: Format, magnitudes: Iterable[int], true_class: int) -> "Series":
+        """Return the logits (t, 0); the gradient is the true class's."""
+        ascending = sorted(set(magnitudes))
+        target = IndexTarget(index=np.full(len(ascending), true_class))
+        logits = np.array([ascending, np.zeros(len(ascending))], dtype=fmt.storage)
+        return cls(fmt=fmt, magnitudes=ascending, logits=logits, target=target, place=true_class)
+
+    @classmethod
+    def labels(cls, fmt: Format, magnitudes: Sequence[int]) -> "Series":
+        """Return one logit x, whose label is 1."""
+        logits = np.array([magnitudes], dtype=fmt.storage)
+        return cls(fmt=fmt, magnitudes=magnitudes, logits=logits, target=DenseTarget(weights=np.ones_like(logits)))
+
+    @property
+    def names(self) -> list[str]:
+        return [str(magnitude) for magnitude in self.magnitudes]
+
+    def numbers(self, compute: Callable[[Array], Array], place: int | None = None) -> list[str]:
+        """Return what is computed of the logits, op by op."""
+        tape = Tape(arithmetic=self._conditions(SOFTMAX_CROSS_ENTROPY).arithmetic(self.fmt))
+        with np.errstate(all="ignore"):
+            values = compute(tape.variable(self.logits, "z")).value
+        return [*map(_show, values[self.place if place is None else place].tolist())]
+
+    def gradients(self, name: str) -> list[str]:
+        """Return the gradients of a formulation."""
+        formulation = find_formulation(name)
+        _, gradient = compute_formulation(self._conditions(formulation.objective), formulation, self._cases)
+        return [*map(_show, gradient[self.place].tolist())]
+
+    def truths(self, objective: Objective) -> list[str]:
+        """Return the true gradients."""
+        conditions = self._conditions(objective)
+        with precision(TRUTH_BITS):
+            balls = [enclose(exact_case(conditions, self._cases, case)) for case in range(len(self.magnitudes))]
+            return [_show(ball.gradient[self.place]) for ball in balls]
+
+    @property
+    def _cases(self) -> Cases:
+        return Cases(positions=np.arange(len(self.magnitudes)), logits=self.logits, target=self.target)
+
+    def _conditions(self, objective: Objective) -> Conditions:
+        conditions = next(plan_arithmetics(Arithmetics(dtypes=(self.fmt.name,)), objective))
+        return replace(conditions, classes=len(self.logits))
 
 
-def _parts(rows: tuple[WalkthroughRow, ...]) -> Iterator[RenderableType]:
-    yield _paragraph(QUESTION)
-    yield _table(("t", "p", "−1/p"), ([row.margin, row.probability, row.slope] for row in rows))
-    yield Text("\nGradient of the logit of the true class:\n")
-    gradients = ([r.margin, r.chain_rule, r.clipped, r.fused, r.squared_error, r.truth] for r in rows)
-    yield _table(("t", "chain rule", "clipped", "fused", "squared error", "truth"), gradients)
-    for text in (CHAIN, CLIP, FUSED, SQUARED, NEXT):
-        yield Text("")
-        yield _paragraph(text)
+def compute_walkthrough(dtype: str) -> Walkthrough:
+    """Return the tables in a format; a UsageError if it is not one of DTYPES."""
+    fmt = find_format(dtype)
+    if dtype not in DTYPES:
+        raise UsageError(OptionName("dtype"), f" of the page without a case is one of {', '.join(DTYPES)}, not {dtype}")
+    edges = Edges.of(fmt)
+    lost = Series.margins(fmt, (1, 10, 17, edges.overflow, edges.underflow, 1000), LOSING)
+    won = Series.margins(fmt, (1, edges.absorption, 10, edges.underflow), WINNING)
+    one = Series.labels(fmt, LABEL_MAGNITUDES)
+    return Walkthrough(
+        dtype=dtype,
+        edges=edges,
+        losing={"t": lost.names, "p": lost.numbers(softmax), "−1/p": lost.numbers(lambda z: -1.0 / softmax(z))},
+        losing_gradients={
+            "t": lost.names,
+            "chain rule": lost.gradients("softmax-log"),
+            "clipped": lost.gradients("clipped"),
+            "fused": lost.gradients("log-softmax"),
+            "truth": lost.truths(SOFTMAX_CROSS_ENTROPY),
+            "squared error": lost.gradients("softmax-squared-error"),
+            "its truth": lost.truths(SOFTMAX_MEAN_SQUARED_ERROR),
+        },
+        winning={
+            "t": won.names,
+            "other p": won.numbers(softmax, LOSING),
+            "chain rule": won.gradients("softmax-log"),
+            "fused": won.gradients("log-softmax"),
+            "compensated": won.gradients("compensated"),
+            "truth": won.truths(SOFTMAX_CROSS_ENTROPY),
+        },
+        binary={
+            "x": one.names,
+            "p": one.numbers(sigmoid),
+            "1 − p": one.numbers(lambda x: 1.0 - sigmoid(x)),
+            "(1−y)/(1−p)": one.numbers(lambda x: 0.0 / (1.0 - sigmoid(x))),
+            "chain rule": one.gradients("sigmoid-naive"),
+            "fused": one.gradients("bce-with-logits"),
+            "truth": one.truths(BINARY_CROSS_ENTROPY),
+        },
+    )
 
 
-def _paragraph(text: str) -> Text:
-    return Text(" ".join(text.split()))
-
-
-def _table(columns: tuple[str, ...], rows: Iterable[Iterable[float]]) -> Table:
-    table = new_table(columns)
-    for row in rows:
-        table.add_row(*(Text(f"{number:.7g}") for number in row))
-    return table
+def _show(number: float | arb) -> str:
+    return show_ball(Exact(arb(number)), DIGITS) if math.isfinite(number) else repr(number)

@@ -9,10 +9,8 @@ import pytest
 
 from builders import build_explain_request, build_setting
 from cestab.commands.explain import table as explanation_table
-from cestab.commands.explain import walkthrough
 from cestab.commands.explain import wire as explanation_json
 from cestab.commands.explain.answer import Cause, Entry, Explanation, Number, Operation, Outcome, RootCause
-from cestab.commands.explain.walkthrough import WalkthroughRow
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.requests import GivenCase
 from cestab.vocabulary.settings import Environment
@@ -167,22 +165,6 @@ def test_json_has_strings_where_it_has_no_numbers_and_shortest_decimals_elsewher
 def test_json_says_null_for_what_there_is_not() -> None:
     report = json.loads(explanation_json.render(replace(EXPLANATION, root_cause=None, against=None)))
     assert (report["root_cause"], report["against"]) == (None, None)
-
-
-def test_the_walk_through_has_a_row_for_every_margin() -> None:
-    row = WalkthroughRow(
-        margin=90.0,
-        probability=8.194e-40,
-        slope=-math.inf,
-        chain_rule=math.nan,
-        clipped=0.0,
-        fused=-1.0,
-        squared_error=-0.5,
-        truth=-0.75,
-    )
-    lines = [line.split() for line in walkthrough.render([row], io.StringIO()).splitlines()]
-    assert ["90", "8.194e-40", "-inf"] in lines
-    assert ["90", "nan", "0", "-1", "-0.5", "-0.75"] in lines
 
 
 @pytest.mark.parametrize(
