@@ -1,10 +1,8 @@
 """The documentation: headings match the registries, command lines parse, quoted edges are what cestab finds."""
 
-import itertools
 import json
 import re
 import shlex
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PLACE = r"(\S+) `(-?0x[0-9a-f.]+p[+-]\d+)`"
-EDGE = re.compile(
-    rf"^\| `([a-z-]+)` \| (correct|wrong) \| (\w+) \| {PLACE} \| {PLACE} \| ([a-z—-]+) \| ([a-z—-]+) \|$", re.MULTILINE
-)
 FIRST_ZERO = re.compile(rf"^\| `([a-z-]+)` \| (\w+) \| `([^`]+)` \| {PLACE} \|$", re.MULTILINE)
 
 
@@ -85,34 +80,11 @@ def test_pages_have_commands() -> None:
     assert commands_in((ROOT / "README.md").read_text(encoding="utf-8"))
 
 
-def edges() -> dict[tuple[str, str, str], list[tuple[str, ...]]]:
-    """Return the rows of the table of hard boundaries by formulation, target and dtype."""
-    found = defaultdict(list)
-    for name, target, dtype, *rest in EDGE.findall(page("mathematics.md")):
-        found[name, target, dtype].append(tuple(rest))
-    return found
+def test_the_table_is_read() -> None:
+    assert len(FIRST_ZERO.findall(page("bounds-and-edges.md"))) == 8
 
 
-def test_the_tables_are_read() -> None:
-    assert len(edges()) == 28
-    assert len(FIRST_ZERO.findall(page("mathematics.md"))) == 8
-
-
-@pytest.mark.parametrize(("key", "quoted"), edges().items(), ids=lambda value: "-".join(value) if len(value) == 3 else "")
-def test_quoted_edges_are_what_is_found(key: tuple[str, str, str], quoted: list[tuple[str, ...]]) -> None:
-    name, target, dtype = key
-    classes = 1 if name.startswith("sigmoid") else 2
-    setting = find_setting(sweep([name], dtypes=[dtype], patterns=["margin"], classes=[classes], targets=[target]))
-    intervals = setting["intervals"]
-    found = [
-        (repr(a["to"]["t"]), a["to"]["hex"], repr(b["from"]["t"]), b["from"]["hex"], b["loss"] or "—", b["gradient"] or "—")
-        for a, b in itertools.pairwise(intervals)
-        if 0 < a["to"]["t"] < 2000
-    ]
-    assert found == quoted
-
-
-@pytest.mark.parametrize("row", FIRST_ZERO.findall(page("mathematics.md")), ids=lambda row: "-".join(row[:2]))
+@pytest.mark.parametrize("row", FIRST_ZERO.findall(page("bounds-and-edges.md")), ids=lambda row: "-".join(row[:2]))
 def test_quoted_first_zero_is_what_is_found(row: tuple[str, ...]) -> None:
     name, dtype, logits, decimal, exact = row
     classes = 1 if name == "bce-with-logits" else 2
@@ -131,3 +103,17 @@ def test_quoted_first_zero_is_what_is_found(row: tuple[str, ...]) -> None:
     lowest = next(finding["lowest"] for finding in setting["findings"] if finding["kind"] == "zeroed-gradient")
     assert (repr(lowest["t"]), lowest["hex"]) == (decimal, exact)
     assert lowest["t"] > float(logits.split(":")[0])  # the range begins before it
+
+
+def test_the_example_of_json_is_what_the_command_writes(tmp_path: Path) -> None:
+    (command,) = (line for line in commands_in(page("json.md")) if line.endswith("--json -o sweep.json"))
+    file = tmp_path / "sweep.json"
+    assert run([*shlex.split(command)[1:-1], str(file)]) == 0
+    (setting,) = json.loads(file.read_text(encoding="utf-8"))["settings"]
+    quoted = [line.split("\t") for line in re.findall(r"^float32\t.+$", page("json.md"), re.MULTILINE)]
+    found = [(f["kind"], f["severity"], f["first"]["bound"], f["first"]["t"]) for f in setting["findings"]]
+    assert [(kind, severity, bound) for _, kind, severity, _, _, bound in quoted] == [finding[:3] for finding in found]
+    assert [float(t) for _, _, _, t, _, _ in quoted] == pytest.approx([t for *_, t in found], rel=0.02)
+    assert [float.fromhex(exact) for _, _, _, _, exact, _ in quoted] == pytest.approx(
+        [float(line[3]) for line in quoted], rel=1e-7
+    )

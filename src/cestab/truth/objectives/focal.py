@@ -1,7 +1,7 @@
 """The focal loss, exactly: Σ y_j·q_j^γ·ℓ_j with q_j = 1 − p_j, ℓ_j = −log p_j, p = softmax z.
 
 Differentiated by the logits, p_j·d(q_j^γ·ℓ_j)/dp_j = −c_j with c_j = q_j^γ·(1 + γ·p_j·ℓ_j/q_j), so the gradient is
-g_k = p_k·C − y_k·c_k = p_k·Σ_{j≠k} y_j·c_j − y_k·c_k·q_k, C = Σ y_j·c_j; of an index target g_t = −q_t·c_t and g_k = p_k·c_t,
+g_i = p_i·C − y_i·c_i = p_i·Σ_{j≠i} y_j·c_j − y_i·c_i·q_i, C = Σ y_j·c_j; of an index target g_k = −q_k·c_k and g_j = p_j·c_k,
 where nothing cancels.
 
 Bounds in the u of the tier: p, q and ℓ are off by ε = 860u of themselves (tiers.py), since q is a sum of the other classes and
@@ -9,7 +9,7 @@ Bounds in the u of the tier: p, q and ℓ are off by ε = 860u of themselves (ti
 (γ + 5)·ε + 130u of the sum of both terms. All are under (γ + 6)·1024u: factor γ + 6.
 
 A q_j of few or no digits is within K smallest floats of the true one, and so is what that error makes of q_j·c_j and of
-p_k·c_j, p_k ≤ q_j for k ≠ j, as c_j ≤ 1 + γ. The ratio p·ℓ/q has its limit 1 where q is 0, and γ·p·ℓ is 0 where p
+p_i·c_j, p_i ≤ q_j for i ≠ j, as c_j ≤ 1 + γ. The ratio p·ℓ/q has its limit 1 where q is 0, and γ·p·ℓ is 0 where p
 underflows, against a c of about 1.
 """
 

@@ -60,7 +60,7 @@ def _smooth(z: Wide, target: Target, options: LossOptions) -> Wide:
 
 
 def _index(z: Wide, target: IndexTarget) -> Parts:
-    """Loss = (m − z_t) + log1p(S); g_j = p_j, g_t = −Σ of the others = −(S or 1 + (S − e_t))/(1 + S)."""
+    """Loss = (m − z_k) + log1p(S); g_j = p_j, g_k = −Σ of the others = −(S or 1 + (S − e_k))/(1 + S)."""
     softmax = take_softmax(z)
     z_target = target.pick(z)
     gradient = softmax.exponentials * softmax.share
@@ -72,7 +72,7 @@ def _index(z: Wide, target: IndexTarget) -> Parts:
 
 
 def _two_classes(z: Wide, target: IndexTarget) -> Parts:
-    """The same for two classes in half of the time: with d = z_other − z_t, loss = max(d, 0) + log1p(exp(−|d|))."""
+    """The same for two classes in half of the time: with d = z_other − z_k, loss = max(d, 0) + log1p(exp(−|d|))."""
     is_first = target.index == 0
     gap = z[1] - z[0]
     rest = np.exp(-np.abs(gap))
