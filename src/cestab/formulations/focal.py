@@ -27,7 +27,7 @@ def focal_naive(z: Array, target: Target, *, gamma: float = 2.0) -> Array:
     options=("gamma",),
 )
 def focal_log_softmax(z: Array, target: Target, *, gamma: float = 2.0) -> Fused:
-    """Pick((1 − p)^γ·ℓ), ℓ = −log p by log1p and 1 − p by expm1; fused gradient, of an index target without cancellation."""
+    """pick((1 − p)^γ·ℓ), ℓ = −log p by log1p and 1 − p by expm1; fused gradient, of an index target without cancellation."""
     peak = max_over_classes(z)
     exponentials = exp(z - peak)
     rest = sum_over_classes(with_entry(exponentials, first_maximum(z.value), 0.0))

@@ -38,7 +38,7 @@ def sigmoid_naive(x: Array, target: DenseTarget) -> Array:
     is_contrast=True,
 )
 def sigmoid_clipped(x: Array, target: DenseTarget, *, eps: float = 1e-7) -> Array:
-    """The same on clip(p, eps, 1 − eps), chain rule: 0 where clipped."""
+    """sigmoid-naive on clip(p, eps, 1 − eps), chain rule: 0 where clipped."""
     return _entropy(clip(sigmoid(x), eps, 1.0 - eps), _label(x, target))
 
 

@@ -73,7 +73,7 @@ def log_eps(z: Array, target: Target, *, eps: float = 1e-7) -> Array:
     is_contrast=True,
 )
 def unshifted_lse(z: Array, target: Target) -> Array:
-    """Log Σ exp z − pick z, chain rule."""
+    """log Σ exp z − pick z, chain rule."""
     return log(sum_over_classes(exp(z))) - pick(z, target)
 
 
@@ -105,7 +105,7 @@ def log_softmax(z: Array, target: Target) -> Fused:
     source="Milakov & Gimelshein 2018, Online normalizer calculation for softmax; chunked as Liger's kernel",
 )
 def online(z: Array, target: Target, *, chunk: int = 128) -> Fused:
-    """Lse − pick z, lse in one pass with a running maximum and a rescaled running sum; fused gradient."""
+    """lse − pick z, lse in one pass with a running maximum and a rescaled running sum; fused gradient."""
     tape, cases = z.tape, z.value.shape[1]
     peak = tape.variable(np.full(cases, -np.inf, dtype=z.value.dtype), "−inf")
     total = tape.variable(np.zeros(cases, dtype=z.value.dtype), "0")

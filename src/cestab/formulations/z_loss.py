@@ -13,7 +13,7 @@ from cestab.vocabulary.objectives import Z_LOSS
     options=("z_weight",),
 )
 def z_loss_log_sum_exp(z: Array, target: Target, *, z_weight: float = 1e-4) -> Fused:
-    """Lse − pick z + λ·lse², lse = m + log Σ exp(z − m); fused gradient exp(z − lse)·(1 + 2λ·lse) − y."""
+    """lse − pick z + λ·lse², lse = m + log Σ exp(z − m); fused gradient exp(z − lse)·(1 + 2λ·lse) − y."""
     peak = max_over_classes(z)
     lse = peak + log(sum_over_classes(exp(z - peak)))
     loss = (lse - pick(z, target)) + lse * lse * z_weight

@@ -104,7 +104,7 @@ def _show_call(name: str, asked: Sequence[str]) -> str:
 
 def _list_changes(arithmetics: Arithmetics, dtype: str) -> Iterator[tuple[str, Arithmetics]]:
     own = replace(arithmetics, dtypes=(dtype,))
-    if Summation.WIDE not in arithmetics.summations:
+    if arithmetics.summations != (Summation.WIDE,):
         yield "--summation wide", replace(own, summations=(Summation.WIDE,))
     if arithmetics.compute is None and find_format(dtype).bits < 32:
         yield "--compute float32", replace(own, compute="float32")

@@ -28,6 +28,16 @@ def test_wide_sums_or_a_wider_format_cure_what_fails_without() -> None:
         *("log-softmax",), dtypes="bfloat16", summations="sequential", patterns="equal", classes=512, logits="0:1:3:linear"
     )
     assert sums.endswith("(not asked for: tried along); or log-softmax with --summation wide")
+    both = why(
+        *("log-softmax",),
+        dtypes="float16",
+        summations=["sequential", "wide"],
+        patterns="margin",
+        batch=4096,
+        logits="1:1:1",
+        targets="wrong",
+    )
+    assert both.endswith("or log-softmax with --summation wide")  # one of the two orders that were asked for
     wider = why("log-sum-exp", dtypes="bfloat16")
     assert wider.endswith("(not asked for: tried along); or log-sum-exp with --compute float32")
     assert not wider.startswith("log-sum-exp")
