@@ -25,13 +25,10 @@ CASE = GivenCase(logits=(100.0, 0.0), target="1")
 
 
 def build_place(value: float, *, position: int | None = None, decimal: str | None = None, **given: Any) -> Place:
-    """A place whose position is the whole part of its value, and whose decimal is Python's."""
-    return Place(
-        position=int(value) if position is None else position,
-        value=value,
-        decimal=repr(value) if decimal is None else decimal,
-        **given,
-    )
+    """A place whose position is the whole part of its value, and whose decimal is Python's; a row without a hexadecimal."""
+    place = int(value) if position is None else position
+    index = () if "hexadecimal" in given else (place,)
+    return Place(position=place, value=value, decimal=repr(value) if decimal is None else decimal, **{"index": index} | given)
 
 
 def build_finding(

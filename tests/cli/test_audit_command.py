@@ -35,4 +35,4 @@ def test_an_audit_says_how_many_rows_no_formulation_was_judged_by(cestab: Comman
     logits = np.array([[1.0, 2.0], [np.nan, 1.0], [1e6, 0.0], [3.0, 1.0]])  # 1e6 is beyond float16, not beyond float32
     np.savez(file, logits=logits, labels=np.array([0, 1, 0, -100]))
     headline = " ".join(cestab("audit", str(file), "-f", "naive", "--dtype", "float16,float32").out.split())
-    assert "4 rows, 1 ignored, up to 2 undefined" in headline
+    assert "4 rows, 1 ignored, up to 2 not judged" in headline

@@ -105,7 +105,7 @@ def test_json_is_strict_and_has_the_designed_fields(cestab: Command) -> None:
         assert finding["lowest"]["t"] <= finding["first"]["t"] <= finding["highest"]["t"]
     assert list(report["settings"][0]["max_error"]) == [*ULPS, "loss_relative", "gradient_relative"]
     assert list(report["settings"][0]["intervals"][0]) == ["from", "to", "loss", "gradient"]
-    assert list(report["recommendation"][0]) == ["dtype", "formulation", "why"]
+    assert list(report["recommendation"][0]) == ["dtype", "formulation", "why", "cure"]
     counts = report["summary"]
     assert counts["pass"] + counts["warn"] + counts["fail"] == 4
     assert counts["cases"] == sum(setting["cases"] for setting in report["settings"])

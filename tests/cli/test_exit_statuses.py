@@ -91,7 +91,7 @@ WRONG = [
     ("audit nowhere.npz", ["no file", "nowhere.npz"]),
     ("audit nowhere.safetensors", ["no file", "nowhere.safetensors"]),
     ("audit logits.csv", ["logits.csv", ".npy, .npz, .safetensors, .parquet, .arrow or .pt"]),
-    ("audit nowhere.npz --axis 2", ["--axis", "2"]),
+    ("audit nowhere.npz --axis 99", ["--axis", "2"]),
     ("audit nowhere.npz --sample 0", ["--sample 0", "from 1 on"]),
     ("audit nowhere.npz --sample many", ["--sample", "integer"]),
     ("audit nowhere.npz --sample 3 --seed -1", ["--seed -1", "negative"]),

@@ -19,6 +19,7 @@ from cestab.reports.text import NARROWEST
 Command = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "schema" / "explain.json").read_text(encoding="utf-8"))
+NO_KEYS = {"logits_key": None, "labels_key": None}
 NAIVE = ("explain", "-f", "naive", "--logits", "100,0", "--target", "1")
 KEYS = [
     "schema", "version", "environment", "request", "case", "operations", "root_cause", "limits", "truth",
@@ -91,7 +92,7 @@ def test_json_holds_what_the_table_shows(cestab: Command) -> None:
         ),
         (
             ("--from", "tests/data/digits_logits.npz", "--row", "4"),
-            {"from": "tests/data/digits_logits.npz", "row": 4, "labels": None, "axis": 1, "ignore_index": -100},
+            {"from": "tests/data/digits_logits.npz", "row": 4, "labels": None, **NO_KEYS, "axis": -1, "ignore_index": -100},
             None,
         ),
     ],

@@ -56,8 +56,13 @@ def test_finding_section_names_its_severity(kind: FindingKind) -> None:
 
 
 @pytest.mark.parametrize("kind", list(FindingKind), ids=lambda kind: kind.label)
-def test_finding_example_fails_before_and_passes_after(kind: FindingKind, capsys: pytest.CaptureFixture[str]) -> None:
+def test_finding_example_fails_before_and_passes_after(
+    kind: FindingKind, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     section = page("findings.md").split(f"\n## {kind.label}\n")[1].split("\n## ")[0]
+    monkeypatch.chdir(tmp_path)
+    for code in re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
+        exec(code, {})  # noqa: S102  # the page's own, which writes the file of the example
     statuses = [run(shlex.split(line)[1:]) for line in commands_in(section)]
     capsys.readouterr()
     assert statuses == [1, 0]

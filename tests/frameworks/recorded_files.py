@@ -13,6 +13,7 @@ from cestab import api
 from cestab.cases.recording import open_recording
 from cestab.errors import UsageError
 from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, Objective
+from cestab.vocabulary.requests import RecordingSource
 
 Array = npt.NDArray[Any]
 SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
@@ -28,7 +29,9 @@ def check(
 ) -> None:
     """Assert that a file holds these, read whole, in parts, backwards and by numbers of rows."""
     wide = np.asarray(logits, dtype=np.float64).reshape(ROWS, -1)
-    with open_recording(str(file), None if apart is None else str(apart), objective, axis, -100) as recording:
+    with open_recording(
+        RecordingSource(file=str(file), labels=None if apart is None else str(apart), class_axis=axis), objective
+    ) as recording:
         assert recording.rows == ROWS
         for rows in (slice(0, ROWS), slice(120, 340), slice(60, 61), slice(499, 500), DRAWN, DRAWN[3:], slice(0, 2)):
             found, own = recording.read(rows)
@@ -38,7 +41,7 @@ def check(
 
 def refusal(file: Path) -> str:
     """Return the sentence with which a file is refused, be it opened or read."""
-    with pytest.raises(UsageError) as caught, open_recording(str(file), None, SOFTMAX, 1, -100) as recording:
+    with pytest.raises(UsageError) as caught, open_recording(RecordingSource(file=str(file)), SOFTMAX) as recording:
         recording.read(slice(0, recording.rows))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400

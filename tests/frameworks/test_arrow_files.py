@@ -15,6 +15,7 @@ from cestab.capture import record
 from cestab.cases.files import arrow_files
 from cestab.cases.recording import open_recording
 from cestab.errors import UsageError
+from cestab.vocabulary.requests import RecordingSource
 
 PEAK = """
 import re, sys
@@ -79,7 +80,7 @@ def test_a_page_of_parquet_is_read_at_a_time(tmp_path: Path, monkeypatch: pytest
     path = save_parquet(make_table(), tmp_path / "a.parquet")
     monkeypatch.setattr(arrow_files, "NUMBERS_PER_BATCH", 50)
     check(path, LOGITS)
-    with open_recording(str(path), None, SOFTMAX, 1, -100) as recording:
+    with open_recording(RecordingSource(file=str(path)), SOFTMAX) as recording:
         recording.read(slice(17, 20))
         assert recording.logits._held.shape == (10, 5)  # type: ignore[attr-defined]  # noqa: SLF001
 
@@ -93,7 +94,7 @@ def test_groups_without_a_drawn_row_are_not_read(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(arrow_files._Parquet, "read", read)  # noqa: SLF001
     monkeypatch.setattr(arrow_files, "NUMBERS_PER_BATCH", 50)
     path = save_parquet(make_table(), tmp_path / "a.parquet", row_group_size=50)
-    with open_recording(str(path), None, SOFTMAX, 1, -100) as recording:
+    with open_recording(RecordingSource(file=str(path)), SOFTMAX) as recording:
         reads.reset_mock()
         recording.read(np.array([3, 120, 121, 480]))
     assert [chunk for _, name, chunk, _ in (call.args for call in reads.call_args_list) if name == "logits"] == [0, 2, 9]
@@ -156,7 +157,10 @@ def test_tables_without_rows_or_columns_and_other_files_are_told(tmp_path: Path)
 
 def test_classes_first_do_not_go_with_tables(tmp_path: Path) -> None:
     path = save_parquet(make_table(), tmp_path / "a.parquet")
-    with pytest.raises(UsageError, match="class_axis=0"), open_recording(str(path), None, SOFTMAX, 0, -100):
+    with (
+        pytest.raises(UsageError, match="class_axis=0"),
+        open_recording(RecordingSource(file=str(path), class_axis=0), SOFTMAX),
+    ):
         pass
 
 

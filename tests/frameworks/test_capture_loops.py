@@ -15,6 +15,7 @@ from cestab.cases.recording import open_recording
 from cestab.commands.capture import SNIPPETS
 from cestab.errors import UsageError
 from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, Objective
+from cestab.vocabulary.requests import RecordingSource
 
 Array = npt.NDArray[Any]
 SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
@@ -22,7 +23,7 @@ RNG = np.random.default_rng(0)
 
 
 def read(path: Path, objective: Objective = SOFTMAX) -> tuple[Array, Array]:
-    with open_recording(str(path), None, objective, 1, -100) as recording:
+    with open_recording(RecordingSource(file=str(path)), objective) as recording:
         logits, labels = recording.read(slice(0, recording.rows))
     return logits.T, labels
 

@@ -98,7 +98,7 @@ RECORDED = {"file": DIGITS, "row": 1}
         (RECORDED | {"file": 3}, "file takes a text"),
         (RECORDED | {"row": "1"}, "row takes a whole number, not '1'"),
         (RECORDED | {"labels": 3}, "labels takes a text"),
-        (RECORDED | {"class_axis": 2}, "axis 2 is not the axis of the classes"),
+        (RECORDED | {"class_axis": 2}, "have 2 axes, and class_axis=2 is none of them"),
         (RECORDED | {"ignore_index": None, "class_axis": "1"}, "class_axis takes a whole number, not '1'"),
         (RECORDED | {"ignore_index": "x"}, "ignore_index takes a whole number, not 'x'"),
     ],

@@ -17,6 +17,7 @@ from cestab.capture import CODES, Recorder, record
 from cestab.cases.recording import open_recording
 from cestab.errors import UsageError
 from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, Objective
+from cestab.vocabulary.requests import RecordingSource
 
 Array = npt.NDArray[Any]
 RNG = np.random.default_rng(0)
@@ -33,7 +34,7 @@ def header(path: Path) -> dict[str, Any]:
 
 
 def read(path: Path, objective: Objective = SOFTMAX_CROSS_ENTROPY) -> tuple[Array, Array]:
-    with open_recording(str(path), None, objective, 1, -100) as recording:
+    with open_recording(RecordingSource(file=str(path)), objective) as recording:
         logits, labels = recording.read(slice(0, recording.rows))
     return logits.T, labels
 

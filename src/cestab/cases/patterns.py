@@ -114,7 +114,7 @@ def make_logits(chosen: Pattern, t: FloatArray, classes: int, seed: int, fmt: Fo
 
 
 def has_truth(logits: FloatArray, *, masks: bool) -> npt.NDArray[np.bool_]:
-    """Return per case whether every logit is finite (or, where `masks`, −inf) and at least one is finite."""
+    """Return per case of a softmax whether every logit is finite (or, where `masks`, −inf) and at least one is finite."""
     is_finite = np.isfinite(logits)
     allowed = is_finite | np.isneginf(logits) if masks else is_finite
     is_defined: npt.NDArray[np.bool_] = np.logical_and.reduce(allowed, axis=0) & np.logical_or.reduce(is_finite, axis=0)

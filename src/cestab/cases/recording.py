@@ -1,34 +1,51 @@
-"""Recorded logits: arrays of a file and their labels, checked against each other and read in bounded memory."""
+"""Recorded logits and labels: which arrays of a file they are, checked against each other, read in bounded memory."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from cestab.cases.files import Rows, StoredArray, open_arrays
 from cestab.cases.patterns import has_truth
+from cestab.cases.recorded_labels import Labels, arrange_labels
 from cestab.errors import UsageError, name_options, unknown_name
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_to_format
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
-from cestab.vocabulary.objectives import Objective
+from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, Objective
 from cestab.vocabulary.phrases import show_classes
+from cestab.vocabulary.recorded import drop_axis
+from cestab.vocabulary.requests import RecordingSource
 
-LABEL_NAMES = ("labels", "label", "targets", "target", "y")
-LABELS_PER_BLOCK = 2**20
+LOGITS_NAMES = ("logits", "outputs", "scores", "y_pred")
+LABELS_NAMES = ("labels", "label", "targets", "target", "y_true", "y")
+PAIR = ("arr_0", "arr_1")  # what numpy.savez calls arrays without names
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """Logits on disk, seen as (rows, classes), and a label per row: an index, or a probability for one logit."""
+    """Logits on disk, seen as (rows, classes), with their labels.
+
+    `shape` is that of the logits as stored, with the classes on `class_axis` (None where every number is a row); `row_shape`
+    that without the classes, in whose C order rows are numbered. The keys are the names of the arrays, empty where they have
+    none.
+    """
 
     logits: StoredArray
-    labels: StoredArray
+    labels: Labels
     objective: Objective
+    shape: tuple[int, ...]
+    class_axis: int | None
+    logits_key: str
+    labels_key: str
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        return drop_axis(self.shape, self.class_axis)
 
     @property
     def rows(self) -> int:
@@ -42,30 +59,19 @@ class Recording:
         """Return logits (classes, rows) as float64, which holds them exactly, and labels of some of the rows."""
         with np.errstate(invalid="ignore"):  # a signalling NaN
             logits = np.asarray(self.logits.take(rows), dtype=np.float64).reshape(-1, self.classes)
-        return np.ascontiguousarray(logits.T), self.labels.take(rows)
+        return np.ascontiguousarray(logits.T), self.labels.read(rows)
 
 
 @contextmanager
-def open_recording(
-    file: str, labels: str | None, objective: Objective, class_axis: int, ignore_index: int
-) -> Iterator[Recording]:
-    """Open a file of logits, checked against its labels.
-
-    class_axis: 1 where rows are cases (as frameworks write them), 0 where rows are classes.
-    """
+def open_recording(source: RecordingSource, objective: Objective) -> Iterator[Recording]:
+    """Open a file of logits, checked against its labels."""
     with ExitStack() as stack:
-        arrays = open_arrays(Path(file), stack)
-        if labels is not None:
-            arrays["labels"] = _choose_array(open_arrays(Path(labels), stack), labels, LABEL_NAMES)
-        logits = _choose_array(arrays, file, ("logits",))
-        label_array = next((arrays[name] for name in LABEL_NAMES if name in arrays), None)
-        if label_array is None:
-            raise UsageError(f"'{file}' holds no labels; give them with ", *name_options("{labels=FILE}"))
-        is_binary = objective.is_binary
-        recording = Recording(
-            logits=_as_rows(logits, file, class_axis, is_binary=is_binary), labels=label_array, objective=objective
-        )
-        _check_labels(recording, ignore_index)
+        arrays = open_arrays(Path(source.file), stack)
+        beside = arrays if source.labels is None else open_arrays(Path(source.labels), stack)
+        logits_key = _choose_logits(arrays, source)
+        labels_key = _choose_labels(beside, source, logits_key)
+        recording = _arrange(arrays[logits_key], beside[labels_key], objective, source, (logits_key, labels_key))
+        recording.labels.check(source.ignore_index)
         yield recording
 
 
@@ -76,79 +82,118 @@ def draw_rows(rows: int, sample: int | None, seed: int) -> IntArray | None:
     return np.sort(np.random.default_rng(seed).choice(rows, sample, replace=False, shuffle=False))
 
 
-def _choose_array(arrays: Mapping[str, StoredArray], file: str, names: tuple[str, ...]) -> StoredArray:
-    """Return the array of one of these names, or the only one there is."""
-    for name in names:
-        if name in arrays:
-            return arrays[name]
-    unlabelled = {name: array for name, array in arrays.items() if name not in LABEL_NAMES or names == LABEL_NAMES}
-    if len(unlabelled) == 1:
-        return next(iter(unlabelled.values()))
+def _choose_logits(arrays: Mapping[str, StoredArray], source: RecordingSource) -> str:
+    """Return the name of the logits: that given, a common one, the first of a pair, or the only one that is not of labels."""
+    if source.logits_key is not None:
+        return _find_key(arrays, source.logits_key, source.file)
     if not arrays:
-        raise UsageError(f"'{file}' holds no arrays")
-    raise unknown_name(f"array in '{file}'; it needs one called", names[0], list(arrays))
+        raise UsageError(f"'{source.file}' holds no arrays")
+    others = [name for name in arrays if name not in LABELS_NAMES and name != source.labels_key]
+    common = [name for name in LOGITS_NAMES if name in arrays] or ([PAIR[0]] if {*arrays} == {*PAIR} else [])
+    if common or len(others) == 1:
+        return (common or others)[0]
+    unknown = unknown_name(f"array in '{source.file}'; it needs one called", LOGITS_NAMES[0], list(arrays))
+    raise UsageError(*unknown.args, *name_options("; {logits_key=NAME} names another"))
 
 
-def _as_rows(logits: StoredArray, file: str, class_axis: int, *, is_binary: bool) -> StoredArray:
-    """Return logits as (rows, classes), with at least one row; one logit per row may be (rows,)."""
+def _choose_labels(arrays: Mapping[str, StoredArray], source: RecordingSource, logits_key: str) -> str:
+    """Return the name of the labels in a file; in one of their own they may have any name if they are alone."""
+    file = source.labels or source.file
+    if source.labels_key is not None:
+        return _find_key(arrays, source.labels_key, file)
+    found = next((name for name in LABELS_NAMES if name in arrays), None)
+    if found is None and source.labels is None and {*arrays} == {*PAIR} and logits_key == PAIR[0]:
+        return PAIR[1]
+    if found is None and source.labels is not None and len(arrays) == 1:
+        return next(iter(arrays))
+    if found is None and source.labels is not None:
+        raise unknown_name(f"array in '{file}'; it needs one called", LABELS_NAMES[0], list(arrays))
+    if found is None:
+        raise UsageError(f"'{file}' holds no labels; give them with ", *name_options("{labels=FILE} or {labels_key=NAME}"))
+    return found
+
+
+def _find_key(arrays: Mapping[str, StoredArray], key: str, file: str) -> str:
+    if key not in arrays:
+        raise unknown_name(f"array in '{file}':", key, [name or "(one without a name)" for name in arrays])
+    return key
+
+
+def _arrange(
+    logits: StoredArray, labels: StoredArray, objective: Objective, source: RecordingSource, keys: tuple[str, str]
+) -> Recording:
+    """Return logits and labels by rows; a UsageError if they do not fit each other or the objective."""
+    axis = _check_logits(logits, objective, source)
+    shape = logits.shape
+    has_axis = not objective.is_binary or (bool(shape) and shape[axis] == 1)
+    class_axis = axis if has_axis else None
+    row_shape = drop_axis(shape, class_axis)
+    by_rows = logits.unfold(class_axis) if len(shape) > 1 else logits
+    if not by_rows.shape[0]:
+        raise UsageError(f"'{source.file}' holds no rows")
+    return Recording(
+        logits=by_rows,
+        labels=arrange_labels(labels, shape, row_shape, axis, is_binary=objective.is_binary),
+        objective=objective,
+        shape=shape,
+        class_axis=class_axis,
+        logits_key=keys[0],
+        labels_key=keys[1],
+    )
+
+
+def _check_logits(logits: StoredArray, objective: Objective, source: RecordingSource) -> int:
+    """Return the axis of the classes, from 0 on; a UsageError if these are no logits of the objective."""
+    file, shape = source.file, logits.shape
     if logits.dtype.name not in FORMATS:
         hint = (
             " (NumPy's own files do not say what ml_dtypes' formats are; .safetensors does)" if logits.dtype.kind == "V" else ""
         )
         raise UsageError(f"the logits in '{file}' are of type {logits.dtype}; one of {', '.join(FORMATS)} is needed{hint}")
-    axes = len(logits.shape)
-    if axes != 2 and not (is_binary and axes == 1):
-        raise UsageError(f"the logits in '{file}' have shape {logits.shape}; two axes, cases and classes, are needed")
-    logits = logits.turn() if axes == 2 and class_axis == 0 else logits
-    classes = logits.shape[1] if axes == 2 else 1
-    if is_binary and classes != 1:
-        raise UsageError(f"the logits in '{file}' have {show_classes(classes)}; the binary objective takes one logit a row")
-    if not is_binary and classes <= 1:
+    if not shape or (len(shape) == 1 and not objective.is_binary):
+        one = f" (one logit a row is {{objective={BINARY_CROSS_ENTROPY}}})" if shape else ""
+        needed = f"; rows and classes, two axes or more, are needed{one}"
+        raise UsageError(f"the logits in '{file}' have shape {shape}", *name_options(needed))
+    if not -len(shape) <= source.class_axis < len(shape):
+        given = name_options(f" have {len(shape)} axes, and {{class_axis={source.class_axis}}} is none of them")
+        raise UsageError(f"the logits in '{file}'", *given)
+    axis = source.class_axis % len(shape)
+    if not objective.is_binary and shape[axis] <= 1:
         see = name_options(" (or see {class_axis} and {objective})")
-        raise UsageError(f"the logits in '{file}' have {show_classes(classes)}; a softmax needs at least 2", *see)
-    if not logits.shape[0]:
-        raise UsageError(f"'{file}' holds no rows")
-    return logits
+        raise UsageError(f"the logits in '{file}' have {show_classes(shape[axis])}; a softmax needs at least 2", *see)
+    return axis
 
 
-def _check_labels(recording: Recording, ignore_index: int) -> None:
-    """Refuse labels of another length or type, or out of range; the error names the first bad row."""
-    shape, dtype = recording.labels.shape, recording.labels.dtype
-    if shape != (recording.rows,):
-        hint = "; are the classes first ({class_axis=0})?" if shape == (recording.classes,) else ""
-        raise UsageError(f"there are {recording.rows} rows of logits but labels of shape {shape}", *name_options(hint))
-    is_binary = recording.objective.is_binary
-    if not (dtype.kind in "iu" or (is_binary and dtype.name in FORMATS)):
-        raise UsageError(f"labels are of type {dtype}; {'numbers' if is_binary else 'integers'} are needed")
-    count, first = 0, (0, "")
-    for start in range(0, recording.rows, LABELS_PER_BLOCK):
-        labels = recording.labels.take(slice(start, min(start + LABELS_PER_BLOCK, recording.rows)))
-        bad = np.flatnonzero(_find_bad(labels, recording, ignore_index))
-        if bad.size and not count:
-            first = start + int(bad[0]), str(labels[bad[0]])
-        count += bad.size
-    if count:
-        ends = "1" if is_binary else f"{recording.classes - 1}, or {ignore_index} to ignore the row"
-        raise UsageError(f"row {first[0]} has label {first[1]}; from 0 to {ends} is allowed ({count} such rows)")
+class Rounded(NamedTuple):
+    """Logits (classes, rows) in a format, and flags of the rows: which are judged, and why others are not.
+
+    A row without a truth has a logit that is NaN or +inf (of one logit only NaN), or all are −inf. What overflows is finite
+    as recorded and not in the format.
+    """
+
+    logits: FloatArray
+    is_judged: npt.NDArray[np.bool_]
+    lacks_truth: npt.NDArray[np.bool_]
+    overflows: npt.NDArray[np.bool_]
 
 
-def _find_bad(labels: npt.NDArray[Any], recording: Recording, ignore_index: int) -> npt.NDArray[np.bool_]:
-    if recording.objective.is_binary:
-        is_allowed: npt.NDArray[np.bool_] = (labels >= 0) & (labels <= 1)
-    else:
-        is_allowed = (labels == ignore_index) | ((labels >= 0) & (labels < recording.classes))
-    return ~is_allowed
-
-
-def round_logits(originals: FloatArray, fmt: Format) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Return logits (classes, rows) in the format, and which rows have a truth: no NaN, no overflow, not all masked."""
+def round_logits(originals: FloatArray, fmt: Format, objective: Objective) -> Rounded:
+    """Return recorded logits (classes, rows) in the format."""
     rounded = round_to_format(originals, fmt)
-    overflows = np.logical_or.reduce(np.isinf(rounded) & np.isfinite(originals), axis=0)
-    return rounded, has_truth(originals, masks=True) & has_truth(rounded, masks=True) & ~overflows
+    lacks_truth = ~has_recorded_truth(originals, objective)
+    overflows = np.logical_or.reduce(~np.isfinite(rounded) & np.isfinite(originals), axis=0) & ~lacks_truth
+    return Rounded(rounded, has_recorded_truth(rounded, objective) & ~lacks_truth & ~overflows, lacks_truth, overflows)
+
+
+def has_recorded_truth(logits: FloatArray, objective: Objective) -> npt.NDArray[np.bool_]:
+    """Return which rows have a true loss: no NaN and no +inf, not all −inf; of one logit, no NaN."""
+    return ~np.isnan(logits[0]) if objective.is_binary else has_truth(logits, masks=True)
 
 
 def make_recorded_target(objective: Objective, fmt: Format, labels: npt.NDArray[Any]) -> Target:
-    """Return the target of recorded labels (rows,)."""
+    """Return the target of recorded labels: (rows,), or dense (rows, classes)."""
+    if labels.ndim == 2:
+        return DenseTarget(weights=np.ascontiguousarray(round_to_format(labels.astype(np.float64), fmt).T))
     if objective.is_binary:
         return DenseTarget(weights=round_to_format(labels.astype(np.float64), fmt)[np.newaxis])
     return IndexTarget(index=labels.astype(np.intp))

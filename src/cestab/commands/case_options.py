@@ -7,10 +7,12 @@ from typing import Annotated, TypedDict
 from cestab.commands import values
 from cestab.commands.option_groups import FilePath, Integers, Label, Names, Option, registered
 from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX, Reduction
+from cestab.vocabulary.requests import DEFAULT_CLASS_AXIS
 
 of_cases = partial(Option, panel="Cases")
 
 Labels = Annotated[FilePath | None, of_cases(metavar="FILE", read=values.read_path, help="Labels in a file of their own.")]
+Key = Annotated[str | None, of_cases(metavar="NAME", read=values.read_name, help="Name of the array. Default: a common one.")]
 
 
 class CaseOptions(TypedDict, total=False):
@@ -67,13 +69,15 @@ class RecordingOptions(TypedDict, total=False):
     """Recorded cases."""
 
     labels: Labels
+    logits_key: Key
+    labels_key: Key
     class_axis: Annotated[
         int,
         of_cases(
             flag="--axis",
-            default=1,
+            default=DEFAULT_CLASS_AXIS,
             read=values.read_class_axis,
-            help="Axis of the classes: 1 for cases first, 0 for classes first.",
+            help="Axis of the classes: -1 for the last, 1 for (N, C, H, W), 0 for classes first.",
         ),
     ]
     ignore_index: Annotated[int, of_cases(default=DEFAULT_IGNORE_INDEX, help="Rows with this label are not judged.")]
@@ -96,6 +100,8 @@ class SingleCaseOptions(TypedDict, total=False):
     ]
     row: Annotated[int | None, of_cases(metavar="N", help="Row of the file, from 0.")]
     labels: Labels
+    logits_key: Key
+    labels_key: Key
     class_axis: Annotated[
         int | None, of_cases(flag="--axis", read=values.read_class_axis, help="Axis of the classes, as in audit.")
     ]

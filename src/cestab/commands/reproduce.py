@@ -8,7 +8,7 @@ from cestab.evaluation.blocks import Conditions
 from cestab.external.formulation import find_any_formulation
 from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX
 from cestab.vocabulary.objectives import DEFAULT_OBJECTIVE
-from cestab.vocabulary.requests import AuditRequest, rules_of
+from cestab.vocabulary.requests import DEFAULT_CLASS_AXIS, AuditRequest, rules_of
 
 
 def sweep_command(conditions: Conditions, formulation: str, t: str) -> str:
@@ -28,9 +28,12 @@ def row_command(conditions: Conditions, formulation: str, request: AuditRequest,
         "file": request.file,
         "row": row,
         "labels": request.labels,
-        "class_axis": None if request.class_axis == 1 else request.class_axis,
+        "logits_key": request.logits_key,
+        "labels_key": request.labels_key,
     }
     words = [*_start(conditions, formulation), *write_words(ExplainOptions, case)]
+    if request.class_axis != DEFAULT_CLASS_AXIS:
+        words.append(f"--axis={request.class_axis}")
     if request.ignore_index != DEFAULT_IGNORE_INDEX:
         words.append(f"--ignore-index={request.ignore_index}")
     return shlex.join(words)

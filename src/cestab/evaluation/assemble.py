@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from cestab.evaluation.blocks import Conditions, Failure
 from cestab.judgement.summary import Error, Run, Summary, Tally, outcome_kinds
 from cestab.numerics.formats import Format
@@ -20,9 +22,10 @@ def place_float(position: int, fmt: Format) -> Place:
     return Place(position=position, value=value, decimal=shortest_decimal(value, fmt), hexadecimal=hexadecimal(value))
 
 
-def place_row(position: int) -> Place:
-    """Return the place of an audit: a row, from 0."""
-    return Place(position=position, value=float(position), decimal=str(position))
+def place_row(position: int, row_shape: tuple[int, ...] = ()) -> Place:
+    """Return the place of an audit: a row, from 0, of logits with this shape but for the classes; without it, no index."""
+    index = tuple(int(number) for number in np.unravel_index(position, row_shape)) if row_shape else ()
+    return Place(position=position, value=float(position), decimal=str(position), index=index)
 
 
 def make_setting(conditions: Conditions, formulation: str) -> Setting:
@@ -134,6 +137,7 @@ def _with(place: Place, *, ulps: float | None = None, reproduce: str | None = No
         hexadecimal=place.hexadecimal,
         ulps=ulps,
         reproduce=reproduce,
+        index=place.index,
     )
 
 

@@ -5,6 +5,7 @@ from cestab.numerics.operations import exp, expm1, log, log1p, max_over_classes,
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import IndexTarget, Target, first_maximum
 from cestab.vocabulary.objectives import FOCAL_LOSS
+from cestab.vocabulary.recorded import Quantity
 
 FOCAL = FOCAL_LOSS
 
@@ -14,6 +15,7 @@ FOCAL = FOCAL_LOSS
     source="Lin et al. 2017, Focal Loss for Dense Object Detection, eq. (4), on the outputs of a softmax; PyTorch's pow",
     options=("gamma",),
     is_contrast=True,
+    breaks_by=Quantity.SPREAD,
 )
 def focal_naive(z: Array, target: Target, *, gamma: float = 2.0) -> Array:
     """−pick((1 − p)^γ·log p), p = softmax(z), chain rule."""

@@ -12,6 +12,7 @@ from cestab.numerics.tape import Array, Tape
 from cestab.numerics.target import Target
 from cestab.vocabulary.loss_options import OPTION_NAMES, LossOptions
 from cestab.vocabulary.objectives import OBJECTIVES, SOFTMAX_CROSS_ENTROPY, Objective
+from cestab.vocabulary.recorded import Quantity
 
 
 class Fused(NamedTuple):
@@ -29,7 +30,8 @@ class Formulation:
     """One way to compute an objective and its gradient.
 
     `name` is as the user wrote it, parameters included. `is_contrast`: it exists to show what goes wrong, and is never
-    recommended. `library`: the function of a library that computes it.
+    recommended. `library`: the function of a library that computes it. `breaks_by`: what of the logits its first failure
+    depends on, None where it has none, or no single one.
     `option_names` are those parameters that change the objective, fields of LossOptions.
     """
 
@@ -39,6 +41,7 @@ class Formulation:
     source: str
     is_contrast: bool = False
     library: str = ""
+    breaks_by: Quantity | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     option_names: tuple[str, ...] = ()
 
@@ -113,6 +116,7 @@ def formulation(
     source: str,
     is_contrast: bool = False,
     library: str = "",
+    breaks_by: Quantity | None = None,
     options: tuple[str, ...] = (),
 ) -> Callable[[Recipe], Recipe]:
     """Register the decorated recipe under its name, underscores as dashes.
@@ -129,6 +133,7 @@ def formulation(
             source=source,
             is_contrast=is_contrast,
             library=library,
+            breaks_by=breaks_by,
             option_names=options,
         )
         return recipe

@@ -7,6 +7,7 @@ from cestab.numerics.operations import clip, exp, log, log1p, maximum, sigmoid, 
 from cestab.numerics.tape import ALIAS, Array
 from cestab.numerics.target import DenseTarget
 from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY
+from cestab.vocabulary.recorded import Quantity
 
 BINARY = BINARY_CROSS_ENTROPY
 
@@ -26,6 +27,7 @@ def _entropy(p: Array, y: Array) -> Array:
     BINARY,
     source="the textbook definition",
     is_contrast=True,
+    breaks_by=Quantity.OFFSET,
 )
 def sigmoid_naive(x: Array, target: DenseTarget) -> Array:
     """−(y·log p + (1 − y)·log(1 − p)), both products formed, chain rule."""
@@ -36,6 +38,7 @@ def sigmoid_naive(x: Array, target: DenseTarget) -> Array:
     BINARY,
     source="Keras binary_crossentropy on probabilities (eps 1e-7)",
     is_contrast=True,
+    breaks_by=Quantity.OFFSET,
 )
 def sigmoid_clipped(x: Array, target: DenseTarget, *, eps: float = 1e-7) -> Array:
     """sigmoid-naive on clip(p, eps, 1 − eps), chain rule: 0 where clipped."""
@@ -46,6 +49,7 @@ def sigmoid_clipped(x: Array, target: DenseTarget, *, eps: float = 1e-7) -> Arra
     BINARY,
     source="torch.nn.functional.binary_cross_entropy after sigmoid (aten binary_cross_entropy_backward)",
     is_contrast=True,
+    breaks_by=Quantity.OFFSET,
 )
 def sigmoid_clamped_log(x: Array, target: DenseTarget) -> Array:
     """−(y·max(log p, −100) + (1 − y)·max(log1p(−p), −100)); backward (p − y)/max((1 − p)·p, 1e-12), then sigmoid's."""

@@ -22,6 +22,7 @@ from cestab.numerics.operations import (
 from cestab.numerics.tape import Array, sum_over_classes
 from cestab.numerics.target import DenseTarget, IndexTarget, Target, first_maximum
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
+from cestab.vocabulary.recorded import Quantity
 
 SOFTMAX = SOFTMAX_CROSS_ENTROPY
 
@@ -30,6 +31,7 @@ SOFTMAX = SOFTMAX_CROSS_ENTROPY
     SOFTMAX,
     source="the textbook definition; exp, divide, sum and log differentiated one by one",
     is_contrast=True,
+    breaks_by=Quantity.LARGEST_LOGIT,
 )
 def naive(z: Array, target: Target) -> Array:
     """−pick(log p), p = exp z / Σ exp z, chain rule through every step."""
@@ -41,6 +43,7 @@ def naive(z: Array, target: Target) -> Array:
     SOFTMAX,
     source="log(softmax(x)) as written in PyTorch; softmax is one primitive",
     is_contrast=True,
+    breaks_by=Quantity.SPREAD,
 )
 def softmax_log(z: Array, target: Target) -> Array:
     """−pick(log p), p = softmax(z) shifted by its maximum, chain rule."""
@@ -51,6 +54,7 @@ def softmax_log(z: Array, target: Target) -> Array:
     SOFTMAX,
     source="Keras categorical_crossentropy on probabilities (eps 1e-7); clamp's derivative as PyTorch's",
     is_contrast=True,
+    breaks_by=Quantity.SPREAD,
 )
 def clipped(z: Array, target: Target, *, eps: float = 1e-7, bounds: Literal["open", "closed"] = "open") -> Array:
     """−pick(log clip(p, eps, 1 − eps)), p = softmax(z), chain rule: 0 where clipped."""
@@ -61,6 +65,7 @@ def clipped(z: Array, target: Target, *, eps: float = 1e-7, bounds: Literal["ope
     SOFTMAX,
     source="the −log(p + eps) of many training scripts",
     is_contrast=True,
+    breaks_by=Quantity.SPREAD,
 )
 def log_eps(z: Array, target: Target, *, eps: float = 1e-7) -> Array:
     """−pick(log(p + eps)), p = softmax(z), chain rule."""
@@ -71,6 +76,7 @@ def log_eps(z: Array, target: Target, *, eps: float = 1e-7) -> Array:
     SOFTMAX,
     source="log Σ exp z − z_y without the shift by the maximum",
     is_contrast=True,
+    breaks_by=Quantity.LARGEST_LOGIT,
 )
 def unshifted_lse(z: Array, target: Target) -> Array:
     """log Σ exp z − pick z, chain rule."""
@@ -80,6 +86,7 @@ def unshifted_lse(z: Array, target: Target) -> Array:
 @formulation(
     SOFTMAX,
     source="optax.softmax_cross_entropy_with_integer_labels; MLX cross_entropy",
+    breaks_by=Quantity.OFFSET,
 )
 def log_sum_exp(z: Array, target: Target) -> Fused:
     """m + log Σ exp(z − m) − pick z; fused gradient exp(z − lse) − y."""
@@ -103,6 +110,7 @@ def log_softmax(z: Array, target: Target) -> Fused:
 @formulation(
     SOFTMAX,
     source="Milakov & Gimelshein 2018, Online normalizer calculation for softmax; chunked as Liger's kernel",
+    breaks_by=Quantity.OFFSET,
 )
 def online(z: Array, target: Target, *, chunk: int = 128) -> Fused:
     """lse − pick z, lse in one pass with a running maximum and a rescaled running sum; fused gradient."""

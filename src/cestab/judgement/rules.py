@@ -23,7 +23,7 @@ Doubles = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
 
 K = FindingKind
-KINDS = tuple(FindingKind)
+KINDS = tuple(kind for kind in FindingKind if not kind.is_fact)
 CODES: Mapping[FindingKind, int] = {kind: code for code, kind in enumerate(KINDS, start=1)}
 TENTH = Fraction(1, 10)  # of a gradient or a loss: more is wrong
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from enum import Enum, StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Severity(StrEnum):
@@ -85,6 +85,7 @@ class _Kind(NamedTuple):
     summary: str
     is_loss: bool = False
     is_hard: bool = False
+    is_fact: bool = False
 
 
 _WARN, _FAIL = Severity
@@ -94,7 +95,11 @@ class FindingKind(Enum):
     """One kind of defect at one case, in the order of decision: the first that applies to the loss, and to the gradient.
 
     `is_loss`: it is about the loss (else the gradient). `is_hard`: it holds on whole intervals of t and so has boundaries.
+    `is_fact`: it is about a row of recorded logits, whatever computes the loss of it.
     """
+
+    NAN_LOGITS = _Kind(_FAIL, "a logit is NaN or +inf, or all are -inf: the row has no true loss", is_fact=True)
+    OVERFLOWING_LOGITS = _Kind(_FAIL, "a logit is finite in the file and not in the format", is_fact=True)
 
     NAN_LOSS = _Kind(_FAIL, "the loss is NaN though it has a true value", is_loss=True, is_hard=True)
     NAN_GRADIENT = _Kind(_FAIL, "a gradient entry is NaN though it has a true value", is_hard=True)
@@ -103,6 +108,7 @@ class FindingKind(Enum):
     VANISHING_GRADIENT = _Kind(_FAIL, "every gradient entry is 0 though the format could hold the true one", is_hard=True)
     WRONG_LOSS = _Kind(_FAIL, "the loss is off by more than a tenth", is_loss=True)
     WRONG_GRADIENT = _Kind(_FAIL, "the gradient is off by more than a tenth of its size")
+    MASKED_TARGET = _Kind(_WARN, "the true loss is infinite, as the label's class is masked", is_fact=True)
     OVERFLOWING_LOSS = _Kind(_WARN, "the loss, or loss scale times loss, is beyond the format", is_loss=True, is_hard=True)
     OVERFLOWING_GRADIENT = _Kind(_WARN, "the true gradient is beyond the format at this loss scale", is_hard=True)
     UNDERFLOWING_GRADIENT = _Kind(_WARN, "every true gradient entry rounds to 0; a loss scale would keep it", is_hard=True)
@@ -112,12 +118,14 @@ class FindingKind(Enum):
     ZEROED_LOSS = _Kind(_WARN, "the loss is 0 where the format could hold the true one", is_loss=True)
     ZEROED_GRADIENT = _Kind(_WARN, "a gradient entry is 0 where the format could hold the true one")
 
-    def __init__(self, severity: Severity, summary: str, is_loss: bool, is_hard: bool) -> None:  # noqa: FBT001  # a _Kind
+    def __init__(self, *kind: Any) -> None:
+        severity, summary, is_loss, is_hard, is_fact = _Kind(*kind)
         self.label = self._name_.lower().replace("_", "-")
         self.severity = severity
         self.summary = summary
         self.is_loss = is_loss
         self.is_hard = is_hard
+        self.is_fact = is_fact
 
 
 def _starting(*words: str) -> frozenset[FindingKind]:
@@ -132,7 +140,7 @@ GATES = {  # the words that name several kinds
     "vanishing": _starting("vanishing", "underflowing"),
     "hard": frozenset(kind for kind in FindingKind if kind.is_hard),
     "loss": frozenset(kind for kind in FindingKind if kind.is_loss),
-    "gradient": frozenset(kind for kind in FindingKind if not kind.is_loss),
+    "gradient": frozenset(kind for kind in FindingKind if not (kind.is_loss or kind.is_fact)),
 }
 
 

@@ -8,6 +8,7 @@ from cestab.vocabulary.kinds import Fp8Overflow, Summation
 from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX, Reduction
 from cestab.vocabulary.objectives import Objective
 
+DEFAULT_CLASS_AXIS = -1
 DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -75,16 +76,29 @@ class SweepRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditRequest:
+class RecordingSource:
+    """Where recorded logits and labels are: files, the names of the arrays in them (None: by their common names), the axis."""
+
+    file: str
+    labels: str | None = None
+    logits_key: str | None = None
+    labels_key: str | None = None
+    class_axis: int = DEFAULT_CLASS_AXIS
+    ignore_index: int = DEFAULT_IGNORE_INDEX
+
+
+def source_of(holder: RecordingSource) -> dict[str, Any]:
+    """Return the fields of a source that an object has among others, for another one."""
+    return {field.name: getattr(holder, field.name) for field in fields(RecordingSource)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRequest(RecordingSource):
     """Every option of an audit of recorded logits as resolved; `sample` is None for all rows."""
 
     objective: Objective
     formulations: tuple[str, ...]
     arithmetics: Arithmetics
-    file: str
-    labels: str | None
-    class_axis: int
-    ignore_index: int
     fail_on: tuple[str, ...]
     sample: int | None = None
     seed: int = 0
@@ -111,14 +125,10 @@ class GeneratedCase:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordedCase:
+class RecordedCase(RecordingSource):
     """One row of recorded logits."""
 
-    file: str
     row: int
-    labels: str | None = None
-    class_axis: int = 1
-    ignore_index: int = DEFAULT_IGNORE_INDEX
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from cestab.vocabulary.kinds import Coverage, FindingKind, Summation, Verdict
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 from cestab.vocabulary.objectives import Objective
 from cestab.vocabulary.phrases import show_classes
+from cestab.vocabulary.recorded import Effect, Headroom
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,8 @@ class Place:
     """Where in the cases something was seen: a magnitude t of a sweep or a row of a file.
 
     `position` orders places: the float's ordinal in its format, or the row. `decimal` reads back to `value` in the
-    format; `hexadecimal` is exact (None for rows). `ulps` is the error there, None where it does not exist.
+    format; `hexadecimal` is exact (None for rows). `ulps` is the error there, None where it does not exist. `index`: the
+    row's number along each axis of the logits but that of the classes.
     """
 
     position: int
@@ -24,6 +26,13 @@ class Place:
     hexadecimal: str | None = None
     ulps: float | None = None
     reproduce: str | None = None
+    index: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        """Return t, or the row, with its index where the logits have more axes than those of rows and classes."""
+        if self.hexadecimal is not None:
+            return self.decimal
+        return f"row {self.position}" + (f" ({', '.join(map(str, self.index))})" if len(self.index) > 1 else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +141,8 @@ class SettingResult:
     unrefined_boundaries: int = 0
     worst_rows: tuple[Place, ...] = ()
     rounding_cost: RoundingCost | None = None
+    headroom: Headroom | None = None
+    effect: Effect | None = None
     reason: str | None = None
 
     @property

@@ -6,15 +6,18 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
 import pytest
 
-from cestab.cases.recording import LABEL_NAMES, open_recording
+from cestab.cases.recording import LABELS_NAMES, open_recording
 from cestab.errors import UsageError
 from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, Objective
+from cestab.vocabulary.requests import RecordingSource
 
 SOFTMAX, BINARY = SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY
 LOGITS = np.array([[1.5, -2.0, 0.0], [0.25, 8.0, -1.0], [3.0, 3.0, 3.0], [-7.0, 0.5, 9.0]])
@@ -22,13 +25,15 @@ LABELS = np.array([0, 1, 2, 2])
 
 
 def read_all(
-    file: Path, labels: Path | None = None, objective: Objective = SOFTMAX, axis: int = 1, ignore: int = -100
+    file: Path, labels: Path | None = None, objective: Objective = SOFTMAX, axis: int = -1, ignore: int = -100
 ) -> tuple[np.ndarray, np.ndarray]:
-    with open_recording(str(file), None if labels is None else str(labels), objective, axis, ignore) as recording:
+    apart = None if labels is None else str(labels)
+    source = RecordingSource(file=str(file), labels=apart, class_axis=axis, ignore_index=ignore)
+    with open_recording(source, objective) as recording:
         return recording.read(slice(0, recording.rows))
 
 
-def refusal(file: Path, labels: Path | None = None, objective: Objective = SOFTMAX, axis: int = 1, ignore: int = -100) -> str:
+def refusal(file: Path, labels: Path | None = None, objective: Objective = SOFTMAX, axis: int = -1, ignore: int = -100) -> str:
     """Return the sentence that a file is refused with: one line."""
     with pytest.raises(UsageError) as caught:
         read_all(file, labels, objective, axis, ignore)
@@ -66,14 +71,14 @@ def test_classes_first_are_turned(tmp_path: Path) -> None:
 
 
 def test_a_slice_is_that_of_the_rows(tmp_path: Path) -> None:
-    with open_recording(str(save_pair(tmp_path / "a.npz")), None, SOFTMAX, 1, -100) as recording:
+    with open_recording(RecordingSource(file=str(save_pair(tmp_path / "a.npz"))), SOFTMAX) as recording:
         assert (recording.rows, recording.classes) == (4, 3)
         values, labels = recording.read(slice(1, 3))
     np.testing.assert_array_equal(values, LOGITS[1:3].T)
     np.testing.assert_array_equal(labels, LABELS[1:3])
 
 
-@pytest.mark.parametrize("name", LABEL_NAMES)
+@pytest.mark.parametrize("name", LABELS_NAMES)
 def test_labels_have_several_names_and_the_logits_may_have_any(name: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         for member, array in (("whatever", LOGITS), (name, LABELS)):
@@ -108,10 +113,13 @@ def test_ignored_labels_are_allowed_only_as_told(tmp_path: Path) -> None:
         (np.array([0, 1, 2, 255], dtype=np.uint8), ["row 3 has label 255"]),
         (np.array([0, 1, 2]), ["4 rows", "(3,)", "class_axis=0"]),
         (np.array([0, 1, 2, 2, 0]), ["4 rows", "(5,)"]),
-        (np.zeros((4, 3), dtype=int), ["4 rows", "(4, 3)"]),
-        (np.array([0.0, 1.0, 2.0, 2.0]), ["float64", "integers"]),
-        (np.array(["a", "b", "c", "d"]), ["<U1", "integers"]),
-        (np.array([True, False, True, True]), ["bool", "integers"]),
+        (np.zeros((4, 2), dtype=int), ["4 rows", "(4, 2)"]),
+        (np.array([0.0, 1.0, 1.5, 2.0]), ["row 2 has label 1.5", "whole numbers from 0 to 2", "1 such rows"]),
+        (np.array([0.0, np.nan, np.inf, 2.0]), ["row 1 has label nan", "2 such rows"]),
+        (np.array(["a", "b", "c", "d"]), ["<U1", "whole numbers"]),
+        (np.array([True, False, True, True]), ["bool", "whole numbers"]),
+        (np.array([[0.5, -0.5, 1.0]] * 4), ["row 0 has label -0.5", "weights from 0 on", "4 such rows"]),
+        (np.array([[0.5, np.nan, np.inf]] * 4), ["row 0 has label nan", "4 such rows"]),
     ],
 )
 def test_bad_labels_are_told_with_the_first_bad_row(labels: np.ndarray, words: list[str], tmp_path: Path) -> None:
@@ -122,8 +130,8 @@ def test_bad_labels_are_told_with_the_first_bad_row(labels: np.ndarray, words: l
 @pytest.mark.parametrize(
     ("logits", "words"),
     [
-        (np.zeros(4), ["(4,)", "two axes"]),
-        (np.zeros((4, 3, 2)), ["(4, 3, 2)", "two axes"]),
+        (np.zeros(4), ["(4,)", "two axes", "objective=binary-cross-entropy"]),
+        (np.zeros((4, 3, 2)), ["12 rows of logits, of shape (4, 3), but labels of shape (4,)"]),
         (np.float64(1.0), ["()", "two axes"]),
         (np.zeros((4, 1)), ["1 class", "at least 2"]),
         (np.zeros((4, 3), dtype=complex), ["complex128", "float32"]),
@@ -147,13 +155,79 @@ def test_the_binary_objective_takes_one_logit_and_a_probability(tmp_path: Path) 
         values, labels = read_all(save_pair(tmp_path / "a.npz", logits, y), objective=BINARY)
         np.testing.assert_array_equal(values, [x])
         np.testing.assert_array_equal(labels, y)
-    assert "3 classes" in refusal(save_pair(tmp_path / "b.npz"), objective=BINARY)
+    assert "there are 12 rows of logits, of shape (4, 3)," in refusal(save_pair(tmp_path / "b.npz"), objective=BINARY)
     for bad in (-0.25, 1.5, np.nan):
         assert "row 1" in refusal(save_pair(tmp_path / "c.npz", x, np.array([0.0, bad, 1.0])), objective=BINARY)
 
 
+CUBE = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("axis", [-1, 0, 1, 2, -4])
+def test_rows_of_any_rank_are_in_c_order(axis: int, order: Literal["C", "F"], tmp_path: Path) -> None:
+    rows = np.moveaxis(CUBE, axis, -1)
+    labels = np.arange(rows[..., 0].size).reshape(rows.shape[:-1]) % rows.shape[-1]
+    for shape in (labels.shape, (labels.size,), (*labels.shape, 1)):
+        file = save_pair(tmp_path / "a.npz", np.array(CUBE, order=order), labels.reshape(shape))
+        values, read = read_all(file, axis=axis)
+        np.testing.assert_array_equal(values, rows.reshape(-1, rows.shape[-1]).T)
+        np.testing.assert_array_equal(read, labels.reshape(-1))
+        with open_recording(RecordingSource(file=str(file), class_axis=axis), SOFTMAX) as recording:
+            assert recording.row_shape == labels.shape
+            chosen = np.array([0, 5, labels.size - 1])
+            np.testing.assert_array_equal(recording.read(chosen)[0], values[:, chosen])
+            np.testing.assert_array_equal(recording.read(slice(3, 5))[0], values[:, 3:5])
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_weights_per_class_have_the_shape_of_the_logits(axis: int, tmp_path: Path) -> None:
+    weights = np.moveaxis(np.eye(CUBE.shape[axis])[np.zeros(CUBE.size // CUBE.shape[axis], dtype=int)], -1, -1)
+    shape = np.moveaxis(CUBE, axis, -1).shape
+    file = save_pair(tmp_path / "a.npz", CUBE, np.moveaxis(weights.reshape(shape), -1, axis))
+    np.testing.assert_array_equal(read_all(file, axis=axis)[1], weights)
+
+
+def test_every_number_may_be_a_logit_of_its_own(tmp_path: Path) -> None:
+    labels = (CUBE > 60).astype(np.uint8)
+    values, read = read_all(save_pair(tmp_path / "a.npz", CUBE, labels), objective=BINARY)
+    np.testing.assert_array_equal(values, CUBE.reshape(1, -1))
+    np.testing.assert_array_equal(read, labels.reshape(-1))
+
+
+def test_labels_may_be_whole_floats(tmp_path: Path) -> None:
+    labels = np.array([0.0, -100.0, 2.0, 2.0], dtype=np.float32)
+    np.testing.assert_array_equal(read_all(save_pair(tmp_path / "a.npz", labels=labels))[1], labels)
+
+
+@pytest.mark.parametrize("names", [("outputs", "y_true"), ("scores", "y"), ("y_pred", "targets"), ("arr_0", "arr_1")])
+def test_common_names_are_found(names: tuple[str, str], tmp_path: Path) -> None:
+    arrays: dict[str, Any] = dict(zip(names, (LOGITS, LABELS), strict=True))
+    np.savez(tmp_path / "a.npz", **arrays)
+    with open_recording(RecordingSource(file=str(tmp_path / "a.npz")), SOFTMAX) as recording:
+        assert (recording.logits_key, recording.labels_key) == names
+        np.testing.assert_array_equal(recording.read(slice(0, 4))[0], LOGITS.T)
+
+
+def test_arrays_are_found_by_the_names_that_are_given(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", logits=LOGITS, labels=LABELS, student=LOGITS + 1, teacher_says=LABELS[::-1])
+    source = RecordingSource(file=str(tmp_path / "a.npz"), logits_key="student", labels_key="teacher_says")
+    with open_recording(source, SOFTMAX) as recording:
+        values, labels = recording.read(slice(0, 4))
+    np.testing.assert_array_equal(values, LOGITS.T + 1)
+    np.testing.assert_array_equal(labels, LABELS[::-1])
+    wrong = [(replace(source, logits_key="studnet"), "student"), (replace(source, labels_key="teacher_say"), "teacher_says")]
+    for given, meant in wrong:
+        with pytest.raises(UsageError, match=f"did you mean {meant}"), open_recording(given, SOFTMAX):
+            pass
+
+
+def test_an_axis_that_is_not_there_is_told(tmp_path: Path) -> None:
+    assert "have 2 axes, and class_axis=2 is none of them" in refusal(save_pair(tmp_path / "a.npz"), axis=2)
+
+
 def test_missing_and_surplus_arrays_are_told(tmp_path: Path) -> None:
-    assert "give them with labels=FILE" in refusal(save(tmp_path / "a.npy", LOGITS))
+    assert "give them with labels=FILE or labels_key=NAME" in refusal(save(tmp_path / "a.npy", LOGITS))
     np.savez(tmp_path / "only.npz", labels=LABELS)
     assert "logits" in refusal(tmp_path / "only.npz")
     np.savez(tmp_path / "two.npz", first=LOGITS, second=LOGITS, labels=LABELS)
@@ -296,8 +370,8 @@ def test_plain_files_need_no_extra_library(tmp_path: Path) -> None:
 
 
 def test_labels_are_checked_a_block_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cestab.cases.recording.LABELS_PER_BLOCK", 3)
+    monkeypatch.setattr("cestab.cases.recorded_labels.NUMBERS_PER_BLOCK", 3)
     labels = np.array([0, 1, 2, 2, 1, 0, 9, 1, -5, 0])
-    assert "row 6 has label 9; from 0 to 2, or -100 to ignore the row is allowed (2 such rows)" in refusal(
+    assert "row 6 has label 9; whole numbers from 0 to 2, or -100 to ignore the row, are allowed (2 such rows)" in refusal(
         save_pair(tmp_path / "a.npz", np.zeros((10, 3)), labels)
     )

@@ -64,6 +64,8 @@ SAMPLES: dict[str, Any] = {
     "reduction": "sum",
     "fail_on": ["warn", "nan-loss"],
     "labels": str(DIGITS),
+    "logits_key": "logits",
+    "labels_key": "labels",
     "class_axis": 0,
     "ignore_index": 3,
     "sample": 5,
@@ -168,7 +170,7 @@ def test_an_option_of_audit_means_the_same_to_every_caller(
 
 @pytest.mark.parametrize("name", [name for name in fields_of(ExplainOptions) if name not in ("logits", "at")])
 def test_an_option_of_explain_means_the_same_to_every_caller(name: str, requests: list[Any]) -> None:
-    is_recorded = name in ("file", "row", "labels", "class_axis", "ignore_index")
+    is_recorded = name in ("file", "row", "labels", "logits_key", "labels_key", "class_axis", "ignore_index")
     way: dict[str, Any] = {"file": str(DIGITS), "row": 2} if is_recorded else {"at": 1.5}
     options = way if name in way else way | {name: (SAMPLES | SINGLE)[name]}
     words = [word for key, value in options.items() for word in shell_words(fields_of(ExplainOptions)[key], value)]
@@ -214,9 +216,9 @@ def test_the_keys_of_a_configuration_are_those_of_the_groups() -> None:
 
 
 ARITHMETIC = "dtype compute summation loss-scale fp8-overflow flush-subnormals"
-RECORDED_CASES = "labels axis ignore-index sample seed"
+RECORDED_CASES = "labels logits-key labels-key axis ignore-index sample seed"
 GENERATED_CASES = "logits pattern classes target seed batch reduction"
-SINGLE_CASE = "logits target pattern classes at seed from row labels axis ignore-index batch reduction"
+SINGLE_CASE = "logits target pattern classes at seed from row labels logits-key labels-key axis ignore-index batch reduction"
 OUTPUT = "output-format json output"
 HELP: dict[str, dict[str | None, str]] = {  # the options of each panel in their order
     "sweep": {
@@ -304,14 +306,14 @@ def test_a_mistake_deep_in_the_work_is_told_by_the_name_that_the_caller_knows(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("cestab.toml").write_text(f"[[audit]]\nfile = '{DIGITS}'\naxis = 0\n", encoding="utf-8")
-    sentence = "there are 10 rows of logits but labels of shape (899,); are the classes first ({})?"
+    sentence = "there are 10 rows of logits but labels of shape (899,); are the classes on another axis ({})?"
     with pytest.raises(UsageError) as caught:
         cestab.audit(DIGITS, class_axis=0)
-    assert str(caught.value) == sentence.format("class_axis=0")
+    assert str(caught.value) == sentence.format("class_axis=1")
     assert run(["audit", str(DIGITS), "--axis", "0"]) == 2
-    assert capsys.readouterr().err == f"cestab: {sentence.format('--axis 0')}\n"
+    assert capsys.readouterr().err == f"cestab: {sentence.format('--axis 1')}\n"
     assert run(["check"]) == 2
-    assert sentence.format("axis = 0") in capsys.readouterr().err
+    assert sentence.format("axis = 1") in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -34,19 +34,24 @@ def test_what_a_kind_declares_is_what_its_name_says() -> None:
     for kind in FindingKind:
         start, half = kind.label.split("-")
         assert kind.is_loss is (half == "loss")
-        assert kind.is_hard is (start in {"nan", "inf", "vanishing", "underflowing", "overflowing"})
+        assert kind.is_fact is (half in {"logits", "target"})
+        is_hard = start in {"nan", "inf", "vanishing", "underflowing", "overflowing"}
+        assert kind.is_hard is (is_hard and not kind.is_fact)
 
 
 @pytest.mark.parametrize(
     ("words", "labels"),
     [
         ((), set()),
-        (("nan",), {"nan-loss", "nan-gradient"}),
-        (("inf",), {"inf-loss", "inf-gradient", "overflowing-loss", "overflowing-gradient"}),
+        (("nan",), {"nan-loss", "nan-gradient", "nan-logits"}),
+        (("inf",), {"inf-loss", "inf-gradient", "overflowing-loss", "overflowing-gradient", "overflowing-logits"}),
         (("vanishing", "zeroed-loss"), {"vanishing-gradient", "underflowing-gradient", "zeroed-loss"}),
         (
             ("fail",),
-            {"nan-loss", "nan-gradient", "inf-loss", "inf-gradient", "vanishing-gradient", "wrong-loss", "wrong-gradient"},
+            {
+                *("nan-loss", "nan-gradient", "nan-logits", "inf-loss", "inf-gradient", "overflowing-logits"),
+                *("vanishing-gradient", "wrong-loss", "wrong-gradient"),
+            },
         ),
     ],
 )
@@ -55,6 +60,8 @@ def test_words_of_a_gate_name_kinds(words: tuple[str, ...], labels: set[str]) ->
 
 
 def test_groups_of_a_gate_go_together() -> None:
-    assert gated_kinds(["hard"]) == gated_kinds(["nan", "inf", "vanishing"])
-    assert gated_kinds(["warn"]) == gated_kinds(["loss", "gradient"]) == set(FindingKind)
+    facts = {kind for kind in FindingKind if kind.is_fact}
+    assert gated_kinds(["hard"]) == gated_kinds(["nan", "inf", "vanishing"]) - facts
+    assert gated_kinds(["warn"]) == set(FindingKind)
+    assert gated_kinds(["loss", "gradient"]) == set(FindingKind) - facts
     assert not GATES.keys() & {kind.label for kind in FindingKind}

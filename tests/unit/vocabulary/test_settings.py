@@ -103,6 +103,8 @@ def test_names_severities_and_hardness_are_those_of_the_table() -> None:
     expected |= {f"{word}-{side}": (s, False) for (word, s), side in product(grades.items(), ("loss", "gradient"))}
     expected |= {"negative-loss": (Severity.WARN, False)}
     expected |= {"overflowing-loss": (Severity.WARN, True), "overflowing-gradient": (Severity.WARN, True)}
+    expected |= {f"{word}-logits": (Severity.FAIL, False) for word in ("nan", "overflowing")}
+    expected |= {"masked-target": (Severity.WARN, False)}
     expected |= {"vanishing-gradient": (Severity.FAIL, True), "underflowing-gradient": (Severity.WARN, True)}
     assert {kind.label: (kind.severity, kind.is_hard) for kind in K} == expected
     assert {kind.label for kind in K if kind.is_loss} == {name for name in expected if name.endswith("-loss")}

@@ -84,8 +84,11 @@ class ArrowColumn:
             raise UsageError(f"column '{self._name}' of '{self._source.path}' is of type {self._type}; {needed}")
         return np.dtype(STORED_TYPES[str(number_type)])
 
-    def turn(self) -> StoredArray:
-        raise UsageError(OptionName("class_axis", "0"), f" does not go with '{self._source.path}', in which a row is a case")
+    def unfold(self, axis: int | None) -> StoredArray:
+        if len(self.shape) != (1 if axis is None else 2) or axis == 0:
+            at = "" if axis is None else str(axis)
+            raise UsageError(OptionName("class_axis", at), f" does not go with '{self._source.path}', in which a row is a case")
+        return self
 
     def take(self, rows: Rows) -> Array:
         wanted = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

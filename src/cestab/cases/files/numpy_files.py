@@ -5,14 +5,14 @@ import shutil
 import tempfile
 import zipfile
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
-from cestab.cases.files.stored import Array, MappedArray, Rows, StoredArray, refuse_no_archive, refuse_unreadable
+from cestab.cases.files.stored import Array, MappedArray, Rows, StoredArray, Unfolded, refuse_no_archive, refuse_unreadable
 from cestab.errors import UsageError
 
 WHAT = "NumPy arrays without pickle"
@@ -96,11 +96,10 @@ class _Member:
 
     source: _Archive
     info: zipfile.ZipInfo
-    is_turned: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._header.shape[::-1] if self.is_turned else self._header.shape
+        return self._header.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -109,8 +108,11 @@ class _Member:
     def take(self, rows: Rows) -> Array:
         return self._unpacked.take(rows)
 
-    def turn(self) -> "_Member":
-        return replace(self, is_turned=not self.is_turned)
+    def mapped(self, read_bytes: int) -> Array:
+        return self._unpacked.mapped(read_bytes)
+
+    def unfold(self, axis: int | None) -> Unfolded:
+        return Unfolded(array=self, axis=axis)
 
     @cached_property
     def _header(self) -> _Header:
@@ -118,7 +120,7 @@ class _Member:
             return _read_header(stream, self.info.file_size)
 
     @cached_property
-    def _unpacked(self) -> StoredArray:
+    def _unpacked(self) -> MappedArray:
         source = self.source
         with refuse_unreadable(source.path, WHAT):
             folder = source.stack.enter_context(tempfile.TemporaryDirectory(prefix="cestab-"))
@@ -128,5 +130,4 @@ class _Member:
                     f"'{self.info.filename}' in '{source.path}' takes {self.info.file_size} bytes unpacked, "
                     f"and {free} are free in '{tempfile.gettempdir()}' (TMPDIR names another folder)"
                 )
-            mapped = _map(Path(source.archive.extract(self.info, folder)), source.stack)
-        return mapped.turn() if self.is_turned else mapped
+            return _map(Path(source.archive.extract(self.info, folder)), source.stack)

@@ -1,5 +1,6 @@
 """An array in a file, read by rows: the interface of every reader, a reader that maps plain bytes, refusals of bad files."""
 
+import math
 import os
 import stat
 import zipfile
@@ -32,8 +33,53 @@ class StoredArray(Protocol):
     def take(self, rows: Rows) -> Array:
         """Return some rows, copied."""
 
-    def turn(self) -> "StoredArray":
-        """Return the array with its two axes swapped."""
+    def unfold(self, axis: int | None) -> "StoredArray":
+        """Return it by rows: the other axes as one, in C order, before `axis`; all axes as one for None."""
+
+
+class Mappable(Protocol):
+    """An array that can be mapped whole."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def mapped(self, read_bytes: int) -> Array:
+        """Return all of it, of which about so many bytes will be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfolded:
+    """A mapped array by rows: its other axes as one, before `axis` (from 0) or, for None, alone."""
+
+    array: Mappable
+    axis: int | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        whole = self.array.shape
+        if self.axis is None:
+            return (math.prod(whole),)
+        return math.prod(whole[: self.axis] + whole[self.axis + 1 :]), whole[self.axis]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.array.dtype
+
+    def take(self, rows: Rows) -> Array:
+        first, last = (rows.start, rows.stop - 1) if isinstance(rows, slice) else (rows[0], rows[-1])
+        whole = self.array.mapped(int(last - first + 1) * math.prod(self.shape[1:]) * self.dtype.itemsize)
+        moved = whole if self.axis is None else np.moveaxis(whole, self.axis, -1)
+        if moved.flags.c_contiguous:
+            return np.array(moved.reshape(self.shape)[rows])
+        others = moved.shape if self.axis is None else moved.shape[:-1]
+        numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        return np.array(moved[rows] if len(others) == 1 else moved[np.unravel_index(numbers, others)])
+
+    def unfold(self, axis: int | None) -> "Unfolded":
+        return replace(self, axis=axis)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +92,17 @@ class MappedArray:
     offset: int
     order: Literal["C", "F"] = "C"
 
-    def take(self, rows: Rows) -> Array:
+    def mapped(self, read_bytes: int) -> Array:
         try:
-            return np.array(np.memmap(self.stream, self.dtype, "r", self.offset, self.shape, self.order)[rows])
+            return np.memmap(self.stream, self.dtype, "r", self.offset, self.shape, self.order)
         except ValueError:
             raise UsageError(f"'{self.stream.name}' became shorter while it was read") from None
 
-    def turn(self) -> "MappedArray":
-        return replace(self, shape=self.shape[::-1], order="F" if self.order == "C" else "C")
+    def take(self, rows: Rows) -> Array:
+        return np.array(self.mapped(0)[rows])
+
+    def unfold(self, axis: int | None) -> Unfolded:
+        return Unfolded(array=self, axis=axis)
 
 
 @contextmanager

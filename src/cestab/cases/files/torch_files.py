@@ -1,6 +1,5 @@
 """Files of torch.save: dictionaries of tensors (or one tensor), loaded weights-only, so that no code in them runs."""
 
-import math
 import pickle
 import warnings
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from cestab.cases.files.stored import Array, Rows, StoredArray, import_extra, refuse_no_archive
+from cestab.cases.files.stored import Array, Rows, StoredArray, Unfolded, import_extra, refuse_no_archive
 from cestab.errors import UsageError
 
 MAPPED_BYTES = 2**26  # of rows passed before the file is mapped anew, which releases the pages that were read
@@ -44,10 +43,9 @@ def _load(path: Path) -> Any:
 class TorchArray:
     """A tensor of a file."""
 
-    def __init__(self, path: Path, name: str, *, is_turned: bool = False) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         self._path = path
         self._name = name
-        self._is_turned = is_turned
         self._passed_bytes = 0
 
     @property
@@ -59,16 +57,17 @@ class TorchArray:
         return self._mapped.dtype
 
     def take(self, rows: Rows) -> Array:
-        first, last = (rows.start, rows.stop - 1) if isinstance(rows, slice) else (rows[0], rows[-1])
-        self._passed_bytes += int(last - first + 1) * math.prod(self.shape[1:]) * self.dtype.itemsize
-        taken = np.array(self._mapped[rows])
-        if self._passed_bytes >= MAPPED_BYTES:
-            del self._mapped
-            self._passed_bytes = 0
-        return taken
+        return np.array(self._mapped[rows])
 
-    def turn(self) -> "TorchArray":
-        return TorchArray(self._path, self._name, is_turned=not self._is_turned)
+    def unfold(self, axis: int | None) -> Unfolded:
+        return Unfolded(array=self, axis=axis)
+
+    def mapped(self, read_bytes: int) -> Array:
+        if self._passed_bytes >= MAPPED_BYTES:  # its pages stay in memory as long as it is mapped
+            self.__dict__.pop("_mapped", None)
+            self._passed_bytes = 0
+        self._passed_bytes += read_bytes
+        return self._mapped
 
     @cached_property
     def _mapped(self) -> Array:
@@ -76,8 +75,7 @@ class TorchArray:
         tensor = loaded[self._name] if isinstance(loaded, dict) else loaded
         if tensor.layout == import_module("torch").strided and tensor.nbytes > tensor.untyped_storage().nbytes():
             raise UsageError(f"a tensor in '{self._path}' has more elements than are stored")
-        array = to_array(tensor)
-        return array.T if self._is_turned else array
+        return to_array(tensor)
 
 
 def to_array(tensor: Any) -> Array:

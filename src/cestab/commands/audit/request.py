@@ -23,7 +23,7 @@ def make_audit_request(file: FilePath, **options: Unpack[AuditOptions]) -> Audit
         file=values.read_path("file", file),
         fail_on=read_options(GateOptions, options).get("fail_on", ()),
         guard=guard,
-        **{"labels": None} | read_options(RecordingOptions, options),
+        **read_options(RecordingOptions, options),
     )
 
 

@@ -1,7 +1,7 @@
 """Run an audit of recorded logits: the same judgement as a sweep, row by row of a file."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cestab.cases.recording import Recording, draw_rows, make_recorded_target, open_recording, round_logits
+from cestab.cases.recording import Recording, draw_rows, open_recording
+from cestab.commands.audit.conclude import conclude
+from cestab.commands.audit.headroom import find_headroom
+from cestab.commands.audit.portrait import PortraitTotals, sketch
+from cestab.commands.audit.totals import Cost, GroupTotals, RowTotals, audit_block
 from cestab.commands.reproduce import row_command
 from cestab.commands.sweep.advice import recommend
-from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.answer import Report, find_fact, judge_file
 from cestab.commands.sweep.causes import explain_failures
 from cestab.commands.sweep.cures import advise
 from cestab.evaluation.assemble import (
+    Placing,
     assemble_failure,
     describe_unjudged,
     find_verdict,
@@ -24,83 +29,14 @@ from cestab.evaluation.assemble import (
     make_setting,
     place_row,
 )
-from cestab.evaluation.blocks import Cases, Conditions, Failure, attempt
 from cestab.evaluation.environment import describe_environment, ignore_progress, version
-from cestab.evaluation.evaluate import evaluate_at, find_truth, judge_cases
 from cestab.evaluation.plan import NUMBERS_PER_BLOCK, group_by_options, plan_arithmetics
-from cestab.external.formulation import find_any_formulation
 from cestab.external.loaded import loaded_losses
-from cestab.judgement.judge import Judgement
-from cestab.judgement.rules import KINDS
-from cestab.judgement.screen import measure_ulps
-from cestab.judgement.summary import NO_ERROR, Error, Summary, largest_error
-from cestab.numerics.rounding import FloatArray, IntArray
-from cestab.truth.tiers import Truth
-from cestab.vocabulary.kinds import Coverage
+from cestab.judgement.summary import Error
+from cestab.numerics.rounding import IntArray
+from cestab.vocabulary.kinds import Coverage, FindingKind
 from cestab.vocabulary.requests import Arithmetics, AuditRequest
-from cestab.vocabulary.settings import Place, RoundingCost, SettingResult
-
-WORST_ROWS = 5
-Doubles = npt.NDArray[np.float64]
-_SEVERITY_RANK = np.array([0, *(kind.severity.rank for kind in KINDS)])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """Largest change of loss and gradient by rounding the logits: in ulps, with the row, and as a plain difference."""
-
-    loss: Error = NO_ERROR
-    loss_change: float = 0.0
-    gradient: Error = NO_ERROR
-    gradient_change: float = 0.0
-
-    def merge(self, other: "Cost") -> "Cost":
-        return Cost(
-            loss=other.loss if other.loss.is_worse_than(self.loss) else self.loss,
-            loss_change=max(self.loss_change, other.loss_change),
-            gradient=other.gradient if other.gradient.is_worse_than(self.gradient) else self.gradient,
-            gradient_change=max(self.gradient_change, other.gradient_change),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankedRow:
-    """A row with a finding: severity rank, error, row."""
-
-    rank: int
-    error: Error
-
-    @property
-    def key(self) -> tuple[int, float, int]:
-        return -self.rank, -self.error.ulps, self.error.position
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowTotals:
-    """The totals of one formulation under one set of conditions, over the rows so far."""
-
-    summary: Summary = field(default_factory=Summary)
-    worst: tuple[RankedRow, ...] = ()
-    failure: Failure | None = None
-
-    def merge(self, other: "RowTotals") -> "RowTotals":
-        if self.failure is not None or other.failure is not None:
-            return RowTotals(failure=self.failure or other.failure)
-        worst = sorted(self.worst + other.worst, key=lambda row: row.key)[:WORST_ROWS]
-        return RowTotals(summary=self.summary.merge(other.summary), worst=tuple(worst))
-
-
-@dataclass(frozen=True, kw_only=True)
-class GroupTotals:
-    """The totals of one set of conditions: those of each formulation by name, and the cost of rounding."""
-
-    conditions: Conditions
-    totals_by_name: dict[str, RowTotals]
-    cost: Cost = Cost()
-
-    def merge(self, other: "GroupTotals") -> "GroupTotals":
-        totals_by_name = {name: totals.merge(other.totals_by_name[name]) for name, totals in self.totals_by_name.items()}
-        return replace(self, totals_by_name=totals_by_name, cost=self.cost.merge(other.cost))
+from cestab.vocabulary.settings import Finding, Place, RoundingCost, SettingResult
 
 
 def run_audit(
@@ -111,18 +47,24 @@ def run_audit(
     After Ctrl-C the report holds the rows that are done. The files are relative to `folder`, else to the current one.
     """
     where = folder or Path()
-    labels_file = None if request.labels is None else str(where / request.labels)
-    source = (str(where / request.file), labels_file, request.objective, request.class_axis, request.ignore_index)
-    with loaded_losses(request.formulations, request.guard) as targets, open_recording(*source) as recording:
+    labels = None if request.labels is None else str(where / request.labels)
+    source = replace(request, file=str(where / request.file), labels=labels)
+    with loaded_losses(request.formulations, request.guard) as targets, open_recording(source, request.objective) as recording:
         total = _audit_rows(request, recording, progress)
-        results = total.assemble(request)
+        portrait = total.portrait.portray(recording)
+        results = total.assemble(request, recording.row_shape)
         causes = explain_failures(results, request)
 
         def evaluate(arithmetics: Arithmetics, names: tuple[str, ...]) -> tuple[SettingResult, ...]:
             changed = replace(request, formulations=names, arithmetics=arithmetics)
-            return _audit_rows(changed, recording, ignore_progress).assemble(changed)
+            return _audit_rows(changed, recording, ignore_progress).assemble(changed, recording.row_shape)
 
-        recommendations = recommend(results) if total.is_interrupted else advise(request, results, evaluate)
+        if total.is_interrupted:
+            recommendations = recommend(results)
+        else:
+            recommendations = advise(request, results, evaluate)
+            results = find_headroom(request, portrait, results)
+    data = total.judge_file(request, results, portrait.row_shape)
     return Report(
         version=version(),
         environment=describe_environment(targets),
@@ -131,6 +73,9 @@ def run_audit(
         recommendations=recommendations,
         causes=causes,
         escalated=sum(totals.summary.escalated for group in total.groups for totals in group.totals_by_name.values()),
+        data=data,
+        portrait=portrait,
+        conclusions=conclude(request, results, data, recommendations),
         rows=total.rows,
         ignored_rows=total.ignored,
         is_interrupted=total.is_interrupted,
@@ -145,10 +90,22 @@ class FileTotals:
     rows: int
     ignored: int
     is_interrupted: bool
+    portrait: PortraitTotals
 
-    def assemble(self, request: AuditRequest) -> tuple[SettingResult, ...]:
+    def judge_file(
+        self, request: AuditRequest, results: Sequence[SettingResult], row_shape: tuple[int, ...]
+    ) -> tuple[SettingResult, ...]:
+        """Return the facts of the file in each dtype; all its groups have the same, but for masks and label smoothing."""
+        findings: dict[str, list[Finding]] = {}
+        for group in self.groups:
+            name = group.conditions.fmt.name
+            if name not in findings:
+                findings[name] = [_place_fact(request, group, kind, row_shape) for kind in FindingKind if kind in group.facts]
+        return judge_file(results, findings, self.rows - self.ignored)
+
+    def assemble(self, request: AuditRequest, row_shape: tuple[int, ...]) -> tuple[SettingResult, ...]:
         return tuple(
-            _assemble(request, group, name)
+            _assemble(request, group, name, row_shape)
             for name in request.formulations
             for group in self.groups
             if name in group.totals_by_name
@@ -160,17 +117,18 @@ def _audit_rows(request: AuditRequest, recording: Recording, progress: Callable[
     groups = list(_begin_totals(request, recording.classes))
     drawn = draw_rows(recording.rows, request.sample, request.seed)
     wanted = recording.rows if drawn is None else drawn.size
-    done, ignored, is_interrupted = 0, 0, False
+    done, ignored, is_interrupted, portrait = 0, 0, False, PortraitTotals()
     try:
         for count, rows, logits, labels in _read_blocks(recording, drawn, request.ignore_index):
-            groups = [group.merge(_audit_block(group, rows, logits, labels)) for group in groups]
+            groups = [group.merge(audit_block(group, rows, logits, labels)) for group in groups]
+            portrait = portrait.merge(sketch(logits, labels, request.objective))
             done, ignored = done + count, ignored + count - rows.size
             progress(done, wanted)
     except KeyboardInterrupt:
         if not done:
             raise
         is_interrupted = True
-    return FileTotals(groups=tuple(groups), rows=done, ignored=ignored, is_interrupted=is_interrupted)
+    return FileTotals(groups=tuple(groups), rows=done, ignored=ignored, is_interrupted=is_interrupted, portrait=portrait)
 
 
 def _begin_totals(request: AuditRequest, classes: int) -> Iterator[GroupTotals]:
@@ -184,7 +142,7 @@ def _begin_totals(request: AuditRequest, classes: int) -> Iterator[GroupTotals]:
 
 def _read_blocks(
     recording: Recording, drawn: IntArray | None, ignore_index: int
-) -> Iterator[tuple[int, IntArray, Doubles, npt.NDArray[Any]]]:
+) -> Iterator[tuple[int, IntArray, npt.NDArray[np.float64], npt.NDArray[Any]]]:
     """Yield, for blocks of the drawn rows or of all: rows read, then numbers, logits and labels of those not ignored."""
     size = max(1, NUMBERS_PER_BLOCK // recording.classes)
     for start in range(0, recording.rows if drawn is None else drawn.size, size):
@@ -192,67 +150,24 @@ def _read_blocks(
         rows = np.arange(start, stop) if drawn is None else drawn[start : start + size]
         logits, labels = recording.read(slice(start, stop) if drawn is None else rows)
         is_binary = recording.objective.is_binary
-        kept = np.ones(labels.shape, dtype=np.bool_) if is_binary else labels != ignore_index
+        kept = np.ones(len(labels), dtype=np.bool_) if is_binary or labels.ndim == 2 else labels != ignore_index
         yield rows.size, rows[kept], np.ascontiguousarray(logits[:, kept]), labels[kept]
 
 
-def _audit_block(group: GroupTotals, rows: npt.NDArray[Any], originals: Doubles, labels: npt.NDArray[Any]) -> GroupTotals:
-    """Return the totals of one block under the conditions of a group; a formulation that has failed is not tried again."""
-    conditions = group.conditions
-    rounded, is_kept = round_logits(originals, conditions.fmt)
-    undefined = rows.size - int(np.count_nonzero(is_kept))
-    cases = Cases(
-        positions=rows, logits=rounded, target=make_recorded_target(conditions.objective, conditions.fmt, labels)
-    ).select(is_kept)
-    truth = find_truth(conditions, cases, precise=True)
-    totals_by_name = {}
-    for name, before in group.totals_by_name.items():
-        judge = partial(judge_cases, conditions, find_any_formulation(name), cases, truth, has_map=False, undefined=undefined)
-        judged = attempt(judge) if before.failure is None else before.failure
-        if isinstance(judged, Failure):
-            totals_by_name[name] = RowTotals(failure=judged)
-        else:
-            totals_by_name[name] = RowTotals(summary=judged[1], worst=_rank_rows(cases.positions, judged[0]))
-    return GroupTotals(
-        conditions=conditions,
-        totals_by_name=totals_by_name,
-        cost=_measure_cost(conditions, cases, originals[:, is_kept], truth),
-    )
+def _place_fact(request: AuditRequest, group: GroupTotals, kind: FindingKind, row_shape: tuple[int, ...]) -> Finding:
+    fact, name = group.facts[kind], next(iter(group.totals_by_name))
+    is_shown = kind is FindingKind.MASKED_TARGET  # explain shows no row that has no truth
+    reproduce = row_command(group.conditions, name, request, fact.first) if is_shown else None
+    return find_fact(kind, fact.rows, replace(place_row(fact.first, row_shape), reproduce=reproduce))
 
 
-def _rank_rows(rows: npt.NDArray[Any], judgement: Judgement) -> tuple[RankedRow, ...]:
-    """Return the worst rows of a block: by severity, then by error, then the first."""
-    rank = np.maximum(_SEVERITY_RANK[judgement.loss_codes], _SEVERITY_RANK[judgement.gradient_codes])
-    ulps = np.nan_to_num(np.fmax(judgement.loss_ulps, judgement.gradient_ulps), nan=-1.0, posinf=np.inf)
-    chosen = np.lexsort((rows, -ulps, -rank))[:WORST_ROWS]
-    return tuple(RankedRow(rank=int(rank[i]), error=Error(float(ulps[i]), int(rows[i]))) for i in chosen if rank[i])
-
-
-def _measure_cost(conditions: Conditions, cases: Cases, originals: FloatArray, truth: Truth) -> Cost:
-    """Compare the truth at the rounded logits with the truth at the logits as recorded."""
-    if not cases.positions.size:
-        return Cost()
-    exact = evaluate_at(conditions, np.ascontiguousarray(originals), cases.target, precise=False)
-    plain = find_truth(conditions, cases, precise=False) if truth.loss_low is not None else truth
-    with np.errstate(invalid="ignore"):
-        loss_change, gradient_change = np.abs(plain.loss - exact.loss), np.abs(plain.gradient - exact.gradient)
-    loss_ulps, gradient_ulps = (
-        measure_ulps(loss_change[np.newaxis], exact.loss[np.newaxis], conditions.fmt),
-        measure_ulps(gradient_change, exact.gradient, conditions.fmt),
-    )
-    return Cost(
-        loss=largest_error(cases.positions, loss_ulps),
-        loss_change=float(np.fmax.reduce(loss_change, initial=0.0)),
-        gradient=largest_error(cases.positions, gradient_ulps),
-        gradient_change=float(np.max(gradient_change)),
-    )
-
-
-def _assemble(request: AuditRequest, group: GroupTotals, name: str) -> SettingResult:
+def _assemble(request: AuditRequest, group: GroupTotals, name: str, row_shape: tuple[int, ...]) -> SettingResult:
     conditions, totals = group.conditions, group.totals_by_name[name]
     if totals.failure is not None:
         return assemble_failure(conditions, name, totals.failure, Coverage.RECORDED)
     summary = totals.summary
+
+    place = partial(place_row, row_shape=row_shape)
 
     def reproduce(place: Place) -> str:
         return row_command(conditions, name, request, place.position)
@@ -264,18 +179,19 @@ def _assemble(request: AuditRequest, group: GroupTotals, name: str) -> SettingRe
         undefined=summary.undefined,
         ties=summary.ties,
         coverage=Coverage.RECORDED,
-        findings=make_findings(summary, place_row, reproduce, Coverage.RECORDED),
+        findings=make_findings(summary, place, reproduce, Coverage.RECORDED),
         largest_error=make_largest(summary, place_row),
-        worst_rows=tuple(_place_error(row.error) for row in totals.worst),
+        worst_rows=tuple(_place_error(row.error, place) for row in totals.worst),
         rounding_cost=_place_cost(group.cost),
+        effect=totals.effect.sum_up(),
         reason=describe_unjudged(summary),
     )
 
 
 def _place_cost(cost: Cost) -> RoundingCost:
-    loss, gradient = (_place_error(error) if error.ulps >= 0 else None for error in (cost.loss, cost.gradient))
+    loss, gradient = (_place_error(error, place_row) if error.ulps >= 0 else None for error in (cost.loss, cost.gradient))
     return RoundingCost(loss=loss, loss_change=cost.loss_change, gradient=gradient, gradient_change=cost.gradient_change)
 
 
-def _place_error(error: Error) -> Place:
-    return replace(place_row(error.position), ulps=error.ulps if error.ulps >= 0 else None)
+def _place_error(error: Error, place: Placing) -> Place:
+    return replace(place(error.position), ulps=error.ulps if error.ulps >= 0 else None)

@@ -155,7 +155,7 @@ def _check_request(request: SweepRequest | AuditRequest) -> None:
         return
     for options in group_by_options(request.formulations):
         list(plan_arithmetics(request.arithmetics, request.objective, options))
-    with open_recording(request.file, request.labels, request.objective, request.class_axis, request.ignore_index):
+    with open_recording(request, request.objective):
         pass
 
 

@@ -52,7 +52,7 @@ def _decide_audit(audit: CheckAudit, report: Report, baseline: Baseline) -> Chec
     gated = {(result.setting, finding.kind) for result, finding in report.gated()}
     problems = [
         _decide(audit, result, finding, baseline, is_gated=(result.setting, finding.kind) in gated)
-        for result in report.settings
+        for result in report.results
         for finding in result.findings
     ]
     return CheckedAudit(audit=audit, report=report, problems=tuple(problems))
@@ -129,7 +129,7 @@ def _compare_with_entry(finding: Finding, entry: BaselineEntry, result: SettingR
 def _find_stale_allowances(checked: CheckedAudit) -> Iterator[Stale]:
     """Yield allowances whose finding is gone or begins later everywhere; a setting that crashed may still have it."""
     for allowance in checked.audit.allow:
-        results = [result for result in checked.report.settings if allowance.matches(result.setting)]
+        results = [result for result in checked.report.results if allowance.matches(result.setting)]
         findings = [(r, f) for r in results for f in r.findings if f.kind is allowance.finding]
         if any(result.verdict.is_unaudited for result in results):
             continue

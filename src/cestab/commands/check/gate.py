@@ -14,7 +14,7 @@ SKIPPED = (Verdict.UNDEFINED, Verdict.UNSUPPORTED)
 
 def to_gate(report: CheckReport) -> GateReport:
     """Return one case per setting, at the line of its audit, and one per audit that has something stale."""
-    cases = [_case(checked, result) for checked in report.audits for result in checked.report.settings]
+    cases = [_case(checked, result) for checked in report.audits for result in checked.report.results]
     locations = {checked.audit.name: checked.audit.location for checked in report.audits}
     stale = {name: [each for each in report.stale if each.audit == name] for name in (each.audit for each in report.stale)}
     cases += [_stale_case(name, own, locations.get(name)) for name, own in stale.items()]

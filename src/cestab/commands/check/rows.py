@@ -45,7 +45,7 @@ def _lines(report: CheckReport) -> Iterator[list[Cell]]:
         problems: dict[int, list[CheckProblem]] = {}
         for problem in checked.problems:
             problems.setdefault(id(problem.result), []).append(problem)
-        for result in checked.report.settings:
+        for result in checked.report.results:
             setting = result.setting
             named = vars(setting) | {"objective": setting.objective.name}
             start: list[Cell] = [checked.audit.name, *(named[name] for name in COLUMNS[1:10]), result.verdict]

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, UnsetType, convert
 
 from cestab.commands.check import answer
 from cestab.commands.check.answer import StaleSource
-from cestab.commands.sweep.wire import AuditRequest, Summary, SweepRequest, write_request
+from cestab.commands.sweep.wire import AuditRequest, Fact, Summary, SweepRequest, write_facts, write_request
 from cestab.reports.json import write_json
 from cestab.reports.wire.results import RowSettings, Settings, write_result
 from cestab.reports.wire.settings import Environment, Magnitude, SettingName, write_environment, write_place, write_setting
@@ -76,6 +76,7 @@ class CheckedRecording(_CheckedAudit):
     """One audit of recorded logits of the configuration."""
 
     request: AuditRequest
+    data: tuple[Fact, ...]
     settings: RowSettings
 
 
@@ -104,6 +105,7 @@ class First(Wire):
     t: float | UnsetType = UNSET
     hex: Hex | UnsetType = UNSET
     row: Count | UnsetType = UNSET
+    index: Annotated[tuple[Count, ...], Meta(min_length=1)] | UnsetType = UNSET
     reproduce: Text | None
 
     def __post_init__(self) -> None:
@@ -222,7 +224,9 @@ def _write_audit(checked: answer.CheckedAudit) -> CheckedSweep | CheckedRecordin
         "allow": tuple(_write_allowance(allowance) for allowance in audit.allow),
         "settings": tuple(write_result(result) for result in checked.report.settings),
     }
-    return CheckedSweep(**fields) if isinstance(request, SweepRequest) else CheckedRecording(**fields)
+    if isinstance(request, SweepRequest):
+        return CheckedSweep(**fields)
+    return CheckedRecording(**fields, data=tuple(write_facts(checked.report.data)))
 
 
 def _write_allowance(allowance: answer.Allowance) -> Allowance:

@@ -40,8 +40,11 @@ def compare_reports(old: Report, new: Report, names: tuple[str, str] = ("OLD", "
     if not 1 <= max_growth < math.inf:
         raise UsageError(f"--max-growth {max_growth!r} is not a finite number from 1 on")
     _refuse_incomparable(old, new, names)
-    before = {result.setting: result for result in old.settings}
-    after = {result.setting: result for result in new.settings}
+    facts = {result.setting for report in (old, new) for result in report.results} & {r.setting for r in (*old.data, *new.data)}
+    before, after = (
+        {r.setting: r for r in (*report.data, *report.settings) if r.setting in facts or r not in report.data}
+        for report in (old, new)
+    )
     limits = _Growth(factor=max_growth, rtol=new.request.arithmetics.rtol)
     compared = [_compare_setting(before.get(setting), result, limits) for setting, result in after.items()]
     missing = [_miss_setting(result) for setting, result in before.items() if setting not in after]

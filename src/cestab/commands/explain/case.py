@@ -51,9 +51,9 @@ def take_single(request: ExplainRequest) -> SingleCase:
 
 def _take_given(conditions: Conditions, case: GivenCase) -> SingleCase:
     fmt, classes = conditions.fmt, len(case.logits)
-    logits, has_truth = round_logits(np.array(case.logits).reshape(-1, 1), fmt)
+    logits, is_judged, *_ = round_logits(np.array(case.logits).reshape(-1, 1), fmt, conditions.objective)
     check_cases(conditions.objective, "margin", classes)
-    if not has_truth[0]:
+    if not is_judged[0]:
         given = ", ".join(map(repr, case.logits))
         raise UsageError(f"logits {given} have no true loss: they must be finite numbers of {fmt.name}, or -inf for a mask")
     target = _parse_target(case.target, logits, conditions)
@@ -121,16 +121,15 @@ def _generate(conditions: Conditions, case: GeneratedCase) -> SingleCase:
 
 
 def _read_row(conditions: Conditions, case: RecordedCase) -> SingleCase:
-    source = (case.file, case.labels, conditions.objective, case.class_axis, case.ignore_index)
-    with open_recording(*source) as recording:
+    with open_recording(case, conditions.objective) as recording:
         if not 0 <= case.row < recording.rows:
             raise UsageError(OptionName("row"), f" {case.row} is not a row of '{case.file}': it has 0 to {recording.rows - 1}")
         logits, labels = recording.read(slice(case.row, case.row + 1))
     is_binary = conditions.objective.is_binary
-    if not is_binary and labels[0] == case.ignore_index:
+    if not is_binary and labels.ndim == 1 and labels[0] == case.ignore_index:
         raise UsageError(f"row {case.row} has the label {case.ignore_index} of rows that are ignored")
-    rounded, has_truth = round_logits(logits, conditions.fmt)
-    if not has_truth[0]:
+    rounded, is_judged, *_ = round_logits(logits, conditions.fmt, conditions.objective)
+    if not is_judged[0]:
         raise UsageError(f"row {case.row} has no true loss: some logit is NaN or beyond {conditions.fmt.name}, or all are -inf")
     cases = Cases(
         positions=np.array([case.row]),

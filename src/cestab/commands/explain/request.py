@@ -20,7 +20,7 @@ Case = GivenCase | GeneratedCase | RecordedCase
 _BELONGING = {
     "logits": ("target",),
     "at": ("pattern", "classes", "target", "seed"),
-    "file": ("row", "labels", "class_axis", "ignore_index"),
+    "file": ("row", "labels", "logits_key", "labels_key", "class_axis", "ignore_index"),
 }
 
 

@@ -50,7 +50,9 @@ class NamedCase(Wire):
     from_: str | UnsetType = UNSET
     row: Count | UnsetType = UNSET
     labels: str | UnsetType | None = UNSET
-    axis: Literal[0, 1] | UnsetType = UNSET
+    logits_key: str | UnsetType | None = UNSET
+    labels_key: str | UnsetType | None = UNSET
+    axis: int | UnsetType = UNSET
     ignore_index: int | UnsetType = UNSET
 
     def __post_init__(self) -> None:

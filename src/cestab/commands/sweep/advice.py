@@ -154,10 +154,16 @@ def _count_rows(severity: Severity, result: SettingResult) -> tuple[int, bool]:
 def _show_share(count: int, results: Sequence[SettingResult]) -> str:
     """Return `3 of 8 settings`, `all 8 settings`, `both settings`, or words for a single one."""
     if len(results) == 1:
-        return "every row" if results[0].setting.pattern is None else "the one setting"
+        return _show_rows(results[0]) if results[0].setting.pattern is None else "the one setting"
     if count == len(results):
         return "both settings" if count == 2 else f"all {count} settings"
     return f"{count} of {len(results)} settings"
+
+
+def _show_rows(result: SettingResult) -> str:
+    if not result.undefined:
+        return "every row"
+    return f"all {result.cases:,} rows that were judged ({result.undefined:,} were not)"
 
 
 Rank = tuple[int, int, int, float]

@@ -1,20 +1,53 @@
 """What sweep and audit answer: the report of all settings, with causes and advice."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from cestab.errors import ExitStatus
-from cestab.vocabulary.kinds import Verdict, gated_kinds
+from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict, gated_kinds
+from cestab.vocabulary.recorded import Conclusion, Portrait
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
-from cestab.vocabulary.settings import Environment, Finding, SettingResult
+from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, SettingResult
+
+THE_FILE = "the file"  # stands in place of a formulation where the facts of a file are findings
+
+
+def find_fact(kind: FindingKind, rows: int, first: Place) -> Finding:
+    """Return a fact as a finding of the file, of which only the first row is known."""
+    return Finding(kind=kind, cases=rows, first=first, lowest=first, highest=first, worst=first)
+
+
+def judge_file(
+    settings: Sequence[SettingResult], facts: Mapping[str, Sequence[Finding]], rows: int
+) -> tuple[SettingResult, ...]:
+    """Return the facts of a file as results, one per dtype: `facts` by dtype, found in so many rows that are not ignored."""
+    first = {result.setting.dtype: result.setting for result in reversed(settings)}
+    return tuple(
+        SettingResult(
+            setting=replace(first[dtype], formulation=THE_FILE),
+            verdict=Verdict.of(finding.kind.severity for finding in facts.get(dtype, ())),
+            cases=rows,
+            undefined=0,
+            ties=0,
+            coverage=Coverage.RECORDED,
+            findings=tuple(facts.get(dtype, ())),
+            largest_error=LargestError(loss=None, gradient=None),
+        )
+        for dtype in dict.fromkeys(result.setting.dtype for result in settings)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """Which audited formulation to use in a dtype, None where none should be used, and why."""
+    """Which audited formulation to use in a dtype, None where none should be used, and why.
+
+    `cure`: what makes one that fails sound, with its name and code; `why` says it, too.
+    """
 
     dtype: str
     formulation: str | None
     why: str
+    cure: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +65,8 @@ class Report:
     """What sweep (request: SweepRequest) and audit (request: AuditRequest) return and print.
 
     `causes` has one for every distinct first failure of a formulation; `escalated` counts cases decided in ball
-    arithmetic. An interrupted report holds what was finished.
+    arithmetic. Of a file `data` are the facts, `portrait` what its logits are like, `conclusions` the answers, per dtype. An
+    interrupted report holds what was finished.
     """
 
     version: str
@@ -42,9 +76,17 @@ class Report:
     recommendations: tuple[Recommendation, ...]
     causes: tuple[Cause, ...]
     escalated: int
+    data: tuple[SettingResult, ...] = ()
+    portrait: Portrait | None = None
+    conclusions: tuple[Conclusion, ...] = ()
     rows: int = 0
     ignored_rows: int = 0
     is_interrupted: bool = False
+
+    @property
+    def results(self) -> tuple[SettingResult, ...]:
+        """The settings, and before them the facts of the file in those dtypes that have some."""
+        return (*(result for result in self.data if result.findings), *self.settings)
 
     def verdict_counts(self) -> dict[Verdict, int]:
         """Settings by verdict, in the order of Verdict."""
@@ -53,7 +95,7 @@ class Report:
     def gated(self) -> list[tuple[SettingResult, Finding]]:
         """Findings that the request's `fail_on` gates."""
         kinds = gated_kinds(self.request.fail_on)
-        return [(result, finding) for result in self.settings for finding in result.findings if finding.kind in kinds]
+        return [(result, finding) for result in self.results for finding in result.findings if finding.kind in kinds]
 
     def exit_status(self) -> ExitStatus:
         """The exit status: an interruption; else the gate; else a crash; else whether anything was judged."""

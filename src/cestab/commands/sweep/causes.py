@@ -10,7 +10,7 @@ from cestab.commands.sweep.answer import Cause
 from cestab.errors import UsageError
 from cestab.vocabulary.kinds import FindingKind, Severity
 from cestab.vocabulary.phrases import show_count
-from cestab.vocabulary.requests import AuditRequest, ExplainRequest, GeneratedCase, RecordedCase, SweepRequest
+from cestab.vocabulary.requests import AuditRequest, ExplainRequest, GeneratedCase, RecordedCase, SweepRequest, source_of
 from cestab.vocabulary.settings import Finding, Setting, SettingResult, find_worst
 
 MOST_BYTES = 2**28  # of a recorded file that is opened again for each cause: packed ones are unpacked up to the row
@@ -77,13 +77,7 @@ def _find_cause(setting: Setting, finding: Finding, request: SweepRequest | Audi
 
 def _make_case(setting: Setting, finding: Finding, request: SweepRequest | AuditRequest) -> GeneratedCase | RecordedCase:
     if isinstance(request, AuditRequest):
-        return RecordedCase(
-            file=request.file,
-            row=finding.first.position,
-            labels=request.labels,
-            class_axis=request.class_axis,
-            ignore_index=request.ignore_index,
-        )
+        return RecordedCase(row=finding.first.position, **source_of(request))
     return GeneratedCase(
         pattern=setting.pattern or "",
         classes=setting.classes,

@@ -67,7 +67,8 @@ def _complete(advice: Recommendation, asked: Sequence[str], cures: Mapping[str, 
     call = "" if advice.formulation in asked else _show_call(advice.formulation or "", asked)
     cure = cures.get(advice.dtype, "")
     start = "keep it: " if {*asked} == {advice.formulation} else ""
-    return replace(advice, why=f"{start}{advice.why}{f': {call}' if call else ''}{f'; or {cure}' if cure else ''}")
+    why = f"{start}{advice.why}{f': {call}' if call else ''}{f'; or {cure}' if cure else ''}"
+    return replace(advice, why=why, cure=cure or None)
 
 
 def _list_sound(request: SweepRequest | AuditRequest) -> tuple[str, ...]:

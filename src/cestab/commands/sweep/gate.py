@@ -22,7 +22,7 @@ def to_gate(report: Report) -> GateReport:
         headline=headline(report),
         cases=tuple(
             _case(result, [(finding, (id(result), id(finding)) in gated) for finding in result.findings])
-            for result in report.settings
+            for result in report.results
         ),
         status=report.exit_status(),
     )
@@ -31,7 +31,7 @@ def to_gate(report: Report) -> GateReport:
 def describe_finding(finding: Finding, cases: int) -> str:
     """Return the sentence of a finding: what it is, where it begins, in how many cases."""
     first = finding.first
-    where = f"row {first.position}" if first.hexadecimal is None else f"|t| {finding.relation} {first.decimal.lstrip('-')}"
+    where = str(first) if first.hexadecimal is None else f"|t| {finding.relation} {first.decimal.lstrip('-')}"
     return f"{finding.kind.summary}: first at {where}, in {finding.cases:,} of {show_count(cases, 'case')}"
 
 

@@ -1,6 +1,7 @@
 """Reports of sweep and audit as Markdown for a comment or a job's summary."""
 
 from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.file_parts import describe_arrays
 from cestab.commands.sweep.overview import Overview, list_legends
 from cestab.commands.sweep.table import describe_roundings, headline
 from cestab.reports.footnotes import list_external, list_unjudged
@@ -11,6 +12,7 @@ from cestab.reports.troubles import show_answer
 def render(report: Report) -> str:
     """Return headline, overview, why formulations fail and what to use instead."""
     parts = [f"### {escape_markdown(headline(report))}\n", _draw(Overview(request=report.request, settings=report.settings))]
+    parts[1:1] = _draw_facts(report)
     parts += [f"{escape_markdown(sentence)}\n" for sentence in describe_roundings(report)]
     named = (
         ("Not judged", list_unjudged(report.settings)),
@@ -21,11 +23,27 @@ def render(report: Report) -> str:
         if sentences:
             lines = [f"- **{escape_markdown(name)}**: {escape_markdown(sentence)}\n" for name, sentence in sentences]
             parts.append("".join([f"**{title}**\n\n", *lines]))
-    if report.recommendations:
+    if report.conclusions:
+        lines = [f"- {c.dtype}: {escape_markdown(c.sentence)}\n" for c in report.conclusions]
+        parts.append("".join(["**The answer**\n\n", *lines]))
+    elif report.recommendations:
         advised = [(a.dtype, a.formulation or "none", a.why) for a in report.recommendations]
         lines = [f"- {dtype}: **{escape_markdown(name)}**, {escape_markdown(why)}\n" for dtype, name, why in advised]
         parts.append("".join(["**Use instead**\n\n", *lines]))
     return "\n".join(parts)
+
+
+def _draw_facts(report: Report) -> list[str]:
+    """Return what the file is, and a table of its facts, if it has any."""
+    if report.portrait is None:
+        return []
+    facts = [
+        [finding.kind.label, f"{finding.cases:,}", str(finding.first), result.setting.dtype]
+        for result in report.data
+        for finding in result.findings
+    ]
+    table = [f"{to_markdown(['the file', 'rows', 'first', 'dtype'], facts)}\n"] if facts else []
+    return [f"{escape_markdown(describe_arrays(report.portrait))}\n", *table]
 
 
 def _draw(overview: Overview) -> str:

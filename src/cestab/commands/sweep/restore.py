@@ -1,5 +1,6 @@
 """From the JSON of a sweep or an audit back to the report that it was written from, whose parts must agree."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
@@ -7,7 +8,7 @@ from typing import Any, TypeVar
 
 from cestab.cases.ranges import parse_range
 from cestab.commands.sweep import wire
-from cestab.commands.sweep.answer import Cause, Recommendation, Report
+from cestab.commands.sweep.answer import Cause, Recommendation, Report, find_fact, judge_file
 from cestab.errors import UsageError
 from cestab.numerics.formats import FORMATS, Format, find_format
 from cestab.numerics.rounding import hexadecimal, round_number, to_ordinal
@@ -17,6 +18,7 @@ from cestab.reports.wire.settings import Magnitude, Row, find_objective, read_en
 from cestab.reports.wire.types import KINDS, name_schema, shorten
 from cestab.vocabulary.external import Guard
 from cestab.vocabulary.kinds import Coverage
+from cestab.vocabulary.recorded import Conclusion, Effect, Headroom, Portrait, Quantity
 from cestab.vocabulary.requests import Arithmetics, AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Finding, Interval, LargestError, Place, RoundingCost, SettingResult
 
@@ -50,14 +52,13 @@ def restore_report(shown: wire.Sweep | wire.Audit) -> Report:
     settings: Sequence[wire_results.Setting | wire_results.RowSetting] = shown.settings
     _refuse_repetition("settings", _each("settings", settings, read_setting))
     results = _each("settings", settings, _restore_result)
-    rows, ignored_rows = (shown.summary.rows, shown.summary.ignored) if isinstance(shown, wire.Audit) else (0, 0)
     return Report(
         version=shown.version,
         environment=read_environment(shown.environment),
         request=_in("request", _restore_request, shown.request),
         settings=results,
         recommendations=tuple(
-            Recommendation(dtype=advice.dtype, formulation=advice.formulation, why=advice.why)
+            Recommendation(dtype=advice.dtype, formulation=advice.formulation, why=advice.why, cure=advice.cure)
             for advice in shown.recommendation
         ),
         causes=tuple(
@@ -65,8 +66,7 @@ def restore_report(shown: wire.Sweep | wire.Audit) -> Report:
             for cause in shown.causes
         ),
         escalated=shown.summary.escalated,
-        rows=rows,
-        ignored_rows=ignored_rows,
+        **(_restore_file(shown, results) if isinstance(shown, wire.Audit) else {}),
     )
 
 
@@ -104,6 +104,8 @@ def _restore_request(shown: wire.SweepRequest | wire.AuditRequest) -> SweepReque
             arithmetics=arithmetics,
             file=shown.file,
             labels=shown.labels,
+            logits_key=shown.logits_key,
+            labels_key=shown.labels_key,
             class_axis=shown.axis,
             ignore_index=shown.ignore_index,
             fail_on=shown.fail_on,
@@ -154,6 +156,33 @@ def _restore_result(shown: wire_results.Setting | wire_results.RowSetting) -> Se
     )
 
 
+def _restore_file(shown: wire.Audit, results: tuple[SettingResult, ...]) -> dict[str, Any]:
+    """Return the fields of a report that only an audit has."""
+    rows, ignored = shown.summary.rows, shown.summary.ignored
+    portrait = shown.portrait
+    extremes = {quantity: getattr(portrait, quantity.value.replace(" ", "_")) for quantity in Quantity}
+    names = ("logits_key", "labels_key", "dtype", "shape", "rows", "logits", "margins", "probability_rows")
+    facts: dict[str, list[Finding]] = {}
+    for fact in shown.data:
+        first = _at_row(fact.first.row, fact.first.index)
+        facts.setdefault(fact.dtype, []).append(
+            find_fact(KINDS[fact.kind], fact.rows, _add(first, reproduce=fact.first.reproduce))
+        )
+    return {
+        "data": judge_file(results, facts, rows - ignored),
+        "portrait": Portrait(
+            **{name: getattr(portrait, name) for name in names},
+            class_axis=portrait.axis,
+            extremes={quantity: number for quantity, number in extremes.items() if number is not None},
+        ),
+        "conclusions": tuple(
+            Conclusion(dtype=c.dtype, safety=c.safety, sentence=c.sentence, reproduce=c.reproduce) for c in shown.conclusions
+        ),
+        "rows": rows,
+        "ignored_rows": ignored,
+    }
+
+
 def _restore_map(shown: wire_results.Setting, fmt: Format) -> dict[str, Any]:
     """Return the fields that only a sweep has."""
     intervals = _each("intervals", shown.intervals, partial(_restore_interval, fmt=fmt))
@@ -169,8 +198,33 @@ def _restore_map(shown: wire_results.Setting, fmt: Format) -> dict[str, Any]:
 def _restore_rows(shown: wire_results.RowSetting) -> dict[str, Any]:
     """Return the fields that only an audit has."""
     cost = _in("rounding_cost", _restore_cost, shown.rounding_cost) if shown.rounding_cost else None
-    rows = tuple(_add(_at_row(place.row), ulps=_number(place.ulps)) for place in shown.worst_rows or ())
-    return {"worst_rows": rows, "rounding_cost": cost}
+    rows = tuple(_add(_at_row(place.row, place.index), ulps=_number(place.ulps)) for place in shown.worst_rows or ())
+    return {"worst_rows": rows, "rounding_cost": cost, "headroom": _restore_headroom(shown), "effect": _restore_effect(shown)}
+
+
+def _restore_headroom(shown: wire_results.RowSetting) -> Headroom | None:
+    own = shown.headroom
+    if not own:
+        return None
+    return Headroom(
+        quantity=own.quantity,
+        recorded=own.recorded,
+        breaks_at=own.breaks_at,
+        is_at_most=own.bound == "at-most",
+        finding=own.finding,
+    )
+
+
+def _restore_effect(shown: wire_results.RowSetting) -> Effect | None:
+    own = shown.effect
+    if not own:
+        return None
+    return Effect(
+        mean_loss=float(own.mean_loss),
+        loss_error=_number(own.loss_error),
+        gradient_error=_number(own.gradient_error),
+        cosine=_number(own.cosine),
+    )
 
 
 def _restore_finding(shown: wire_results.Finding | wire_results.RowFinding, fmt: Format) -> Finding:
@@ -232,7 +286,7 @@ def _restore_errors(shown: wire_results.MaxError | wire_results.RoundingCost, wh
 
 
 def _restore_place(shown: Magnitude | Row, fmt: Format) -> Place:
-    return _at_row(shown.row) if isinstance(shown, Row) else _at_magnitude(shown.t, shown.hex, fmt.name)
+    return _at_row(shown.row, shown.index) if isinstance(shown, Row) else _at_magnitude(shown.t, shown.hex, fmt.name)
 
 
 def _add(place: Place, ulps: float | None = None, reproduce: str | None = None) -> Place:
@@ -244,11 +298,12 @@ def _add(place: Place, ulps: float | None = None, reproduce: str | None = None) 
         hexadecimal=place.hexadecimal,
         ulps=ulps,
         reproduce=reproduce,
+        index=place.index,
     )
 
 
-def _at_row(row: int) -> Place:
-    return Place(position=row, value=float(row), decimal=str(row))
+def _at_row(row: int, index: tuple[int, ...] = ()) -> Place:
+    return Place(position=row, value=float(row), decimal=str(row), index=index)
 
 
 @lru_cache(maxsize=2**16)
@@ -271,4 +326,5 @@ def _is_hexadecimal_of(text: str, value: float) -> bool:
 
 
 def _number(ulps: float | str | None) -> float | None:
-    return None if ulps is None else float(ulps)
+    number = None if ulps is None else float(ulps)
+    return math.nan if number is not None and math.isnan(number) else number  # one NaN, which equals itself in a report

@@ -46,7 +46,7 @@ def render(report: Report) -> str:
     """Return the report as CSV with a header."""
     gated = {(id(result), id(finding)) for result, finding in report.gated()}
     rows: list[list[Cell]] = []
-    for result in report.settings:
+    for result in report.results:
         own = [_finding(finding, is_gated=(id(result), id(finding)) in gated) for finding in result.findings]
         batch: list[Cell] = [result.setting.options.batch, str(result.setting.options.reduction)]
         rows += [_setting(result) + cells + batch for cells in own or [[None] * FINDING_COLUMNS]]

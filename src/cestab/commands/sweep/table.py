@@ -1,7 +1,7 @@
 """The table for people: 80 columns, one row per formulation, or with detail one per setting."""
 
-from collections.abc import Iterable, Iterator
-from typing import TextIO, TypeVar
+from collections.abc import Iterator
+from typing import TextIO
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.file_parts import draw_conclusions, draw_file, draw_reach, group_names
 from cestab.commands.sweep.overview import Overview, draw
 from cestab.reports.footnotes import shorten
 from cestab.reports.tables import STYLES, describe_external, describe_limits, show_start
@@ -25,10 +26,13 @@ def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
 
 def _parts(report: Report, width: int, *, detail: bool) -> Iterator[RenderableType]:
     yield Text(headline(report))
+    yield from draw_file(report)
     if detail:
         yield _detail(report)
     else:
         yield from draw(Overview(request=report.request, settings=report.settings, causes=report.causes), width)
+    if report.portrait is not None:
+        yield from draw_reach(report.settings, list(dict.fromkeys(result.setting.dtype for result in report.settings)))
     yield from (Text(sentence) for sentence in describe_roundings(report))
     yield from describe_external(report.settings, report.environment)
     is_one_dtype = len({result.setting.dtype for result in report.settings}) == 1
@@ -36,6 +40,9 @@ def _parts(report: Report, width: int, *, detail: bool) -> Iterator[RenderableTy
         yield Text("Why they fail", style="bold")
         for said, names in group_names((cause.sentence, cause.formulation) for cause in report.causes).items():
             yield Padding(Text.assemble((", ".join(names), "bold"), f": {said}"), (0, 0, 0, 2))
+    if report.conclusions:
+        yield from draw_conclusions(report.conclusions, width)
+        return
     yield from _advise(report, is_short=not detail and not is_one_dtype)
 
 
@@ -68,17 +75,6 @@ def describe_roundings(report: Report) -> Iterator[str]:
         yield f"Rounding the logits alone changes a loss by up to {listed}"
 
 
-Key = TypeVar("Key")
-
-
-def group_names(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
-    """Return what is said, once each, with the names of which it is said."""
-    grouped: dict[Key, list[str]] = {}
-    for said, name in pairs:
-        grouped.setdefault(said, []).append(name)
-    return grouped
-
-
 def headline(report: Report) -> str:
     """Return the line over a report: what was asked and how much was tried."""
     request = report.request
@@ -99,7 +95,7 @@ def _count_rows(report: Report) -> Iterator[str]:
         yield f"{report.ignored_rows:,} ignored"
     undefined = max((result.undefined for result in report.settings), default=0)
     if undefined:
-        yield f"up to {undefined:,} undefined"
+        yield f"up to {undefined:,} not judged"
 
 
 def _extent(finding: Finding | None, *, is_sweep: bool) -> str:

@@ -1,19 +1,21 @@
 """The JSON reports cestab.sweep/1 and cestab.audit/1, and how a report is written as one; restore.py reads them."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType, convert
 
 from cestab.commands.sweep import answer
 from cestab.reports.json import write_json
 from cestab.reports.wire.results import RowSettings, Settings, write_result
-from cestab.reports.wire.settings import Environment, SettingName, write_environment
-from cestab.reports.wire.types import Batch, Count, Interrupted, Names, Positive, Report, Scale, Size, Text, Wire, Word
-from cestab.vocabulary import requests
+from cestab.reports.wire.settings import Environment, FirstRow, SettingName, write_environment, write_place
+from cestab.reports.wire.types import Batch, Count, Interrupted, Kind, Names, Positive, Report, Scale, Size, Text, Wire, Word
+from cestab.vocabulary import requests, settings
 from cestab.vocabulary.external import DEFAULT_TIMEOUT_SECONDS
-from cestab.vocabulary.kinds import Fp8Overflow, Summation
+from cestab.vocabulary.kinds import Fp8Overflow, Severity, Summation
 from cestab.vocabulary.loss_options import Reduction
+from cestab.vocabulary.recorded import Quantity, Safety
 
 Tolerance = Size | None
 SINGULAR = {"dtypes": "dtype", "summations": "summation", "loss_scales": "loss_scale"}
@@ -57,7 +59,9 @@ class AuditRequest(Request):
 
     file: Text
     labels: Text | None
-    axis: Literal[0, 1]
+    logits_key: Text | None = None
+    labels_key: Text | None = None
+    axis: int
     ignore_index: int
     sample: Positive | None = None
     seed: Count = 0
@@ -83,12 +87,49 @@ class AuditSummary(Summary):
     ignored: Count
 
 
+class Fact(Wire):
+    """What is so in some rows of a file whatever computes the loss, in a dtype."""
+
+    kind: Kind
+    severity: Severity
+    dtype: Word
+    rows: Positive
+    first: FirstRow
+
+
+class Portrait(Wire):
+    """What the logits are like that have a truth: their arrays, quantiles at 0, 1, 50, 99 and 100 %, largest values of rows."""
+
+    logits_key: str
+    labels_key: str
+    dtype: Word
+    shape: tuple[Count, ...]
+    axis: Count | None
+    rows: Count
+    logits: tuple[float, ...]
+    margins: tuple[float, ...]
+    largest_logit: float | None
+    spread: float | None
+    offset: float | None
+    probability_rows: Count
+
+
+class Conclusion(Wire):
+    """The answer for a dtype: safe, safe with what the sentence names, or not safe; a command line for the worst case."""
+
+    dtype: Word
+    safety: Safety
+    sentence: Text
+    reproduce: Text | None
+
+
 class Advice(Wire):
-    """What to use in a dtype; null if none should be."""
+    """What to use in a dtype; null if none should be. `cure` makes one that fails sound."""
 
     dtype: Word
     formulation: Word | None
     why: Text
+    cure: Text | None
 
 
 class Cause(Wire):
@@ -122,6 +163,9 @@ class Audit(_Answer, tag="cestab.audit/1"):
     """The report of cestab audit."""
 
     request: AuditRequest
+    portrait: Portrait
+    conclusions: tuple[Conclusion, ...]
+    data: tuple[Fact, ...]
     settings: RowSettings
     summary: AuditSummary
 
@@ -134,11 +178,13 @@ def render(report: answer.Report) -> str:
     summary |= {"cases": sum(r.cases for r in report.settings), "escalated": report.escalated}
     summary |= {} if is_sweep else {"rows": report.rows, "ignored": report.ignored_rows}
     kind: type[Sweep | Audit] = Sweep if is_sweep else Audit
+    data = {} if is_sweep else _write_file(report)
     own: dict[str, Any] = {
         "version": report.version,
         "environment": write_environment(report.environment),
         "request": write_request(report.request),
         "interrupted": report.is_interrupted or UNSET,
+        **data,
         "settings": tuple(write_result(result) for result in report.settings),
         "summary": convert(summary, Summary if is_sweep else AuditSummary),
         "recommendation": tuple(Advice(**vars(advice)) for advice in report.recommendations),
@@ -147,6 +193,32 @@ def render(report: answer.Report) -> str:
         ),
     }
     return write_json(kind(**own))
+
+
+def _write_file(report: answer.Report) -> dict[str, Any]:
+    """Return the parts that only an audit has."""
+    portrait = report.portrait
+    assert portrait is not None, "an audit has one"
+    own: dict[str, Any] = {name: value for name, value in vars(portrait).items() if name not in ("extremes", "class_axis")}
+    own |= {quantity.value.replace(" ", "_"): portrait.extremes.get(quantity) for quantity in Quantity}
+    return {
+        "portrait": Portrait(**own, axis=portrait.class_axis),
+        "conclusions": tuple(Conclusion(**vars(conclusion)) for conclusion in report.conclusions),
+        "data": tuple(write_facts(report.data)),
+    }
+
+
+def write_facts(data: Iterable[settings.SettingResult]) -> Iterator[Fact]:
+    """Yield the facts of a file."""
+    for result in data:
+        for finding in result.findings:
+            yield Fact(
+                kind=finding.kind.label,
+                severity=finding.kind.severity,
+                dtype=result.setting.dtype,
+                rows=finding.cases,
+                first=FirstRow(**write_place(finding.first), reproduce=finding.first.reproduce),
+            )
 
 
 def write_request(request: requests.SweepRequest | requests.AuditRequest) -> SweepRequest | AuditRequest:
@@ -163,7 +235,9 @@ def write_request(request: requests.SweepRequest | requests.AuditRequest) -> Swe
     if isinstance(request, requests.AuditRequest):
         shared["axis"] = request.class_axis
         return AuditRequest(
-            **shared, file=request.file, labels=request.labels, ignore_index=request.ignore_index, sample=request.sample
+            **shared,
+            **{name: value for name, value in requests.source_of(request).items() if name != "class_axis"},
+            sample=request.sample,
         )
     return SweepRequest(
         **shared,

@@ -19,6 +19,7 @@ from cestab.reports.wire.settings import (
 from cestab.reports.wire.types import Count, Hard, Kind, Number, Positive, Text, Ulps, Wire, Word
 from cestab.vocabulary import settings
 from cestab.vocabulary.kinds import Severity, Verdict
+from cestab.vocabulary.recorded import Quantity
 
 NEEDS_REASON = Meta(
     extra_json_schema={
@@ -92,6 +93,25 @@ class RoundingCost(Wire):
     gradient_change: Number
 
 
+class Headroom(Wire):
+    """What the first failure depends on, its extreme in the file, and from where on there is which failure; null: none."""
+
+    quantity: Quantity
+    recorded: float
+    breaks_at: float | None
+    bound: Literal["exact", "at-most"]
+    finding: Word | None
+
+
+class Effect(Wire):
+    """The judged rows together: the true mean loss, relative errors of it and of the gradient as one vector, its cosine."""
+
+    mean_loss: Number
+    loss_error: Number | None
+    gradient_error: Number | None
+    cosine: Number | None
+
+
 class _Judged(SettingName):
     cases: Count
     undefined: Count
@@ -126,6 +146,8 @@ class RowSetting(_Judged):
     max_error: RowMaxError
     worst_rows: tuple[WorstRow, ...] | UnsetType = UNSET
     rounding_cost: RoundingCost | UnsetType = UNSET
+    headroom: Headroom | UnsetType = UNSET
+    effect: Effect | UnsetType = UNSET
 
 
 Settings = Annotated[tuple[Annotated[Setting, NEEDS_REASON], ...], Meta(min_length=1)]
@@ -202,8 +224,15 @@ def _write_rows(result: settings.SettingResult) -> dict[str, Any]:
     if cost is None:
         return {}
     changes = {"loss_change": cost.loss_change, "gradient_change": cost.gradient_change}
-    return {
-        "worst_rows": tuple(WorstRow(row=place.position, ulps=place.ulps) for place in result.worst_rows),
+    parts: dict[str, Any] = {}
+    if result.headroom is not None:
+        own = vars(result.headroom)
+        bound: Literal["exact", "at-most"] = "at-most" if result.headroom.is_at_most else "exact"
+        parts["headroom"] = Headroom(**{name: value for name, value in own.items() if name != "is_at_most"}, bound=bound)
+    if result.effect is not None:
+        parts["effect"] = Effect(**vars(result.effect))
+    return parts | {
+        "worst_rows": tuple(WorstRow(**write_place(place), ulps=place.ulps) for place in result.worst_rows),
         "rounding_cost": RoundingCost(**_errors(cost, "row") | changes),
     }
 

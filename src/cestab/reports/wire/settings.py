@@ -68,9 +68,10 @@ class WorstMagnitude(Magnitude):
 
 
 class Row(Wire):
-    """A row of recorded logits, from 0."""
+    """A row of recorded logits, from 0; `index` is its number along each axis of the logits but that of the classes."""
 
     row: Count
+    index: Annotated[tuple[Count, ...], Meta(min_length=1)]
 
 
 class FirstRow(Row):
@@ -189,5 +190,5 @@ def find_objective(name: str) -> Objective:
 def write_place(place: settings.Place) -> dict[str, Any]:
     """Return the fields of a magnitude, or of a row."""
     if place.hexadecimal is None:
-        return {"row": place.position}
+        return {"row": place.position, "index": place.index}
     return {"t": float(place.decimal), "hex": place.hexadecimal}

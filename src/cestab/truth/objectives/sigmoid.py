@@ -8,6 +8,8 @@ y·σ(−x), whose sum is the scale s of d: under 64u·s. d² is off by 2·64u·
 (64 + 64)u·2·s·σ(x)·σ(−x): all under 1024u of the scales, factor 1.
 """
 
+import math
+
 import numpy as np
 from flint import arb
 
@@ -41,10 +43,16 @@ def _labels(x: Wide, target: Target, options: LossOptions) -> tuple[Wide, Wide]:
 def _evaluate_cross_entropy(x: Wide, target: Target, options: LossOptions) -> Parts:
     rising, falling, log_tail = _sigmoid(x)
     y, not_y = _labels(x, target, options)
-    zero = x * 0
-    loss = (y * (np.maximum(-x, zero) + log_tail) + not_y * (np.maximum(x, zero) + log_tail))[0]
+    zero = np.zeros_like(x)
+    loss = (_weigh(y, np.maximum(-x, zero) + log_tail) + _weigh(not_y, np.maximum(x, zero) + log_tail))[0]
     up, down = not_y * rising, y * falling
     return Parts(loss, loss, up - down, up + down, max(1.0, *options.class_weights) if options.class_weights else 1.0)
+
+
+def _weigh(y: Wide, softplus: Wide) -> Wide:
+    """Return y·softplus(±x), 0 where y is 0, also for an infinite x."""
+    with np.errstate(invalid="ignore"):
+        return np.where(y == 0, y, y * softplus)
 
 
 def _evaluate_squared_error(x: Wide, target: Target, options: LossOptions) -> Parts:
@@ -57,7 +65,7 @@ def _evaluate_squared_error(x: Wide, target: Target, options: LossOptions) -> Pa
 
 def _enclose_sigmoid(case: ExactCase) -> tuple[arb, arb, arb]:
     """Return σ(x), σ(−x), and log1p(exp(−|x|))."""
-    tail = (-abs(arb(case.logits[0]))).exp()
+    tail = arb(0) if math.isinf(case.logits[0]) else (-abs(arb(case.logits[0]))).exp()
     share = 1 / (1 + tail)
     rising, falling = (share, tail * share) if case.logits[0] >= 0 else (tail * share, share)
     return rising, falling, tail.log1p()
@@ -67,6 +75,9 @@ def _enclose_cross_entropy(case: ExactCase) -> Ball:
     x, alpha = arb(case.logits[0]), arb(case.options.label_smoothing)
     y = (1 - alpha) * arb(case.weights[0]) + alpha / 2
     weight = arb((case.options.class_weights or (1.0,))[0])
+    if math.isinf(case.logits[0]):
+        lost = y if case.logits[0] < 0 else 1 - y  # the weight of the label that the network is infinitely sure is wrong
+        return Ball(loss=arb(0) if lost == 0 else None, gradient=[-weight * lost if case.logits[0] < 0 else weight * lost])
     rising, falling, log_tail = _enclose_sigmoid(case)
     up, down = (arb(0), x) if case.logits[0] >= 0 else (-x, arb(0))  # max(−x, 0), max(x, 0)
     loss = y * (up + log_tail) + (1 - y) * (down + log_tail)

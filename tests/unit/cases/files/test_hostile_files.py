@@ -14,6 +14,7 @@ from cestab.cases.files.stored import refuse_changed
 from cestab.cases.recording import Recording, open_recording
 from cestab.errors import UsageError
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
+from cestab.vocabulary.requests import RecordingSource
 
 LABELS = np.zeros(5, dtype=np.int64)
 
@@ -21,7 +22,9 @@ LABELS = np.zeros(5, dtype=np.int64)
 def refusal(path: Path, labels: Path | None = None) -> str:
     with (
         pytest.raises(UsageError) as caught,
-        open_recording(str(path), None if labels is None else str(labels), SOFTMAX_CROSS_ENTROPY, 1, -100) as recording,
+        open_recording(
+            RecordingSource(file=str(path), labels=None if labels is None else str(labels)), SOFTMAX_CROSS_ENTROPY
+        ) as recording,
     ):
         recording.read(slice(0, recording.rows))
     return str(caught.value)
@@ -85,7 +88,7 @@ def test_what_is_not_read_of_an_archive_is_not_unpacked(tmp_path: Path, monkeypa
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     np.savez_compressed(tmp_path / "a.npz", logits=np.ones((5, 2)), labels=LABELS, other=np.zeros(2**20))
-    with open_recording(str(tmp_path / "a.npz"), None, SOFTMAX_CROSS_ENTROPY, 1, -100) as recording:
+    with open_recording(RecordingSource(file=str(tmp_path / "a.npz")), SOFTMAX_CROSS_ENTROPY) as recording:
         recording.read(slice(0, 5))
         assert sorted(path.name for path in scratch.rglob("*.npy")) == ["labels.npy", "logits.npy"]
     assert list(scratch.iterdir()) == []
@@ -147,7 +150,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_reported(tmp_path: Path) -> None
     np.save(tmp_path / "l.npy", np.zeros(1000, dtype=np.int64))
     with (
         pytest.raises(UsageError, match="changed while it was read"),
-        open_recording(str(path), str(tmp_path / "l.npy"), SOFTMAX_CROSS_ENTROPY, 1, -100) as recording,
+        open_recording(RecordingSource(file=str(path), labels=str(tmp_path / "l.npy")), SOFTMAX_CROSS_ENTROPY) as recording,
     ):
         read_cut(recording, path)
 

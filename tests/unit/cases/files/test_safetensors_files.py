@@ -69,9 +69,9 @@ def test_rows_are_read_without_the_others_and_turned(tmp_path: Path) -> None:
         rows = np.array([0, 3, 17, 39])
         assert array.take(rows).tobytes() == values[rows].tobytes()
         assert array.take(slice(5, 9)).tobytes() == values[5:9].tobytes()
-        assert array.turn().shape == (3, 40)
-        assert array.turn().take(slice(1, 3)).tobytes() == values.T[1:3].tobytes()
-        assert array.turn().turn().take(rows).tobytes() == values[rows].tobytes()
+        assert array.unfold(0).shape == (3, 40)
+        assert array.unfold(0).take(slice(1, 3)).tobytes() == values.T[1:3].tobytes()
+        assert array.unfold(1).take(rows).tobytes() == values[rows].tobytes()
 
 
 def test_what_is_taken_holds_no_map_of_the_file(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ WRONG = [
     ("[[audit]]\nformulations = 'a\\u0000'\n".replace("'a\\u0000'", '"a\\u0000"'), 1, ["'a\\x00'"]),
     ("[[audit]]\nfile = 'no.npz'\n", 1, ["audit 'audit-1'", "no file 'no.npz'"]),
     (f"[[audit]]\nfile = '{DIGITS}'\nlogits = 'all'\n", 3, ["unknown key of an audit of a file 'logits'", "labels"]),
-    (f"[[audit]]\nfile = '{DIGITS}'\naxis = 2\n", 1, ["axis 2 is not the axis"]),
+    (f"[[audit]]\nfile = '{DIGITS}'\naxis = 99\n", 1, ["axis 99 is not the number of an axis"]),
     (f"[[audit]]\nfile = '{DIGITS}'\naxis = 0\n", 1, ["labels of shape"]),
     (f"[[audit]]\nfile = '{DIGITS}'\nloss-scales = 0\n", 1, ["loss scale 0"]),
     (f"{ONE}allow = 'nan-loss'\n", 4, ["allow takes a list of tables"]),

@@ -49,7 +49,7 @@ def recorded(tmp_path: Path) -> str:
         (
             "naive",
             {"file": "a.npy", "row": 0, "seed": 0},
-            "seed does not go with file, which takes row, labels, class_axis, ignore_index",
+            "seed does not go with file, which takes row, labels, logits_key, labels_key, class_axis, ignore_index",
         ),
         (
             "naive",

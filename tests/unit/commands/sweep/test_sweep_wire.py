@@ -11,6 +11,7 @@ from cestab.commands.sweep import wire as json_v1
 from cestab.commands.sweep.answer import Cause, Recommendation, Report
 from cestab.vocabulary.kinds import Coverage, FindingKind, Fp8Overflow, Summation, Verdict
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
+from cestab.vocabulary.recorded import Portrait, Quantity
 from cestab.vocabulary.requests import Arithmetics, LogitRange
 from cestab.vocabulary.settings import Environment, Finding, Interval, LargestError, Place, RoundingCost, SettingResult
 
@@ -26,7 +27,7 @@ def place(t: float, ulps: float | None = None, reproduce: str | None = None) -> 
 
 
 def row(number: int, ulps: float | None = None, reproduce: str | None = None) -> Place:
-    return build_place(float(number), position=number, decimal=str(number), hexadecimal=None, ulps=ulps, reproduce=reproduce)
+    return build_place(float(number), position=number, decimal=str(number), ulps=ulps, reproduce=reproduce)
 
 
 def finding(worst: float | None) -> Finding:
@@ -85,6 +86,18 @@ def audit_report(setting_result: SettingResult) -> Report:
         recommendations=(),
         causes=(),
         escalated=0,
+        portrait=Portrait(
+            logits_key="logits",
+            labels_key="labels",
+            dtype="float32",
+            shape=(10, 3),
+            class_axis=1,
+            rows=8,
+            logits=(-2.0, -1.0, 0.0, 1.0, 2.0),
+            margins=(),
+            extremes={Quantity.SPREAD: 4.0},
+            probability_rows=0,
+        ),
         rows=10,
         ignored_rows=2,
     )
@@ -177,7 +190,7 @@ def test_the_rest_of_a_sweep_has_its_values_under_their_names() -> None:
             "simd": ["A", "B"],
         },
         "summary": {"pass": 0, "warn": 0, "fail": 1, "cases": 131, "escalated": 3},
-        "recommendation": [{"dtype": "float32", "formulation": None, "why": "none passes"}],
+        "recommendation": [{"dtype": "float32", "formulation": None, "why": "none passes", "cure": None}],
         "causes": [{"formulation": "naive", "operation": "exp(z)", "dtype": ["float32"], "sentence": "it overflows"}],
     }
     assert (request["loss_scale"], request["rtol"], request["atol"]) == ([8.0], None, 0.5)
@@ -222,16 +235,19 @@ def test_an_audit_has_rows_in_place_of_t_and_no_map() -> None:
             "kind": "inf-loss",
             "severity": "fail",
             "cases": 2,
-            "first": {"row": 3, "reproduce": "cestab explain …"},
-            "lowest": {"row": 3},
-            "highest": {"row": 5},
-            "worst": {"row": 5, "ulps": "inf"},
+            "first": {"row": 3, "index": [3], "reproduce": "cestab explain …"},
+            "lowest": {"row": 3, "index": [3]},
+            "highest": {"row": 5, "index": [5]},
+            "worst": {"row": 5, "index": [5], "ulps": "inf"},
         }
     ]
     largest = {"loss_ulps": 2.0, "loss_at": 9, "gradient_ulps": None, "gradient_at": None}
     assert shown["max_error"] == largest | {"loss_relative": None, "gradient_relative": None}
-    assert shown["worst_rows"] == [{"row": 5, "ulps": "inf"}, {"row": 3, "ulps": None}]
+    assert shown["worst_rows"] == [{"row": 5, "index": [5], "ulps": "inf"}, {"row": 3, "index": [3], "ulps": None}]
     expected = {"loss_ulps": 0.5, "loss_row": 4, "loss_change": 1e-3}
+    portrait = {"shape": [10, 3], "axis": 1, "rows": 8, "spread": 4.0, "offset": None, "margins": []}
+    assert report["portrait"] | portrait == report["portrait"]
+    assert (report["data"], report["conclusions"]) == ([], [])
     assert shown["rounding_cost"] == expected | {"gradient_ulps": None, "gradient_row": None, "gradient_change": "inf"}
 
 
