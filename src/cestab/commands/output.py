@@ -62,6 +62,9 @@ def deliver(
     run: Callable[..., Gated], forms: Forms[Gated], output: OutputOptions, doing: str, inputs: Iterable[str]
 ) -> NoReturn:
     """Run a request, write its answer to the output that is asked for, which is none of its inputs, and exit."""
+    from cestab.evaluation.memory import keep_freed_memory
+
+    keep_freed_memory()
     with open_output(output.output, inputs) as stream:
         with show_progress(doing) as progress:
             answer = run(progress=progress)

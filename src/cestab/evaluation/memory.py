@@ -1,4 +1,8 @@
-"""Whether a request fits into memory, asked before any of it is taken."""
+"""Whether a request fits into memory, asked before any of it is taken; and memory that is kept for the next block."""
+
+import ctypes
+import sys
+from contextlib import suppress
 
 import psutil
 
@@ -6,6 +10,19 @@ from cestab.errors import OptionName, UsageError
 
 BYTES_PER_CLASS = 1000  # of a block of the fewest cases; measured at 1 and 2 million classes: 500 to 1,200
 BYTES_PER_MAGNITUDE = 100  # of a sampled range; measured at 2 and 4 million: 90
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
+_KEPT = 2**26
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what a block of cases frees for the next one: else a third of the time goes into page faults."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library
+            library = ctypes.CDLL(None)
+            library.mallopt(_MMAP_THRESHOLD, _KEPT)
+            library.mallopt(_TRIM_THRESHOLD, 2 * _KEPT)
 
 
 def refuse_classes(classes: int) -> None:

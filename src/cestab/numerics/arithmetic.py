@@ -8,7 +8,7 @@ from itertools import accumulate
 import numpy as np
 
 from cestab.numerics.formats import Format
-from cestab.numerics.rounding import FloatArray, flush_subnormals, round_number, round_to_odd_float32
+from cestab.numerics.rounding import FloatArray, cast_narrow, flush_subnormals, round_number, round_to_odd_float32
 from cestab.vocabulary.kinds import Fp8Overflow, Summation
 from cestab.vocabulary.loss_options import LossOptions, Reduction
 from cestab.vocabulary.requests import Rules
@@ -34,7 +34,7 @@ class Arithmetic(Rules):
         if fmt.is_narrow:
             if self.fp8_overflow is Fp8Overflow.SATURATE and not fmt.has_infinity:
                 x = np.clip(x, -fmt.max, fmt.max)
-            x = x.astype(fmt.dtype).astype(np.float32)
+            x = cast_narrow(x, fmt)
         return flush_subnormals(x, fmt) if self.flush_subnormals else x
 
     def weigh(self, x: FloatArray, weights: FloatArray) -> FloatArray:

@@ -35,7 +35,32 @@ def round_to_format(x: npt.ArrayLike, fmt: Format) -> FloatArray:
         if not fmt.is_narrow:
             return x.astype(fmt.storage)
         single = x if x.dtype == np.float32 else round_to_odd_float32(x.astype(np.float64))
-        return single.astype(fmt.dtype).astype(np.float32)
+        return cast_narrow(single, fmt)
+
+
+def cast_narrow(x: npt.NDArray[np.float32], fmt: Format) -> npt.NDArray[np.float32]:
+    """Return RN(x) for float32 x in a format of less than 32 bits, as float32: a cast, but for float16."""
+    return _round_to_half(x) if fmt.name == "float16" and x.ndim else x.astype(fmt.dtype).astype(np.float32)
+
+
+def _round_to_half(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return RN(x) in float16, by integers: NumPy's cast takes 70 ns for a subnormal number.
+
+    Of a normal number the lower 13 of the 23 bits are rounded away, half to even; a carry goes into the exponent. Below
+    2^-14 numbers are multiples of 2^-24, the spacing of float32 from 0.5 on, so a sum with 0.5 rounds to them.
+    """
+    magnitude = np.abs(x)
+    bits = magnitude.view(np.int32)
+    codes = (bits >> 13) & 1  # the last digit that stays
+    codes += bits
+    codes += 0xFFF
+    codes &= ~0x1FFF
+    rounded = codes.view(np.float32)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        np.copyto(rounded, (magnitude + np.float32(0.5)) - np.float32(0.5), where=magnitude < np.float32(2.0**-14))
+    np.copyto(rounded, np.float32(np.inf), where=rounded > np.float32(65504))
+    np.copyto(rounded, magnitude, where=np.isnan(magnitude))
+    return np.copysign(rounded, x)
 
 
 def round_number(x: float, fmt: Format) -> float:

@@ -23,7 +23,7 @@ def drop_axis(shape: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
 class Portrait:
     """The recorded logits that have a truth: where they were found, quantiles, extremes.
 
-    `logits` and `margins` are quantiles at QUANTILES, the inner ones to two digits; a margin is the logit of the true class
+    `logits` and `margins` are quantiles at QUANTILES, the inner ones within 2 %; a margin is the logit of the true class
     minus the best other one (of one logit: towards its label). Extremes are None where no row has a truth. `rows` were
     looked at; in `probability_rows` no logit is negative and their sum is 1.
     """

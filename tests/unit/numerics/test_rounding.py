@@ -13,6 +13,7 @@ import pytest
 from cestab.numerics import rounding
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import (
+    cast_narrow,
     flush_subnormals,
     from_ordinal,
     hexadecimal,
@@ -330,3 +331,23 @@ def test_flush_zeroes_subnormals_and_nothing_else(fmt: Format) -> None:
     flushed = flush_subnormals(x, fmt)
     np.testing.assert_array_equal(flushed, np.array([0.0] * 5 + kept, dtype=fmt.storage))
     assert np.signbit(flushed[:5]).tolist() == [False, "uz" not in fmt.name, False, "uz" not in fmt.name, False]
+
+
+@pytest.mark.parametrize("sign", [0, 1 << 31])
+def test_rounding_to_float16_is_that_of_a_cast(sign: int) -> None:
+    """Every pattern of sign, exponent and the ten digits that stay, with what is dropped on, beside and between the ties."""
+    kept = np.arange(2**18, dtype=np.uint32) << 13 | np.uint32(sign)
+    for dropped in (0, 1, 0xFFF, 0x1000, 0x1001, 0x1FFF):
+        x = (kept | np.uint32(dropped)).view(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            expected = x.astype(np.float16).astype(np.float32)
+        computed = cast_narrow(x, FORMATS["float16"])
+        is_nan = np.isnan(x)
+        np.testing.assert_array_equal(np.isnan(computed), is_nan)
+        np.testing.assert_array_equal(computed.view(np.uint32)[~is_nan], expected.view(np.uint32)[~is_nan])
+
+
+def test_rounding_keeps_the_shape_and_the_order_of_an_array() -> None:
+    x = np.asfortranarray(np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32))
+    for given in (x, x[::2, 1:], x[0, 0], np.float32(1e-7).reshape(())):
+        np.testing.assert_array_equal(cast_narrow(np.asarray(given), FORMATS["float16"]), given.astype(np.float16))

@@ -10,7 +10,8 @@ from cestab.cases.recording import Recording, has_recorded_truth
 from cestab.vocabulary.objectives import Objective
 from cestab.vocabulary.recorded import QUANTILES, Portrait, Quantity
 
-BUCKETS = 2**16  # by the upper half of a float32: a number is known to its first two digits
+LOST_BITS = 18  # of a float32: what is left of a number is known within a 64th
+BUCKETS = 2 ** (32 - LOST_BITS)
 SUM_SLACK = 1e-2  # of the probabilities of a row, which may be of 16 bits
 Doubles = npt.NDArray[np.float64]
 
@@ -36,7 +37,7 @@ class Spectrum:
             return cls()
         with np.errstate(over="ignore"):
             bits = finite.astype(np.float32).view(np.int32)
-        ordinals = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits) >> 16
+        ordinals = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits) >> LOST_BITS
         counts = np.bincount(ordinals + BUCKETS // 2, minlength=BUCKETS)
         return cls(counts=counts, low=float(finite.min()), high=float(finite.max()))
 
@@ -49,7 +50,7 @@ class Spectrum:
         if not total:
             return ()
         buckets = np.searchsorted(np.cumsum(self.counts), np.ceil(np.array(QUANTILES) * total).clip(1, total))
-        ordinals = (buckets - BUCKETS // 2) * 2**16 + 2**15  # the middle of the bucket
+        ordinals = ((buckets - BUCKETS // 2) << LOST_BITS) + (1 << (LOST_BITS - 1))  # the middle of the bucket
         middle = np.where(ordinals < 0, -ordinals | -(2**31), ordinals).astype(np.int64).astype(np.uint32).view(np.float32)
         inner = [float(np.clip(number, self.low, self.high)) for number in middle[1:-1]]
         return self.low, *inner, self.high

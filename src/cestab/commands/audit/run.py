@@ -38,6 +38,8 @@ from cestab.vocabulary.kinds import Coverage, FindingKind
 from cestab.vocabulary.requests import Arithmetics, AuditRequest
 from cestab.vocabulary.settings import Finding, Place, RoundingCost, SettingResult
 
+SINGLE_CLASSES = 4096  # from here on one row a block: NumPy's loops over two or three rows are several times slower
+
 
 def run_audit(
     request: AuditRequest, *, progress: Callable[[int, int], Any] = ignore_progress, folder: Path | None = None
@@ -144,7 +146,7 @@ def _read_blocks(
     recording: Recording, drawn: IntArray | None, ignore_index: int
 ) -> Iterator[tuple[int, IntArray, npt.NDArray[np.float64], npt.NDArray[Any]]]:
     """Yield, for blocks of the drawn rows or of all: rows read, then numbers, logits and labels of those not ignored."""
-    size = max(1, NUMBERS_PER_BLOCK // recording.classes)
+    size = max(1, NUMBERS_PER_BLOCK // recording.classes) if recording.classes < SINGLE_CLASSES else 1
     for start in range(0, recording.rows if drawn is None else drawn.size, size):
         stop = min(start + size, recording.rows)
         rows = np.arange(start, stop) if drawn is None else drawn[start : start + size]

@@ -50,12 +50,13 @@ class _Search(NamedTuple):
 
     def find_sole(self, indices: list[int]) -> Spot | None:
         """Return the earliest operation whose errors, taken back, remove the finding, and the entry to name."""
-        made = [index for index in indices if self.steps.origins(index)]
-        if len(made) > MOST_TRIED:
-            made = sorted(sorted(made, key=self._severity)[:MOST_TRIED])
-        for index in made:
+        tried = indices
+        if len(indices) > MOST_TRIED:
+            made = [index for index in indices if self.steps.origins(index)]
+            tried = sorted(sorted(made, key=self._severity)[:MOST_TRIED])
+        for index in tried:
             places = self.steps.origins(index)
-            if self._is_gone(index, places):
+            if places and self._is_gone(index, places):
                 return index, self._find_entry(index, places)
         return None
 

@@ -33,12 +33,12 @@ def setting(report: Report, name: str, dtype: str) -> SettingResult:
 
 
 @pytest.mark.parametrize("scale", [1e-30, 0.3, 40.0, 1e30])
-def test_quantiles_are_those_of_numpy_to_two_digits(scale: float) -> None:
+def test_quantiles_are_those_of_numpy_within_two_percent(scale: float) -> None:
     numbers = np.random.default_rng(1).normal(size=5001) * scale
     parts = [Spectrum.of(part) for part in np.split(numbers, [10, 700])]
     found = parts[0].merge(parts[1]).merge(parts[2]).quantiles()
     expected = np.quantile(numbers, QUANTILES, method="inverted_cdf")
-    np.testing.assert_allclose(found, expected, rtol=2**-7)
+    np.testing.assert_allclose(found, expected, rtol=0.02)
     assert (found[0], found[-1]) == (numbers.min(), numbers.max())
     assert Spectrum.of(np.array([np.nan, np.inf])).quantiles() == ()
 
