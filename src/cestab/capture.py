@@ -3,6 +3,7 @@
 The file is described in docs/capture.md: safetensors with `labels` and `logits`, in the number format of the loop.
 """
 
+import math
 import os
 import shutil
 import sys
@@ -31,16 +32,17 @@ INDEX_CODE, PROBABILITY_CODE = "I64", "F32"
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """What all batches share: the name of the logits' type, the number of classes, the objective."""
+    """What all batches share: the logits' type by name, the number of classes, the objective, whether labels are weights."""
 
     dtype: str
     classes: int
     objective: Objective
+    is_dense: bool = False
 
     @property
     def codes(self) -> dict[str, str]:
         """The types of the two tensors in the order of the file: wider numbers first, so that all are aligned."""
-        label_code = PROBABILITY_CODE if self.objective.is_binary else INDEX_CODE
+        label_code = PROBABILITY_CODE if self.objective.is_binary or self.is_dense else INDEX_CODE
         codes = {"labels": label_code, "logits": CODES[self.dtype]}
         return dict(sorted(codes.items(), key=lambda item: -STORED_TYPES[item[1]].itemsize))
 
@@ -48,14 +50,20 @@ class _Layout:
     def row_bytes(self) -> dict[str, int]:
         """Bytes of one row of each tensor."""
         sizes = {name: STORED_TYPES[code].itemsize for name, code in self.codes.items()}
-        return sizes | {"logits": self.classes * sizes["logits"]}
+        return {name: size * math.prod(self.row_shapes[name]) for name, size in sizes.items()}
+
+    @property
+    def row_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of one row of each tensor."""
+        return {"logits": (self.classes,), "labels": (self.classes,) if self.is_dense else ()}
 
 
 class Recorder:
     """What `record` returns: call it with logits and labels inside `with`; `rows` and `batches` count what it holds."""
 
-    def __init__(self, path: Path, batches: int | None, max_bytes: int) -> None:
+    def __init__(self, path: Path, batches: int | None, max_bytes: int, axis: int) -> None:
         self.path = path
+        self.axis = axis
         self.rows = 0
         self.batches = 0
         self.is_full = False
@@ -68,22 +76,26 @@ class Recorder:
     def __call__(self, logits: Any, labels: Any) -> None:
         """Record one batch, or as many of its rows as there is room for; do nothing when `is_full`.
 
-        logits: (…, classes), with labels (…) that are whole numbers; or one logit per label, (rows,) or (rows, 1), with
-        labels from 0 to 1. Tensors of torch on any device, arrays of JAX or NumPy. Rows whose label means "ignore" are
-        recorded like others. Raises UsageError for shapes or types that do not fit each other or the batches before.
+        logits: (…, classes), or with the classes on the recorder's axis, with labels (…) that are whole numbers, or weights
+        in the shape of the logits; or one logit per label, (rows,) or (rows, 1), with labels from 0 to 1. Tensors of torch on
+        any device, arrays of JAX or NumPy. Rows whose label means "ignore" are recorded like others. Raises UsageError for
+        shapes or types that do not fit each other or the batches before.
         """
         if not self._parts:
             raise UsageError("record(…) keeps batches inside its with statement only: with record(FILE) as keep: …")
         if self.is_full:
             return
         logits, labels = _detach(logits), _detach(labels)
+        is_like = tuple(labels.shape) == tuple(logits.shape)
+        logits, labels = _move_last(logits, self.axis), _move_last(labels, self.axis) if is_like else labels
         layout = _find_layout(logits, labels)
         self._check(layout)
         room = self._max_bytes // sum(layout.row_bytes.values()) - self.rows
         if room < 1:
             raise UsageError(f"not even one row of {layout.classes} classes fits into {self._max_bytes} bytes")
         rows = _to_numpy(logits.reshape(-1, layout.classes)[:room])
-        kept = {"labels": _read_labels(_to_numpy(labels.reshape(-1)[:room]), layout.objective), "logits": rows}
+        flat = labels.reshape(-1, *layout.row_shapes["labels"])[:room]
+        kept = {"labels": _read_labels(_to_numpy(flat), layout), "logits": rows}
         for name, part in self._parts.items():
             array = kept[name].astype(STORED_TYPES[layout.codes[name]], copy=False)
             part.seek(self.rows * layout.row_bytes[name])  # an interrupted batch may have left rows behind
@@ -123,7 +135,7 @@ class Recorder:
     def _save(self, layout: _Layout) -> None:
         """Write a file beside the final one and rename it, so that the name never stands for half a file."""
         half = self.path.with_name(f".{self.path.name}-{os.getpid()}.part")
-        shapes = {"labels": (self.rows,), "logits": (self.rows, layout.classes)}
+        shapes = {name: (self.rows, *shape) for name, shape in layout.row_shapes.items()}
         metadata = {"format": FORMAT, "objective": layout.objective.name, "classes_axis": "1", "batches": str(self.batches)}
         try:
             with half.open("wb") as stream:
@@ -137,8 +149,10 @@ class Recorder:
             half.unlink(missing_ok=True)
 
 
-def record(path: str | PathLike[str], *, batches: int | None = 100, max_bytes: int = 2**30) -> Recorder:
+def record(path: str | PathLike[str], *, batches: int | None = 100, max_bytes: int = 2**30, axis: int = -1) -> Recorder:
     """Return a recorder of the first `batches` batches (None for no such bound), at most `max_bytes` of numbers.
+
+    axis: that of the classes, -1 for the last, 1 for (N, C, H, W). In the file classes are last.
 
     >>> import numpy as np, tempfile
     >>> with tempfile.TemporaryDirectory() as folder, record(f"{folder}/logits.safetensors", batches=1) as keep:
@@ -152,7 +166,7 @@ def record(path: str | PathLike[str], *, batches: int | None = 100, max_bytes: i
     for name, bound in (("batches", batches), ("max_bytes", max_bytes)):
         if bound is not None and bound < 1:
             raise UsageError(f"{name} {bound} is not a number from 1 on")
-    return Recorder(destination, batches, max_bytes)
+    return Recorder(destination, batches, max_bytes, axis)
 
 
 def _detach(array: Any) -> Any:
@@ -165,12 +179,23 @@ def _detach(array: Any) -> Any:
     return array if jax is not None and isinstance(array, jax.Array) else np.asarray(array)
 
 
+def _move_last(array: Any, axis: int) -> Any:
+    """Return an array with an axis moved behind the others."""
+    axes = len(array.shape)
+    if axes < 2 or axis in (-1, axes - 1):
+        return array
+    if not -axes <= axis < axes:
+        raise UsageError(f"logits of shape {tuple(array.shape)} have no axis {axis}")
+    order = [*(other for other in range(axes) if other != axis % axes), axis % axes]
+    return array.permute(*order) if hasattr(array, "permute") else array.transpose(order)
+
+
 def _to_numpy(array: Any) -> npt.NDArray[Any]:
     return to_array(array) if hasattr(array, "detach") else np.asarray(array)
 
 
 def _find_layout(logits: Any, labels: Any) -> _Layout:
-    """Return the layout that the shapes imply: an index per row of classes, or a label per logit."""
+    """Return the layout that the shapes imply: an index or weights per row of classes, or a label per logit."""
     shape, label_shape = tuple(logits.shape), tuple(labels.shape)
     dtype = getattr(logits.dtype, "name", str(logits.dtype).removeprefix("torch."))
     if dtype not in CODES:
@@ -179,16 +204,17 @@ def _find_layout(logits: Any, labels: Any) -> _Layout:
     if not classes:
         raise UsageError(f"logits of shape {shape} hold no classes")
     is_binary = classes == 1
-    if label_shape not in ({rows, shape} if is_binary else {rows}):
-        hint = "; flatten both for labels of their own, take the argmax of one-hot ones" if label_shape == shape else ""
-        raise UsageError(f"logits of shape {shape} need labels of shape {rows}, not {label_shape}{hint}")
+    if label_shape not in {rows, shape}:
+        raise UsageError(f"logits of shape {shape} need labels of shape {rows}, or {shape} for weights, not {label_shape}")
     objective = BINARY_CROSS_ENTROPY if is_binary else SOFTMAX_CROSS_ENTROPY
-    return _Layout(dtype=dtype, classes=classes, objective=objective)
+    return _Layout(dtype=dtype, classes=classes, objective=objective, is_dense=label_shape == shape and not is_binary)
 
 
-def _read_labels(labels: npt.NDArray[Any], objective: Objective) -> npt.NDArray[Any]:
-    """Return labels of a type that the objective takes."""
-    is_binary = objective.is_binary
-    if labels.dtype.kind not in ("biu" if is_binary else "iu") and not (is_binary and labels.dtype.name in FORMATS):
-        raise UsageError(f"labels are of type {labels.dtype}; {'numbers' if is_binary else 'integers'} are needed")
+def _read_labels(labels: npt.NDArray[Any], layout: _Layout) -> npt.NDArray[Any]:
+    """Return labels of a type that the objective takes: numbers, of indices whole ones."""
+    is_index = not (layout.objective.is_binary or layout.is_dense)
+    if labels.dtype.kind not in ("iu" if is_index else "biu") and labels.dtype.name not in FORMATS:
+        raise UsageError(f"labels are of type {labels.dtype}; {'whole numbers' if is_index else 'numbers'} are needed")
+    if is_index and labels.dtype.kind not in "iu" and not np.all(labels.astype(np.float64) % 1 == 0):
+        raise UsageError("labels are not whole numbers; weights per class have the shape of the logits")
     return labels

@@ -25,7 +25,7 @@ DRAWN = np.array([0, 3, 77, 150, 151, 499])
 
 
 def check(
-    file: Path, logits: Array, labels: Array = LABELS, apart: Path | None = None, axis: int = 1, objective: Objective = SOFTMAX
+    file: Path, logits: Array, labels: Array = LABELS, apart: Path | None = None, axis: int = -1, objective: Objective = SOFTMAX
 ) -> None:
     """Assert that a file holds these, read whole, in parts, backwards and by numbers of rows."""
     wide = np.asarray(logits, dtype=np.float64).reshape(ROWS, -1)

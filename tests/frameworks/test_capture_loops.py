@@ -159,3 +159,14 @@ def test_the_loops_of_the_page_run_and_print_what_it_says(
     assert "# 6400 100 True\n" in code
     report = api.audit("logits.safetensors", dtypes=["bfloat16", "float32"], formulations="compensated")
     assert (report.rows, {result.cases for result in report.settings}) == (6400, {6400})
+
+
+def test_images_of_torch_and_jax_have_their_classes_on_axis_1(tmp_path: Path) -> None:
+    torch, jnp = pytest.importorskip("torch"), pytest.importorskip("jax.numpy")
+    logits, labels = RNG.normal(size=(2, 5, 3, 4)).astype(np.float32), RNG.integers(0, 5, (2, 3, 4))
+    for make in (torch.tensor, jnp.asarray):
+        with record(tmp_path / "a.safetensors", axis=1) as keep:
+            keep(make(logits), make(labels))
+        found, own = read(tmp_path / "a.safetensors")
+        np.testing.assert_array_equal(found, np.moveaxis(logits, 1, -1).reshape(24, 5))
+        np.testing.assert_array_equal(own, labels.reshape(24))

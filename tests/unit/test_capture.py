@@ -75,6 +75,42 @@ def test_the_file_is_what_its_page_says(tmp_path: Path) -> None:
     assert api.audit(path, dtypes="bfloat16", formulations="log-softmax").rows == 5
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, bool])
+def test_weights_are_recorded_as_weights(dtype: Any, tmp_path: Path) -> None:
+    logits, labels = batch(6, 4)
+    weights = np.eye(4)[labels].astype(dtype)
+    with record(tmp_path / "a.safetensors") as keep:
+        keep(logits[:2], weights[:2])
+        keep(logits[2:].reshape(2, 2, 4), weights[2:].reshape(2, 2, 4))
+    found, own = read(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(found, logits)
+    np.testing.assert_array_equal(own, weights)
+
+
+def test_whole_floats_are_indices(tmp_path: Path) -> None:
+    logits, labels = batch()
+    with record(tmp_path / "a.safetensors") as keep:
+        keep(logits, labels.astype(np.float32))
+    assert read(tmp_path / "a.safetensors")[1].tolist() == labels.tolist()
+    assert header(tmp_path / "a.safetensors")["labels"]["dtype"] == "I64"
+
+
+@pytest.mark.parametrize("axis", [1, -3])
+def test_classes_may_be_on_another_axis(axis: int, tmp_path: Path) -> None:
+    logits, labels = RNG.normal(size=(2, 5, 3, 4)).astype(np.float32), RNG.integers(0, 5, (2, 3, 4))
+    with record(tmp_path / "a.safetensors", axis=axis) as keep:
+        keep(logits, labels)
+        keep(logits, np.moveaxis(np.eye(5)[labels], -1, 1).argmax(axis=1))
+    found, own = read(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(found[:24], np.moveaxis(logits, 1, -1).reshape(24, 5))
+    np.testing.assert_array_equal(own, np.tile(labels.reshape(24), 2))
+    with record(tmp_path / "b.safetensors", axis=axis) as keep:
+        keep(logits, np.moveaxis(np.eye(5, dtype=np.float32)[labels], -1, 1))
+    np.testing.assert_array_equal(read(tmp_path / "b.safetensors")[1], np.eye(5)[labels.reshape(24)])
+    with pytest.raises(UsageError, match="no axis 4"), record(tmp_path / "c.safetensors", axis=4) as keep:
+        keep(logits, labels)
+
+
 def test_a_language_model_has_a_row_per_token(tmp_path: Path) -> None:
     logits, labels = RNG.normal(size=(2, 5, 7)).astype(np.float16), RNG.integers(0, 7, (2, 5))
     labels[1, 3] = -100
@@ -189,10 +225,10 @@ Z, Y = batch()
         (Z.astype(int), Y, ["int64", "bfloat16"]),
         (Z.astype(np.longdouble), Y, ["float32"]),
         (Z, Y[:3], ["(4, 3)", "(4,)", "(3,)"]),
-        (Z, np.eye(3)[[0, 1, 2, 0]], ["(4, 3)", "argmax"]),
+        (Z, np.eye(2)[[0, 1, 1, 0]], ["(4, 3)", "for weights", "(4, 2)"]),
         (Z.T, Y, ["(3, 4)", "(3,)"]),
-        (Z, Y.astype(np.float32), ["float32", "integers"]),
-        (Z, Y > 0, ["bool", "integers"]),
+        (Z, Y.astype(np.float32) + 0.5, ["not whole numbers"]),
+        (Z, Y > 0, ["bool", "whole numbers"]),
         (np.float32(1.0), np.int64(0), ["()", "no classes"]),
         (Z[:, :0], Y, ["(4, 0)", "no classes"]),
         (Z[:, 0], np.array(list("abcd")), ["<U1", "numbers"]),
