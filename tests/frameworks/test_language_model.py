@@ -1,4 +1,4 @@
-"""Logits like a language model's, 4 × 128 × 32,000 in bfloat16, in every kind of file: what audit says of them, beside PyTorch."""
+"""A language model's logits, 4 × 128 × 32,000 in bfloat16, in every kind of file: what audit says of them, beside PyTorch."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -49,7 +49,8 @@ def draw_file(report: Report) -> Iterator[RenderableType]:
 
 def describe_arrays(portrait: Portrait) -> str:
     """Return which arrays were read, e.g. `logits 'outputs' 4 × 128 × 32000 float32, labels 'y', classes on axis 2`."""
-    logits, labels = (f" '{key}'" if key else "" for key in (portrait.logits_key, portrait.labels_key))
+    keys = {"logits": portrait.logits_key, "labels": portrait.labels_key}
+    logits, labels = ("" if key in ("", usual) else f" '{key}'" for usual, key in keys.items())
     shape = " × ".join(map(str, portrait.shape))
     axis = f", classes on axis {portrait.class_axis}" if len(portrait.shape) > 2 and portrait.class_axis is not None else ""
     return f"logits{logits} {shape} {portrait.dtype}, labels{labels}{axis}"
