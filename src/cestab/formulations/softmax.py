@@ -16,6 +16,7 @@ from cestab.numerics.operations import (
     pick,
     softmax,
     subtract_target,
+    times_sum,
     where,
     with_entry,
 )
@@ -80,7 +81,7 @@ def log_eps(z: Array, target: Target, *, eps: float = 1e-7) -> Array:
 )
 def unshifted_lse(z: Array, target: Target) -> Array:
     """log Σ exp z − pick z, chain rule."""
-    return log(sum_over_classes(exp(z))) - pick(z, target)
+    return times_sum(log(sum_over_classes(exp(z))), target) - pick(z, target)
 
 
 @formulation(
@@ -92,7 +93,7 @@ def log_sum_exp(z: Array, target: Target) -> Fused:
     """m + log Σ exp(z − m) − pick z; fused gradient exp(z − lse) − y."""
     peak = max_over_classes(z)
     lse = peak + log(sum_over_classes(exp(z - peak)))
-    return Fused(lse - pick(z, target), subtract_target(exp(z - lse), target))
+    return Fused(times_sum(lse, target) - pick(z, target), subtract_target(times_sum(exp(z - lse), target), target))
 
 
 @formulation(
@@ -104,7 +105,7 @@ def log_softmax(z: Array, target: Target) -> Fused:
     """−pick((z − m) − log Σ exp(z − m)); fused gradient exp(log p) − y."""
     shifted = z - max_over_classes(z)
     log_p = shifted - log(sum_over_classes(exp(shifted)))
-    return Fused(-pick(log_p, target), subtract_target(exp(log_p), target))
+    return Fused(-pick(log_p, target), subtract_target(times_sum(exp(log_p), target), target))
 
 
 @formulation(
@@ -124,7 +125,7 @@ def online(z: Array, target: Target, *, chunk: int = 128) -> Fused:
         rescale = where(peak.value == -np.inf, 0.0, exp(peak - new_peak))
         peak, total = new_peak, total * rescale + part_sum
     lse = peak + log(total)
-    return Fused(lse - pick(z, target), subtract_target(exp(z - lse), target))
+    return Fused(times_sum(lse, target) - pick(z, target), subtract_target(times_sum(exp(z - lse), target), target))
 
 
 @formulation(
@@ -142,7 +143,8 @@ def compensated(z: Array, target: Target) -> Fused:
         loss = (peak - pick(z, target)) + log_rest
         return Fused(loss, _balance(p, target))
     return Fused(
-        _gap_from_peak(z, peak, target) + log_rest, _balance(subtract_target(p, target), first_maximum(target.weights))
+        _gap_from_peak(z, peak, target) + times_sum(log_rest, target),
+        _balance(subtract_target(times_sum(p, target), target), first_maximum(target.weights)),
     )
 
 

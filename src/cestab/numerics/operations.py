@@ -158,6 +158,20 @@ def with_entry(v: Array, place: IndexTarget, entry: Array | float) -> Array:
     return v.tape.record("{} with one entry {}", place.with_entry(v.value, entry.value), (v, entry))
 
 
+def sum_of_target(v: Array, target: Target) -> Array | float:
+    """Y = Σ y of a dense target on v's tape; the number 1 where it is that for all cases."""
+    if isinstance(target, IndexTarget):
+        return 1.0
+    total = sum_over_classes(v.tape.variable(target.weights, "y"))
+    return 1.0 if np.all(total.value == 1) else total
+
+
+def times_sum(v: Array, target: Target) -> Array:
+    """Y·v, Y = Σ y; v itself where Y is 1."""
+    total = sum_of_target(v, target)
+    return v * total if isinstance(total, Array) else v
+
+
 def subtract_target(p: Array, target: Target) -> Array:
     """p − y over all classes: 1 is subtracted at an index target; no gradient flows through it."""
     if isinstance(target, DenseTarget):
