@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cestab.errors import UsageError, unknown_name
 from cestab.numerics.formats import Format
-from cestab.numerics.rounding import IntArray, from_ordinal, round_to_format, shortest_decimal, to_ordinal
+from cestab.numerics.rounding import IntArray, distinct, from_ordinal, round_to_format, shortest_decimal, to_ordinal
 from cestab.vocabulary.requests import LogitRange
 
 Doubles = npt.NDArray[np.float64]
@@ -105,7 +105,7 @@ def sample_ordinals(logits: LogitRange, fmt: Format) -> IntArray:
         grid = np.concatenate((grid, FINE_MAGNITUDES, -FINE_MAGNITUDES))
     within = grid[(grid >= low) & (grid <= high)]
     points = np.concatenate((to_ordinal(round_to_format(within, fmt), fmt), _edge_ordinals(fmt), [first, last]))
-    return np.unique(points[(points >= first) & (points <= last)])
+    return distinct(points[(points >= first) & (points <= last)])
 
 
 def _log_grid(low: float, high: float, count: int, fmt: Format) -> Doubles:

@@ -10,7 +10,7 @@ from cestab.evaluation.blocks import Conditions
 from cestab.evaluation.evaluate import find_truth, judge_cases, judge_hard_cases, make_cases
 from cestab.external.formulation import find_any_formulation
 from cestab.judgement.summary import Run, Summary, hard_outcomes, join_runs, nearness
-from cestab.numerics.rounding import IntArray
+from cestab.numerics.rounding import IntArray, distinct, without
 
 # A setting whose outcome alternates with the rounding has thousands of boundaries; at most this many are searched at a time.
 MOST_SEARCHED = 64
@@ -35,14 +35,14 @@ def find_boundaries(search: Search) -> tuple[Summary, IntArray, int]:
     probe = _make_probe(search.conditions, search.formulation)
     runs, unrefined = refine_runs(join_runs(search.summary.runs), probe, search.conditions.classes)
     ends = [position for a, b in pairwise(runs) for position in (a.stop, b.start)]
-    new = np.setdiff1d(np.array(ends, dtype=np.int64), search.tried)
+    new = without(np.array(ends, dtype=np.int64), search.tried)
     summary = search.summary
     if new.size:
         cases = make_cases(search.conditions, new)
         truth = find_truth(search.conditions, cases, precise=True)
         formulation = find_any_formulation(search.formulation)
         summary = summary.merge(judge_cases(search.conditions, formulation, cases, truth, has_map=True)[1])
-    return replace(summary, runs=runs), np.union1d(search.tried, new), unrefined
+    return replace(summary, runs=runs), distinct(np.concatenate((search.tried, new))), unrefined
 
 
 def _make_probe(conditions: Conditions, name: str) -> Probe:

@@ -15,7 +15,7 @@ from cestab.evaluation.evaluate import find_truth, judge_cases, make_cases
 from cestab.external.formulation import find_any_formulation
 from cestab.judgement.rules import CODES
 from cestab.judgement.summary import Summary, nearness
-from cestab.numerics.rounding import IntArray
+from cestab.numerics.rounding import IntArray, without
 from cestab.vocabulary.kinds import FindingKind
 
 MOST_PROBES = 31
@@ -37,7 +37,7 @@ def refine_onsets(conditions: Conditions, formulation: str, tried: IntArray, sum
     """Return the summary with the first floats of its findings, and the floats before them, as further cases."""
     onsets = refine(find_onsets(tried, summary), _make_find(conditions, formulation), conditions.classes)
     ends = [position for onset in onsets for position in (onset.without, onset.first)]
-    new = np.setdiff1d(np.array(ends, dtype=np.int64), tried)
+    new = without(np.array(ends, dtype=np.int64), tried)
     if not new.size:
         return summary
     cases = make_cases(conditions, new)

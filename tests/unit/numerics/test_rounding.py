@@ -14,6 +14,7 @@ from cestab.numerics import rounding
 from cestab.numerics.formats import FORMATS, Format
 from cestab.numerics.rounding import (
     cast_narrow,
+    distinct,
     flush_subnormals,
     from_ordinal,
     hexadecimal,
@@ -23,6 +24,7 @@ from cestab.numerics.rounding import (
     round_to_odd_float32,
     shortest_decimal,
     to_ordinal,
+    without,
 )
 
 Values = npt.NDArray[np.float64]
@@ -351,3 +353,11 @@ def test_rounding_keeps_the_shape_and_the_order_of_an_array() -> None:
     x = np.asfortranarray(np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32))
     for given in (x, x[::2, 1:], x[0, 0], np.float32(1e-7).reshape(())):
         np.testing.assert_array_equal(cast_narrow(np.asarray(given), FORMATS["float16"]), given.astype(np.float16))
+
+
+def test_distinct_ordinals_are_those_of_numpy() -> None:
+    draw = np.random.default_rng(0)
+    for size in (0, 1, 50, 5000):
+        some, others = draw.integers(-60, 60, size), np.unique(draw.integers(-60, 60, size // 2))
+        np.testing.assert_array_equal(distinct(some), np.unique(some))
+        np.testing.assert_array_equal(without(some, others), np.setdiff1d(some, others))
