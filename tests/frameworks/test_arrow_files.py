@@ -115,7 +115,7 @@ def test_groups_without_a_drawn_row_are_not_read(tmp_path: Path, monkeypatch: py
         ({"labels": ["a", "b", "c"]}, ["'labels'", "string"]),
         ({"labels": [True, False, True]}, ["'labels'", "bool"]),
         ({"labels": [0, 1, 2]}, ["row 2 has label 2"]),
-        ({"labels": [[0, 1]] * 3}, ["(3, 2)"]),
+        ({"labels": [[0, 1, 0]] * 3}, ["(3, 3)"]),
     ],
     ids=str,
 )

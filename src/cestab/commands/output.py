@@ -5,17 +5,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TextIO, TypeVar
+from typing import NoReturn, Protocol, TextIO, TypeVar
 
 import typer
 
 from cestab.commands.options import OutputOptions
 from cestab.commands.output_file import open_file
+from cestab.commands.progress import show_progress
 from cestab.errors import ExitStatus, UsageError
 from cestab.reports.forms import Answer, Forms, OutputFormat
 from cestab.vocabulary.escaping import escape, escape_coloured
-
-Progress = Callable[[int, int], Any]
 
 
 class _Gated(Protocol):
@@ -36,20 +35,6 @@ def open_output(path: str | None, inputs: Iterable[str] = ()) -> Iterator[TextIO
     tell(f"wrote {path}")
 
 
-@contextmanager
-def show_progress(what: str) -> Iterator[Progress]:
-    """Yield a function of (done, total) that draws a bar on standard error if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def write_answer(answer: Answer, forms: Forms[Answer], form: OutputFormat, stream: TextIO) -> None:
     """Write an answer in the form asked for, and what of it the page of a CI job gets."""
     text, page = forms.render(answer, form, stream)
@@ -59,14 +44,17 @@ def write_answer(answer: Answer, forms: Forms[Answer], form: OutputFormat, strea
 
 
 def deliver(
-    run: Callable[..., Gated], forms: Forms[Gated], output: OutputOptions, doing: str, inputs: Iterable[str]
+    run: Callable[..., Gated], forms: Forms[Gated], output: OutputOptions, doing: tuple[str, str], inputs: Iterable[str]
 ) -> NoReturn:
-    """Run a request, write its answer to the output that is asked for, which is none of its inputs, and exit."""
+    """Run a request, write its answer to the output that is asked for, which is none of its inputs, and exit.
+
+    `doing`: what is done, and the unit in which progress is counted.
+    """
     from cestab.evaluation.memory import keep_freed_memory
 
     keep_freed_memory()
     with open_output(output.output, inputs) as stream:
-        with show_progress(doing) as progress:
+        with show_progress(*doing, tell) as progress:
             answer = run(progress=progress)
         write_answer(answer, forms, output.form, stream)
     finish(answer, forms)

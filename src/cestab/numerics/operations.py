@@ -159,11 +159,10 @@ def with_entry(v: Array, place: IndexTarget, entry: Array | float) -> Array:
 
 
 def sum_of_target(v: Array, target: Target) -> Array | float:
-    """Y = Σ y of a dense target on v's tape; the number 1 where it is that for all cases."""
-    if isinstance(target, IndexTarget):
+    """Y = Σ y of a dense target on v's tape; the number 1 where it is that for all cases, whatever the arithmetic."""
+    if isinstance(target, IndexTarget) or np.all(np.sum(target.weights, axis=0, dtype=np.float64) == 1):
         return 1.0
-    total = sum_over_classes(v.tape.variable(target.weights, "y"))
-    return 1.0 if np.all(total.value == 1) else total
+    return sum_over_classes(v.tape.variable(target.weights, "y"))
 
 
 def times_sum(v: Array, target: Target) -> Array:

@@ -21,3 +21,10 @@ def show_list(words: Sequence[str]) -> str:
 def show_magnitude(t: float) -> str:
     """Return |t| as the shortest decimal that reads back."""
     return repr(abs(t)).removesuffix(".0")
+
+
+def show_duration(seconds: float) -> str:
+    """Return e.g. `20 s`, `4 min` or `2.5 h`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

@@ -7,7 +7,7 @@ import typer
 
 from cestab.commands.option_groups import takes_options
 from cestab.commands.options import AuditOptions, DetailedOutput
-from cestab.commands.output import deliver
+from cestab.commands.output import deliver, tell
 
 FILE_HELP = "Logits and labels: .safetensors, .npz, .npy, .parquet, .arrow or .pt."
 File = Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)]
@@ -32,4 +32,4 @@ def audit(file: File, options: AuditOptions, output: DetailedOutput) -> None:
 
     request = make_audit_request(file, **options)
     inputs = list_recorded(request) + list_loss_files(request.formulations)
-    deliver(partial(run_audit, request), make_forms(detail=output.detail), output, "auditing", inputs)
+    deliver(partial(run_audit, request, announce=tell), make_forms(detail=output.detail), output, ("auditing", "rows"), inputs)

@@ -7,8 +7,9 @@ import typer
 
 from cestab.commands.option_groups import takes_options
 from cestab.commands.options import OutputOptions
-from cestab.commands.output import finish, open_output, show_progress, tell, write_answer, write_text
+from cestab.commands.output import finish, open_output, tell, write_answer, write_text
 from cestab.commands.output_file import open_file
+from cestab.commands.progress import show_progress
 from cestab.vocabulary.phrases import show_count
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def check(config: Config = None, update_baseline: Update = False, *, output: Out
     with ExitStack() as stack:
         baseline_stream = stack.enter_context(open_file(found.baseline_name or "", inputs)) if update_baseline else None
         stream = stack.enter_context(open_output(output.output, [*inputs, *filter(None, [found.baseline_name])]))
-        with show_progress("checking") as progress:
+        with show_progress("checking", "audits", tell) as progress:
             reports = run_audits(found, progress=progress)
         if baseline_stream is not None and is_interrupted(found, reports):
             raise KeyboardInterrupt  # a baseline of half of the findings would gate the rest

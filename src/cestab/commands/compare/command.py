@@ -56,4 +56,10 @@ def compare(
 
     request = make_sweep_request(make_pair(reference, other), **options)
     run = partial(run_comparison, request, fails_on_worse=fail_on_worse, announce=tell)
-    deliver(run, make_forms(detail=output.detail), output, "comparing", list_loss_files(request.formulations))
+    deliver(
+        run,
+        make_forms(detail=output.detail),
+        output,
+        ("comparing", "groups of settings"),
+        list_loss_files(request.formulations),
+    )

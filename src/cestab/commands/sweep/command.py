@@ -30,4 +30,10 @@ def sweep(formulation: FormulationOptions, options: SweepOptions, output: Detail
 
     request = make_sweep_request(**formulation, **options)
     inputs = list_loss_files(request.formulations)
-    deliver(partial(run_sweep, request, announce=tell), make_forms(detail=output.detail), output, "sweeping", inputs)
+    deliver(
+        partial(run_sweep, request, announce=tell),
+        make_forms(detail=output.detail),
+        output,
+        ("sweeping", "groups of settings"),
+        inputs,
+    )
