@@ -1,6 +1,7 @@
 """Explain one case: every operation with its exact value, the root cause of its finding, another formulation beside it."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,7 +79,7 @@ def _explain(formulation: AnyFormulation, request: ExplainRequest, single: Singl
         root = find_root(replay, steps)
     shown = _choose_classes(computed, truth, cases, None if root is None else root.place)
     other = _choose_other(computed, request, single, truth)
-    true_loss, true_gradient = _show_truth(conditions, cases)
+    true_loss, true_gradient = _show_truth(conditions, cases, shown)
     target, fmt = cases.target, conditions.fmt
     weights = case_weights(target, 0, len(cases.logits))
     return Explanation(
@@ -98,7 +99,7 @@ def _explain(formulation: AnyFormulation, request: ExplainRequest, single: Singl
         root_cause=None if root is None else root.cause,
         limits=(*_describe_limits(computed, fmt), *(OPAQUE if steps is None else ())),
         true_loss=true_loss,
-        true_gradient=tuple(true_gradient[j] for j in shown),
+        true_gradient=true_gradient,
         against=None if other is None else _make_outcome(other, shown, fmt),
     )
 
@@ -178,8 +179,8 @@ def _make_outcome(computed: Computed, shown: list[int], fmt: Format) -> Outcome:
     )
 
 
-def _show_truth(conditions: Conditions, cases: Cases) -> tuple[str, list[str]]:
-    """Return loss and gradient in ball arithmetic, as decimals."""
+def _show_truth(conditions: Conditions, cases: Cases, shown: Sequence[int]) -> tuple[str, tuple[str, ...]]:
+    """Return loss and gradient of the shown classes in ball arithmetic, as decimals."""
     ball = enclose(exact_case(conditions, cases, 0))
     loss = "inf" if ball.loss is None else show_exact(Exact(ball.loss))
-    return loss, [show_exact(Exact(entry)) for entry in ball.gradient]
+    return loss, tuple(show_exact(Exact(ball.gradient[j])) for j in shown)

@@ -60,7 +60,11 @@ def describe_cause(request: ExplainRequest, kind: FindingKind) -> str | None:
         return f"{named} {_VERBS[root.cause.cause]}"
     if "eps(" in expression:
         return f"eps takes the place of {named.partition(' + ')[0]}"
-    return "the clip lets no gradient pass" if "not clipped" in expression else f"the clip holds {named.partition(',')[0]}"
+    return (
+        "the clip lets no gradient pass"
+        if "not clipped" in expression
+        else f"the clip holds {named.partition(',')[0].removeprefix('clip(')}"
+    )
 
 
 def find_meanings(replay: Replay, steps: Steps) -> dict[str, str]:

@@ -15,7 +15,7 @@ from cestab.reports.tables import STYLES
 from cestab.reports.text import Hanging, Name, new_table
 from cestab.reports.troubles import show_short
 from cestab.vocabulary.kinds import Verdict
-from cestab.vocabulary.recorded import QUANTILES, Conclusion, Effect, Headroom, Portrait, Safety
+from cestab.vocabulary.recorded import QUANTILES, Conclusion, Effect, Headroom, Portrait, Quantity, Safety
 from cestab.vocabulary.settings import SettingResult
 
 SAFETY_STYLES = {Safety.SAFE: "green", Safety.SAFE_WITH: "yellow", Safety.NOT_SAFE: "bold red"}
@@ -60,8 +60,9 @@ def _draw_portrait(portrait: Portrait) -> Table:
     """Return quantiles of logits and margins, beside the largest values of the rows."""
     heads = [f"{share:.0%}" for share in QUANTILES]
     table = new_table(("", *("smallest", *heads[1:-1], "largest"), ""))
-    largest = ", ".join(f"{quantity} {_show(number)}" for quantity, number in list(portrait.extremes.items())[1:])
-    table.add_row("logits", *map(_show, portrait.logits), largest)
+    shown = [quantity for quantity in (Quantity.SPREAD, Quantity.OFFSET) if quantity in portrait.extremes]
+    largest = ", ".join(f"{quantity} {_show(portrait.extremes[quantity])}" for quantity in shown)
+    table.add_row("logits", *map(_show, portrait.logits), largest if portrait.classes > 1 else "")
     table.add_row("margins", *map(_show, portrait.margins), "true class minus best other" if portrait.classes > 1 else "")
     return table
 
@@ -88,17 +89,19 @@ def draw_reach(settings: Sequence[SettingResult], dtypes: Sequence[str]) -> Iter
         by_name.setdefault(result.setting.formulation, {}).setdefault(result.setting.dtype, result)
     headroom = {name: {d: r.headroom for d, r in own.items() if r.headroom} for name, own in by_name.items()}
     if any(headroom.values()):
-        yield _draw_headroom({name: own for name, own in headroom.items() if own}, dtypes)
+        is_binary = settings[0].setting.objective.is_binary
+        yield _draw_headroom({name: own for name, own in headroom.items() if own}, dtypes, is_binary=is_binary)
     effects = {name: {d: r.effect for d, r in own.items() if r.effect} for name, own in by_name.items()}
     yield from _draw_effects(effects, dtypes)
 
 
-def _draw_headroom(headroom: Mapping[str, Mapping[str, Headroom]], dtypes: Sequence[str]) -> Table:
+def _draw_headroom(headroom: Mapping[str, Mapping[str, Headroom]], dtypes: Sequence[str], *, is_binary: bool) -> Table:
     table = new_table(("breaks at", "which is here", *dtypes))
     for name, own in headroom.items():
         first = next(iter(own.values()))
         cells = [_show_break(own[dtype]) if dtype in own else NOTHING for dtype in dtypes]
-        table.add_row(Name(name=shorten(name)), Text(f"{first.quantity} {_show(first.recorded)}"), *cells)
+        quantity = "|x|" if is_binary else str(first.quantity)
+        table.add_row(Name(name=shorten(name)), Text(f"{quantity} {_show(first.recorded)}"), *cells)
     return table
 
 
@@ -142,7 +145,9 @@ def _show_error(error: float | None) -> str:
         return "?"
     if not math.isfinite(error):
         return "NaN" if math.isnan(error) else "inf"
-    return f"{100 * error:.2g} %" if error >= VISIBLE else "< 0.1 %"
+    if error < VISIBLE:
+        return "< 0.1 %"
+    return f"{100 * error:,.0f} %" if error >= 0.1 else f"{100 * error:.2g} %"
 
 
 def draw_conclusions(conclusions: Sequence[Conclusion], width: int) -> Iterator[RenderableType]:
