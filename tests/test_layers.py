@@ -12,7 +12,11 @@ LAYERS = (
     *("formulations", "truth", "numerics", "vocabulary", "streams", "errors"),
 )
 ALLOWED = {"reports": {"reports", "vocabulary", "errors"}}
-ROOMS = {"sweep": {"explain"}, "check": {"sweep", "audit"}, "audit": {"sweep"}, "compare": {"sweep"}, "diff": {"sweep"}}
+ROOMS = {
+    "sweep": {"explain"},
+    "check": {"sweep", "audit"},
+    **{room: {"sweep"} for room in ("advise", "audit", "compare", "diff")},
+}
 
 
 def layer_of(module: str) -> str:

@@ -7,17 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cestab.api import assert_stable, audit, compare, explain, formulation, sweep
+    from cestab.api import advise, assert_stable, audit, compare, explain, formulation, sweep
+    from cestab.commands.advise.answer import Advice
     from cestab.commands.compare.answer import Comparison
     from cestab.commands.explain.answer import Explanation
     from cestab.commands.sweep.answer import Report
     from cestab.errors import UsageError
 
 __all__ = [
+    "Advice",
     "Comparison",
     "Explanation",
     "Report",
     "UsageError",
+    "advise",
     "assert_stable",
     "audit",
     "compare",

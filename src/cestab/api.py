@@ -4,6 +4,9 @@ from dataclasses import replace
 from io import StringIO
 from typing import TypeVar, Unpack
 
+from cestab.commands.advise.answer import Advice
+from cestab.commands.advise.request import make_advise_request
+from cestab.commands.advise.run import run_advise
 from cestab.commands.audit.request import make_audit_request
 from cestab.commands.audit.run import run_audit
 from cestab.commands.compare.answer import Comparison
@@ -12,7 +15,7 @@ from cestab.commands.explain.answer import Explanation
 from cestab.commands.explain.case import run_explain
 from cestab.commands.explain.request import make_explain_request
 from cestab.commands.option_groups import FilePath, Names, spreads_options
-from cestab.commands.options import AuditOptions, CompareOptions, ExplainOptions, SweepOptions
+from cestab.commands.options import AdviseOptions, AuditOptions, CompareOptions, ExplainOptions, SweepOptions
 from cestab.commands.sweep import table
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.request import make_sweep_request
@@ -44,6 +47,18 @@ def audit(file: FilePath, **options: Unpack[AuditOptions]) -> Report:
     None means the default, as of sweep. Raises errors.UsageError.
     """
     return _finished(run_audit(make_audit_request(file, **options)))
+
+
+@spreads_options
+def advise(formulations: Names | None = None, **options: Unpack[AdviseOptions]) -> Advice:
+    """Say which formulation, epsilon, loss scales and accumulator hold in each format, as `cestab advise` does.
+
+    None means the default; without formulations the sound ones of the family are asked about. Raises errors.UsageError.
+
+    >>> advise(dtypes="float32", classes=10).statements[0].topic.value
+    'formulation'
+    """
+    return _finished(run_advise(make_advise_request(formulations, **options)))
 
 
 @spreads_options
@@ -119,7 +134,7 @@ def formulation(recipe: Recipe) -> Recipe:
     return add_formulation(recipe)
 
 
-Finished = TypeVar("Finished", Report, Comparison)
+Finished = TypeVar("Finished", Report, Comparison, Advice)
 
 
 def _finished(report: Finished) -> Finished:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from cestab.commands.advise.command import advise
 from cestab.commands.audit.command import audit
 from cestab.commands.capture import capture
 from cestab.commands.check.command import check
@@ -37,6 +38,7 @@ app.command()(sweep)
 app.command()(compare)
 app.command()(explain)
 app.command()(audit)
+app.command()(advise)
 app.command()(capture)
 app.command()(diff)
 app.command()(check)

@@ -32,6 +32,18 @@ Compute = Annotated[
 ]
 
 
+Dtypes = Annotated[
+    Names | None,
+    of_arithmetic(
+        flag="--dtype",
+        metavar="FORMAT,…",
+        complete=_FORMATS,
+        read=values.read_format,
+        help="Number formats. Default: float16,bfloat16,float32,float64.",
+    ),
+]
+
+
 class FormulationOptions(TypedDict, total=False):
     """What is evaluated."""
 
@@ -58,16 +70,7 @@ class ObjectiveOptions(TypedDict, total=False):
 class FormatOptions(TypedDict, total=False):
     """The arithmetics, each a set of settings of its own."""
 
-    dtypes: Annotated[
-        Names | None,
-        of_arithmetic(
-            flag="--dtype",
-            metavar="FORMAT,…",
-            complete=_FORMATS,
-            read=values.read_format,
-            help="Number formats. Default: float16,bfloat16,float32,float64.",
-        ),
-    ]
+    dtypes: Dtypes
     compute: Compute
     summations: Annotated[
         Names | None,
@@ -160,6 +163,23 @@ class SweepOptions(CompareOptions, GateOptions, total=False):
 
 class AuditOptions(RecordingOptions, FormulationOptions, EvaluationOptions, GateOptions, total=False):
     """The options of audit but for its file."""
+
+
+class AdviseOptions(ObjectiveOptions, RowOptions, GuardOptions, total=False):
+    """The options of advise but for its formulations."""
+
+    dtypes: Dtypes
+    compute: Compute
+    logits: Annotated[
+        str,
+        of_cases(
+            metavar="LO:HI[:N][:log|linear]",
+            default="-100:100",
+            read=values.read_range,
+            help="Range of the magnitude t, as of sweep: what the logits of the run are.",
+        ),
+    ]
+    classes: Annotated[int | None, of_cases(metavar="N", read=values.read_classes, help="Number of classes. Default: 1000.")]
 
 
 class ExplainOptions(

@@ -106,6 +106,20 @@ class AuditRequest(RecordingSource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdviseRequest:
+    """Every option of advise as resolved; without formulations the family's sound ones are asked about."""
+
+    objective: Objective
+    formulations: tuple[str, ...]
+    arithmetics: Arithmetics
+    logits: LogitRange
+    classes: int
+    batch: int = 1
+    reduction: Reduction = Reduction.MEAN
+    guard: Guard = DEFAULT_GUARD
+
+
+@dataclass(frozen=True, kw_only=True)
 class GivenCase:
     """Logits and a target in words: a class, weights, or a target kind (binary: the label)."""
 

@@ -1,0 +1,1 @@
+"""`cestab advise`: what to use in a format, with the case that proves it, without a file."""
