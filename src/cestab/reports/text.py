@@ -68,6 +68,12 @@ class Hanging:
         yield Text("\n".join(lines), style=self.style, overflow="fold")
 
 
+def fold_command(command: str, width: int, indent: str) -> str:
+    """Return a command line on as many lines as it takes, as a shell reads it."""
+    lines = wrap(command, width - len(indent) - 4, break_long_words=False, break_on_hyphens=False)
+    return indent + f" \\\n{indent}  ".join(lines)
+
+
 def break_name(name: str, width: int) -> list[str]:
     """Return a name in lines of at most `width` characters, unless a part is longer."""
     lines = [""]

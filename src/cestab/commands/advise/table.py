@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from textwrap import wrap
 from typing import TextIO
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from cestab.commands.advise.answer import Advice, Topic
-from cestab.reports.text import Hanging, find_width, to_text
+from cestab.reports.text import Hanging, find_width, fold_command, to_text
 from cestab.vocabulary.phrases import show_classes, show_count
 
 TITLES = {
@@ -19,7 +18,6 @@ TITLES = {
     Topic.ACCUMULATOR: "Accumulator",
 }
 INDENT = "  "
-CONTINUED = " \\"  # a command on several lines, as a shell reads it
 
 
 def render(advice: Advice, stream: TextIO) -> str:
@@ -40,5 +38,4 @@ def _parts(advice: Advice, width: int) -> Iterator[RenderableType]:
         for statement in statements:
             yield Hanging(text=f"{INDENT}{TITLES[statement.topic]}: {statement.sentence}", indent=4)
             shown = statement.proofs[0].reproduce if statement.proofs else statement.reproduce
-            lines = wrap(shown, width - 6 - len(CONTINUED), break_long_words=False, break_on_hyphens=False)
-            yield Text(f"{INDENT * 2}" + f"{CONTINUED}\n{INDENT * 3}".join(lines), style="dim")
+            yield Text(fold_command(shown, width, INDENT * 2), style="dim")

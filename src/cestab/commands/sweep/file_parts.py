@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from textwrap import wrap
 from typing import TypeVar
 
 from rich.console import RenderableType
@@ -12,7 +11,7 @@ from rich.text import Text
 from cestab.commands.sweep.answer import Report
 from cestab.reports.footnotes import shorten
 from cestab.reports.tables import STYLES
-from cestab.reports.text import Hanging, Name, new_table
+from cestab.reports.text import Hanging, Name, fold_command, new_table
 from cestab.reports.troubles import show_short
 from cestab.vocabulary.kinds import Verdict
 from cestab.vocabulary.recorded import QUANTILES, Conclusion, Effect, Headroom, Portrait, Quantity, Safety
@@ -21,7 +20,6 @@ from cestab.vocabulary.settings import SettingResult
 SAFETY_STYLES = {Safety.SAFE: "green", Safety.SAFE_WITH: "yellow", Safety.NOT_SAFE: "bold red"}
 VISIBLE = 1e-3  # relative errors of a mean loss or a gradient that are worth a line
 INDENT = "  "
-CONTINUED = " \\"  # a command on several lines, as a shell reads it
 NOTHING = Text("·", style="dim")
 Key = TypeVar("Key")
 
@@ -159,6 +157,5 @@ def draw_conclusions(conclusions: Sequence[Conclusion], width: int) -> Iterator[
         yield Hanging(text=f"  {words}", indent=4, style=SAFETY_STYLES[safety])
     shown = next((c.reproduce for c in conclusions if c.reproduce), None)
     if shown:
-        lines = wrap(shown, width - 2 * len(INDENT) - len(CONTINUED), break_long_words=False, break_on_hyphens=False)
         yield Text(f"{INDENT}The worst row:")
-        yield Text(INDENT + f"{CONTINUED}\n{INDENT}  ".join(lines))
+        yield Text(fold_command(shown, width, INDENT))
