@@ -15,6 +15,8 @@ from cestab.numerics.operations import (
     sigmoid,
     softmax,
     subtract_target,
+    sum_of_target,
+    times_sum,
     where,
     with_entry,
 )
@@ -40,7 +42,9 @@ __all__ = [
     "sigmoid",
     "softmax",
     "subtract_target",
+    "sum_of_target",
     "sum_over_classes",
+    "times_sum",
     "where",
     "with_entry",
 ]

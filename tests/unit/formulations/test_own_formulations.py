@@ -14,7 +14,19 @@ from cestab.formulations import FORMULATIONS, families, find_formulation
 from cestab.formulations.registry import ADDED, find_recipe
 from cestab.numerics import operations
 from cestab.numerics.formats import FORMATS
-from cestab.primitives import Array, Fused, Target, exp, log, max_over_classes, pick, softmax, subtract_target, sum_over_classes
+from cestab.primitives import (
+    Array,
+    Fused,
+    Target,
+    exp,
+    log,
+    max_over_classes,
+    pick,
+    softmax,
+    subtract_target,
+    sum_over_classes,
+    times_sum,
+)
 from cestab.vocabulary.kinds import Verdict
 from cestab.vocabulary.loss_options import LossOptions
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
@@ -40,7 +52,7 @@ def fused_lse(z: Array, target: Target) -> Fused:
     """Log-sum-exp by another name."""
     peak = max_over_classes(z)
     lse = peak + log(sum_over_classes(exp(z - peak)))
-    return Fused(lse - pick(z, target), subtract_target(exp(z - lse), target))
+    return Fused(times_sum(lse, target) - pick(z, target), subtract_target(times_sum(exp(z - lse), target), target))
 
 
 def verdicts(name: str, **options: Any) -> list[tuple[Any, ...]]:
