@@ -19,7 +19,7 @@ BROKEN = (K.NAN_LOSS, K.NAN_GRADIENT, K.INF_LOSS, K.INF_GRADIENT)
 DEAD = (K.VANISHING_GRADIENT,)
 OUTSIDE = (*FAILURES, K.OVERFLOWING_LOSS, K.OVERFLOWING_GRADIENT, K.UNDERFLOWING_GRADIENT)  # of the window of loss scales
 USUAL_EPSILON = 1e-7
-LARGEST_POWER = 45  # of ten: a smaller epsilon is 0 in every format but float64
+LARGEST_POWER = 45  # of ten
 SAME_AS_LOG_SUM_EXP = "online"  # at the same magnitudes
 FEW = 5  # magnitudes beside edge values: a sum over equal logits is the same everywhere
 SCALES = (-24, 48)  # powers of two that are tried as a loss scale
@@ -86,7 +86,9 @@ def choose_epsilon(bench: Bench) -> Statement:
     def breaks(power: int) -> Found | None:
         return find_first(bench.sweep(clipped(power), patterns=("margin",)), BROKEN)
 
-    power = _bisect(lambda power: breaks(power) is None, 1, LARGEST_POWER)
+    fmt = find_format(bench.dtype)
+    smallest = min(LARGEST_POWER, math.floor(-math.log10(fmt.smallest_subnormal)))  # a smaller epsilon is 0
+    power = _bisect(lambda power: breaks(power) is None, 1, smallest)
     if power is None:
         found = breaks(1)
         return Statement(
@@ -96,12 +98,10 @@ def choose_epsilon(bench: Bench) -> Statement:
             reproduce=bench.command(clipped(1), patterns=("margin",)),
             proofs=() if found is None else (prove(found),),
         )
-    fmt = find_format(bench.dtype)
-    epsilon = round_number(10.0**-power, fmt)
     dead = find_first(bench.sweep(clipped(power), patterns=("margin",)), DEAD)
-    smaller = breaks(power + 1) if power < LARGEST_POWER else None
+    smaller = breaks(power + 1) if power < smallest else None
     usual = breaks(7) if power < 7 else None
-    cost = f"the loss ends at {-math.log(epsilon):.4g}" if epsilon else "epsilon itself is 0 in this format"
+    cost = f"the loss ends at {-math.log(round_number(10.0**-power, fmt)):.4g}"
     cost += f", and the gradient is dead: {show_place(dead)}" if dead else ", and in this range the gradient is alive"
     plateau = "; 1 − eps is 1, so that above it nothing is clipped" if round_number(1 - 10.0**-power, fmt) == 1 else ""
     fails = f"; 1e-{power + 1} does not survive: {show_place(smaller)}" if smaller else ""
