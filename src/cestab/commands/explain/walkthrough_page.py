@@ -13,25 +13,25 @@ QUESTION = """Cross-entropy is L = −log p of the true class, and its derivativ
 a network learn with it by backpropagation? Three cases, each number computed in {dtype} (--dtype shows another)."""
 LOSING = """The network is confidently wrong. Two logits t and 0, p = softmax(z), the second class is the true one:"""
 GRADIENTS = """The gradient of the true class's logit, by cross-entropy and by mean squared error, each beside its truth:"""
-CHAIN = """The chain rule first forms −1/p: from t = {edges.overflow} on it is infinite, from t = {edges.underflow} on p
-itself is 0. Then it multiplies by softmax's own derivative, p·(1−p): very large times very small is the right −1 while both
-are numbers, and NaN after that."""
+CHAIN = """The chain rule first forms −1/p: in the table it is infinite from t = {edges.overflow} on, and p itself is 0
+from t = {edges.underflow} on. Then softmax's own derivative multiplies by p and subtracts a sum: the right −1 while all are
+numbers, after that inf − inf or 0·inf, which is NaN."""
 CLIP = """Clipping p at 1e-7 keeps −1/p finite. But where the clip holds p, no gradient passes: from t = 17 on it is 0 where
 it should be −1. The network is most wrong there and learns nothing, and no NaN tells."""
 SHORT_CLIP = """Clipping p at 1e-7 does not even keep −1/p finite, as 1e7 is beyond {dtype}. And where the clip holds p, no
 gradient passes: from t = 17 on it is 0 where it should be −1. The network is most wrong there and learns nothing."""
 FUSED = """Fused is the answer: take both derivatives together on paper, −1/p times p·(1−p) for the true class, and p
-cancels: p − 1, in general p − y. Nothing is divided, nothing overflows, and the gradient of a wrong answer tends to −1. That
-is why frameworks fuse softmax and cross-entropy and want logits: they compute log p = z − log Σ exp z, where p = 0 never
-arises."""
-SQUARED = """Squared error, (1/K)·Σ (p − y)² for K classes, is said to have "simply x − y" as its derivative. It has, by the
-output x of the network. By the logit, which is what learns, x − y is multiplied by the slope of softmax, which has no 1/p to
-cancel it: a wrong answer's gradient vanishes, in exact arithmetic too. The 1/p that looks like a defect is what makes
+cancels: p − 1, in general p − y. Nothing is divided by p, and the gradient of a wrong answer tends to −1. That is why
+frameworks fuse softmax and cross-entropy and want logits: they compute log p = (z − m) − log Σ exp(z − m), m the largest
+logit, where no exp overflows and p = 0 never arises."""
+SQUARED = """Squared error, (1/K)·Σ (p − y)² for K classes, is said to have "simply x − y" as its derivative. It has, up to a
+factor, by the output x of the network. By the logit, which is what learns, x − y is multiplied by the slope of softmax, which has no 1/p to
+cancel it: a wrong answer's gradient tends to 0, in exact arithmetic too. The 1/p that looks like a defect is what makes
 cross-entropy learn."""
 WINNING = """The network is confidently right. The same logits, the first class is the true one:"""
 RIGHT = """Here −1/p is near −1. It is the other class that breaks the chain rule: from t = {edges.underflow} on its p is 0,
 and backwards its gradient of 0 is divided by it: 0/0. Fused, p − 1 is 0 from t = {edges.absorption} on, where 1 + exp(−t)
-rounds to 1: the small gradient of a right answer is lost. `compensated` keeps it, as minus the other p."""
+rounds to 1: the true class's small entry is lost. `compensated` keeps it, as minus the other p, until that underflows."""
 BINARY = """One logit x, p = sigmoid(x), label y = 1. The network is right again:"""
 LABEL = """−(y·log p + (1 − y)·log(1 − p)) has a second pole, at p = 1. As soon as 1 − p is 0, the term whose weight is
 1 − y = 0 is 0·log 0, and its derivative 0/0. Fused, it is p − y again."""
