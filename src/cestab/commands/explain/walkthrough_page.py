@@ -25,9 +25,9 @@ cancels: p − 1, in general p − y. Nothing is divided by p, and the gradient 
 frameworks fuse softmax and cross-entropy and want logits: they compute log p = (z − m) − log Σ exp(z − m), m the largest
 logit, where no exp overflows and p = 0 never arises."""
 SQUARED = """Squared error, (1/K)·Σ (p − y)² for K classes, is said to have "simply x − y" as its derivative. It has, up to a
-factor, by the output x of the network. By the logit, which is what learns, x − y is multiplied by the slope of softmax, which has no 1/p to
-cancel it: a wrong answer's gradient tends to 0, in exact arithmetic too. The 1/p that looks like a defect is what makes
-cross-entropy learn."""
+factor, by the output x of the network. By the logit, which is what learns, x − y is multiplied by the slope of softmax,
+which has no 1/p to cancel it: a wrong answer's gradient tends to 0, in exact arithmetic too. The 1/p that looks like a defect
+is what makes cross-entropy learn."""
 WINNING = """The network is confidently right. The same logits, the first class is the true one:"""
 RIGHT = """Here −1/p is near −1. It is the other class that breaks the chain rule: from t = {edges.underflow} on its p is 0,
 and backwards its gradient of 0 is divided by it: 0/0. Fused, p − 1 is 0 from t = {edges.absorption} on, where 1 + exp(−t)
