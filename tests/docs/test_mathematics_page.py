@@ -84,10 +84,8 @@ def _expect(settings: list[dict[str, Any]], rows: list[dict[str, str]]) -> Itera
                 "gradient error (ulps)": errors["gradient_ulps"],
                 "of the whole gradient (u)": errors["gradient_relative"] / ROUNDOFF[row["dtype"]],
             }
-            # exp's last digit depends on the processor
-            cells = {
-                name: row[name] if float(row[name]) == pytest.approx(n, rel=0.3) else str(n) for name, n in numbers.items()
-            }
+            # exp's last digit depends on the processor: 2 ulps with AVX-512 are 1.38 with AVX2
+            cells = {name: row[name] if 0.5 < n / float(row[name]) < 2 else str(n) for name, n in numbers.items()}
             cells["verdict"] = setting["verdict"]
         yield row | cells
 

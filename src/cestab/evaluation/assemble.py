@@ -109,7 +109,7 @@ def make_findings(
 
     def first(position: int) -> Place:
         place = placing(position)
-        return _with(place, reproduce=reproduce(place))
+        return place.noted(reproduce=reproduce(place))
 
     def make(kind: FindingKind, tally: Tally) -> Finding:
         sides = (None, None) if coverage is Coverage.RECORDED else (tally.first_positive, tally.first_negative)
@@ -120,25 +120,13 @@ def make_findings(
             first=first(tally.first),
             lowest=placing(tally.lowest),
             highest=placing(tally.highest),
-            worst=_with(placing(tally.worst.position), ulps=_ulps(tally.worst)),
+            worst=placing(tally.worst.position).noted(ulps=_ulps(tally.worst)),
             first_positive=positive,
             first_negative=negative,
             is_at_most=coverage is Coverage.SAMPLED and not kind.is_hard and tally.first != 0,
         )
 
     return tuple(make(kind, summary.tallies[kind]) for kind in FindingKind if kind in summary.tallies)
-
-
-def _with(place: Place, *, ulps: float | None = None, reproduce: str | None = None) -> Place:
-    return Place(
-        position=place.position,
-        value=place.value,
-        decimal=place.decimal,
-        hexadecimal=place.hexadecimal,
-        ulps=ulps,
-        reproduce=reproduce,
-        index=place.index,
-    )
 
 
 def _ulps(error: Error) -> float | None:
@@ -148,7 +136,7 @@ def _ulps(error: Error) -> float | None:
 def make_largest(summary: Summary, placing: Placing) -> LargestError:
     """Return the largest errors with their places; None where no finite pair was seen."""
     loss, gradient = (
-        _with(placing(error.position), ulps=error.ulps) if error.ulps >= 0 else None
+        placing(error.position).noted(ulps=error.ulps) if error.ulps >= 0 else None
         for error in (summary.loss_error, summary.gradient_error)
     )
     return LargestError(

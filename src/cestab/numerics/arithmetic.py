@@ -53,6 +53,10 @@ class Arithmetic(Rules):
         """
         return self.round(self._accumulate(x))
 
+    def sum_once(self, x: FloatArray) -> FloatArray:
+        """Return the sum over classes of float64 numbers, rounded once whatever the order of `summation`."""
+        return self.round(sum_pairwise(x))
+
     def mean(self, x: FloatArray) -> FloatArray:
         """Return the mean over classes; `wide` rounds once, after the division."""
         mean: FloatArray = self._accumulate(x) / len(x)

@@ -268,5 +268,8 @@ class ExactArithmetic(Arithmetic):
     def sum(self, x: FloatArray) -> FloatArray:
         return np.asarray(sum_pairwise(x), dtype=object)
 
+    def sum_once(self, x: FloatArray) -> FloatArray:
+        return self.sum(to_exact_array(x))
+
     def reduce_rows(self, x: FloatArray, rows: int, *, is_mean: bool) -> FloatArray:
         return x if is_mean else x * float(rows)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cestab.numerics.arithmetic import sum_pairwise
-from cestab.numerics.tape import MULTIPLY, Array, Primitive, sum_over_classes
+from cestab.numerics.tape import MULTIPLY, SUM, Array, Primitive, sum_over_classes
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 
 ADD_GUARD, STOPPED = (Primitive(template, is_guard=True) for template in ("{} + eps({})", "{} where {} is not clipped"))
@@ -159,10 +159,13 @@ def with_entry(v: Array, place: IndexTarget, entry: Array | float) -> Array:
 
 
 def sum_of_target(v: Array, target: Target) -> Array | float:
-    """Y = Σ y of a dense target on v's tape; the number 1 where it is that for all cases, whatever the arithmetic."""
-    if isinstance(target, IndexTarget) or np.all(np.sum(target.weights, axis=0, dtype=np.float64) == 1):
+    """Y = Σ y of a dense target on v's tape, rounded once whatever the order of sums; the number 1 where it always is."""
+    if isinstance(target, IndexTarget):
         return 1.0
-    return sum_over_classes(v.tape.variable(target.weights, "y"))
+    weights = np.asarray(target.weights, dtype=np.float64)
+    if np.all(sum_pairwise(weights) == 1):
+        return 1.0
+    return v.tape.record(SUM, v.tape.arithmetic.sum_once(weights), (v.tape.variable(target.weights, "y"),))
 
 
 def times_sum(v: Array, target: Target) -> Array:

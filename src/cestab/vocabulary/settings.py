@@ -28,6 +28,18 @@ class Place:
     reproduce: str | None = None
     index: tuple[int, ...] = ()
 
+    def noted(self, *, ulps: float | None = None, reproduce: str | None = None) -> "Place":
+        """Return the place with an error or a command line, several times faster than `replace` does."""
+        return Place(
+            position=self.position,
+            value=self.value,
+            decimal=self.decimal,
+            hexadecimal=self.hexadecimal,
+            ulps=ulps,
+            reproduce=reproduce,
+            index=self.index,
+        )
+
     def __str__(self) -> str:
         """Return t, or the row, with its index where the logits have more axes than those of rows and classes."""
         if self.hexadecimal is not None:

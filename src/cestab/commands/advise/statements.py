@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from cestab.commands.advise.answer import Statement, Topic
 from cestab.commands.advise.measure import Bench, Found, find_first, prove, show_place
-from cestab.commands.sweep.advice import is_contrast, recommend
+from cestab.commands.sweep.advice import lacking_dtypes, recommend
 from cestab.evaluation.plan import group_by_options
 from cestab.formulations import FORMULATIONS
 from cestab.numerics.formats import find_format
@@ -19,8 +19,6 @@ BROKEN = (K.NAN_LOSS, K.NAN_GRADIENT, K.INF_LOSS, K.INF_GRADIENT)
 DEAD = (K.VANISHING_GRADIENT,)
 OUTSIDE = (*FAILURES, K.OVERFLOWING_LOSS, K.OVERFLOWING_GRADIENT, K.UNDERFLOWING_GRADIENT)  # of the window of loss scales
 USUAL_EPSILON = 1e-7
-LARGEST_POWER = 45  # of ten
-SAME_AS_LOG_SUM_EXP = "online"  # at the same magnitudes
 FEW = 5  # magnitudes beside edge values: a sum over equal logits is the same everywhere
 SCALES = (-24, 48)  # powers of two that are tried as a loss scale
 
@@ -38,11 +36,12 @@ def advise_dtype(bench: Bench) -> Iterator[Statement]:
 def choose_formulation(bench: Bench) -> tuple[str | None, Statement]:
     """Return the formulation that is advised, None without one, and the statement with what breaks the others."""
     asked = bench.request.formulations
-    names = tuple(dict.fromkeys([*asked, *_list_sound(bench)]))
+    names = asked or tuple(_list_sound(bench))
     results = bench.sweep(*names)
-    asked_for = [result for result in results if result.setting.formulation in asked] if asked else results
-    along = [result for result in results if result.setting.formulation not in asked] if asked else []
-    (advice,) = recommend(asked_for, along) or (None,)
+    others = tuple(name for name in _list_sound(bench) if name not in asked) if asked and lacking_dtypes(results) else ()
+    along = bench.sweep(*others) if others else []
+    (advice,) = recommend(results, along) or (None,)
+    names, results = (*names, *others), [*results, *along]
     failures = [
         found for name in names if (found := find_first([r for r in results if r.setting.formulation == name], FAILURES))
     ]
@@ -63,14 +62,15 @@ def choose_formulation(bench: Bench) -> tuple[str | None, Statement]:
 
 
 def _list_sound(bench: Bench) -> list[str]:
-    """Return the sound formulations of the family that have the options of those that were asked for."""
+    """Return the sound formulations of the family that have the options of those that were asked for.
+
+    Of those whose first failure depends on the same quantity, the first.
+    """
     asked = bench.request.formulations
     options = next(iter(group_by_options(asked)), None) if asked else None
-    family = [
-        f
-        for f in FORMULATIONS.values()
-        if f.objective == bench.request.objective and not is_contrast(f.name) and f.name != SAME_AS_LOG_SUM_EXP
-    ]
+    family = [f for f in FORMULATIONS.values() if f.objective == bench.request.objective and not f.is_contrast]
+    seen = [f.breaks_by for f in family]
+    family = [f for i, f in enumerate(family) if f.breaks_by is None or f.breaks_by not in seen[:i]]
     if options is None:
         return [f.name for f in family]
     return [own.name for f in family if (own := f.with_options(options)) is not None]
@@ -87,17 +87,16 @@ def choose_epsilon(bench: Bench) -> Statement:
         return find_first(bench.sweep(clipped(power), patterns=("margin",)), BROKEN)
 
     fmt = find_format(bench.dtype)
-    smallest = min(LARGEST_POWER, math.floor(-math.log10(fmt.smallest_subnormal)))  # a smaller epsilon is 0
-    power = _bisect(lambda power: breaks(power) is None, 1, smallest)
-    if power is None:
-        found = breaks(1)
+    smallest = math.floor(-math.log10(fmt.smallest_subnormal))  # a smaller epsilon is 0
+    if (found := breaks(1)) is not None:
         return Statement(
             dtype=bench.dtype,
             topic=Topic.EPSILON,
-            sentence=f"no epsilon survives a clip of probabilities{f': {show_place(found)} with 1e-1' if found else ''}",
+            sentence=f"no epsilon survives a clip of probabilities: {show_place(found)} with 1e-1",
             reproduce=bench.command(clipped(1), patterns=("margin",)),
-            proofs=() if found is None else (prove(found),),
+            proofs=(prove(found),),
         )
+    power = _bisect(lambda power: breaks(power) is None, 1, smallest)
     dead = find_first(bench.sweep(clipped(power), patterns=("margin",)), DEAD)
     smaller = breaks(power + 1) if power < smallest else None
     usual = breaks(7) if power < 7 else None
@@ -105,7 +104,7 @@ def choose_epsilon(bench: Bench) -> Statement:
     cost += f", and the gradient is dead: {show_place(dead)}" if dead else ", and in this range the gradient is alive"
     plateau = "; 1 − eps is 1, so that above it nothing is clipped" if round_number(1 - 10.0**-power, fmt) == 1 else ""
     fails = f"; 1e-{power + 1} does not survive: {show_place(smaller)}" if smaller else ""
-    fails += f"; nor does the usual 1e-7: {show_place(usual)}" if usual and power != 6 else ""
+    fails += f"; the usual 1e-7 does not survive: {show_place(usual)}" if usual and power != 6 else ""
     return Statement(
         dtype=bench.dtype,
         topic=Topic.EPSILON,
@@ -134,8 +133,8 @@ def choose_loss_scale(bench: Bench, name: str) -> Statement:
             reproduce=bench.command(name, patterns=("margin",)),
             proofs=() if found is None else (prove(found),),
         )
-    last = _bisect(lambda power: outside(power) is None, inside, high) or inside
-    first = -(_bisect(lambda power: outside(-power) is None, -inside, -low) or -inside)
+    last = _bisect(lambda power: outside(power) is None, inside, high)
+    first = -_bisect(lambda power: outside(-power) is None, -inside, -low)
     ends = [(2.0**power, outside(power)) for power in (first - 1, last + 1) if low <= power <= high]
     bound = "; ".join(f"with {scale:g} {show_place(found)}" for scale, found in ends if found is not None)
     return Statement(
@@ -179,15 +178,12 @@ def choose_accumulator(bench: Bench, name: str) -> Statement:
 
 
 def _near_to_far(low: int, high: int) -> Iterator[int]:
-    """Yield whole numbers from 0 on, in steps of 4 upwards, then downwards."""
-    yield from range(0, high + 1, 4)
-    yield from range(-4, low - 1, -4)
+    """Yield all whole numbers from 0 upwards, then downwards; those that 4 divides before the others."""
+    yield from sorted(range(low, high + 1), key=lambda number: (number % 4 != 0, number < 0, abs(number)))
 
 
-def _bisect(is_good: Callable[[int], bool], low: int, high: int) -> int | None:
-    """Return the largest number from low to high that is good, where all up to it are; None if not even low is."""
-    if not is_good(low):
-        return None
+def _bisect(is_good: Callable[[int], bool], low: int, high: int) -> int:
+    """Return the largest number from low, which is good, to high that is good, where all up to it are."""
     if is_good(high):
         return high
     while high - low > 1:

@@ -58,9 +58,9 @@ def _judge(request: AuditRequest, dtype: str, results: Sequence[SettingResult], 
     reproduce = None if worst is None else worst.first.reproduce
     if not bad:
         said = (
-            f"safe with {show_list(names)}"
-            if len(names) < len(families()[request.objective])
-            else "safe with every formulation"
+            "safe with every formulation"
+            if set(names) >= set(families()[request.objective])
+            else f"safe with {show_list(names)}"
         )
         return Conclusion(dtype=dtype, safety=Safety.SAFE, sentence=f"{said}{_describe_warnings(results)}", reproduce=None)
     failing = _list_failures([name for name in names if name in bad], results)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -76,7 +77,8 @@ def run_audit(
             recommendations = recommend(results)
         else:
             recommendations = advise(request, results, evaluate)
-            results = find_headroom(request, portrait, results)
+            with suppress(KeyboardInterrupt):  # the audit is done: it is shown without headroom
+                results = find_headroom(request, portrait, results)
     data = total.judge_file(request, results, portrait.row_shape)
     return Report(
         version=version(),

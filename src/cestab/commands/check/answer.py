@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.answer import Report, show_gated
 from cestab.errors import ExitStatus
 from cestab.reports.gate import Location
 from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
@@ -169,6 +169,11 @@ class CheckReport:
     def gated(self) -> list[tuple[CheckedAudit, CheckProblem]]:
         """Problems that make the exit status 1, with their audits."""
         return [(checked, problem) for checked in self.audits for problem in checked.gated()]
+
+    def show_gated(self) -> str:
+        """Return in how many settings, and in which files, something is gated."""
+        gated = ((checked.audit.name, problem.result) for checked, problem in self.gated())
+        return show_gated(gated, sum(1 for _ in self.results()))
 
     def unjudged(self) -> list[CheckedAudit]:
         """Audits in which no setting was judged and none crashed."""

@@ -5,7 +5,6 @@ from cestab.commands.check.answer import CheckReport
 from cestab.commands.check.gate import to_gate
 from cestab.errors import ExitStatus, UsageError
 from cestab.reports.forms import Forms
-from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import explain_unjudged
 
 
@@ -20,11 +19,8 @@ def _describe_gate(report: CheckReport) -> str | None:
     """Return the line on standard error: what the gate found."""
     if report.exit_status() is not ExitStatus.GATE_FAILED:
         return None
-    gated = report.gated()
-    failed = len({(checked.audit.name, problem.result.setting) for checked, problem in gated})
-    settings = sum(1 for _ in report.results())
-    rules = ", ".join(dict.fromkeys(problem.rule for _, problem in gated))
-    return f"gate failed in {failed} of {show_count(settings, 'setting')}: {rules}"
+    rules = ", ".join(dict.fromkeys(problem.rule for _, problem in report.gated()))
+    return f"gate failed in {report.show_gated()}: {rules}"
 
 
 FORMS = Forms(

@@ -18,11 +18,13 @@ def to_gate(report: CheckReport) -> GateReport:
     locations = {checked.audit.name: checked.audit.location for checked in report.audits}
     stale = {name: [each for each in report.stale if each.audit == name] for name in (each.audit for each in report.stale)}
     cases += [_stale_case(name, own, locations.get(name)) for name, own in stale.items()]
-    gated = report.gated()
-    failed = len({(checked.audit.name, problem.result.setting) for checked, problem in gated})
-    verdict = f"{show_count(len(gated), 'gated finding')} in {failed} of" if gated else "nothing is gated in"
-    settings = sum(1 for _ in report.results())
-    headline = f"{report.config.file}: {verdict} {show_count(settings, 'setting')}"
+    gated = len(report.gated())
+    verdict = (
+        f"{show_count(gated, 'gated finding')} in {report.show_gated()}"
+        if gated
+        else f"nothing is gated in {show_count(sum(1 for _ in report.results()), 'setting')}"
+    )
+    headline = f"{report.config.file}: {verdict}"
     return GateReport(
         command="check", version=report.version, headline=headline, cases=tuple(cases), status=report.exit_status()
     )

@@ -18,16 +18,18 @@ from cestab.evaluation.evaluate import exact_case
 from cestab.evaluation.plan import plan_arithmetics
 from cestab.formulations import find_formulation
 from cestab.numerics.exact_numbers import Exact
-from cestab.numerics.formats import Format, find_format
+from cestab.numerics.formats import FORMATS, Format, find_format
 from cestab.numerics.operations import sigmoid, softmax
-from cestab.numerics.rounding import FloatArray
+from cestab.numerics.rounding import FloatArray, round_number
 from cestab.numerics.tape import Array, Tape
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.truth.balls import enclose, precision
 from cestab.vocabulary.objectives import BINARY_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, SOFTMAX_MEAN_SQUARED_ERROR, Objective
 from cestab.vocabulary.requests import Arithmetics
 
-DTYPES = ("float16", "bfloat16", "float32", "float64")  # narrower ones have no infinity, or no 1e-7 to clip at
+# with infinity, and with digits enough for the usual clip at 1e-7; the narrowest first
+WITH_CLIP = [fmt for fmt in FORMATS.values() if fmt.has_infinity and round_number(1e-7, fmt) > 0]
+DTYPES = tuple(fmt.name for fmt in sorted(WITH_CLIP, key=lambda fmt: fmt.bits))
 WINNING, LOSING = 0, 1
 LABEL_MAGNITUDES = (1, 10, 17, 40)
 DIGITS = 5

@@ -1,10 +1,11 @@
 """What sweep and audit answer: the report of all settings, with causes and advice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cestab.errors import ExitStatus
 from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict, gated_kinds
+from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.recorded import Conclusion, Portrait
 from cestab.vocabulary.requests import AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Environment, Finding, LargestError, Place, SettingResult
@@ -35,6 +36,19 @@ def judge_file(
         )
         for dtype in dict.fromkeys(result.setting.dtype for result in settings)
     )
+
+
+def show_gated(gated: Iterable[tuple[str, SettingResult]], settings: int) -> str:
+    """Return where a gate found something: `1 of 2 settings`, or `the file and 1 of 2 settings`, or `2 files`.
+
+    `gated`: each result with the name of its audit, which has one file; `settings`: how many there are.
+    """
+    keys = {(audit, result.setting) for audit, result in gated}
+    files = {audit for audit, setting in keys if setting.formulation == THE_FILE}
+    failed = sum(setting.formulation != THE_FILE for _, setting in keys)
+    places = [THE_FILE if len(files) == 1 else f"{len(files)} files"] * bool(files)
+    places += [f"{failed} of {show_count(settings, 'setting')}"] * bool(failed)
+    return " and in ".join(places)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """A report of sweep or audit as the flat gate that JUnit, SARIF and GitHub annotations are written from."""
 
-from cestab.commands.sweep.answer import Report
+from cestab.commands.sweep.answer import Report, show_gated
 from cestab.commands.sweep.table import headline
 from cestab.errors import ExitStatus, UsageError
 from cestab.reports.gate import GateCase, GateReport, Level, Problem
@@ -42,9 +42,9 @@ def describe_gate(report: Report) -> str | None:
         return "nothing was gated; --fail-on names the findings that make the exit status 1"
     if not gated:
         return None
-    settings = len({id(result) for result, _ in gated})
+    places = show_gated((("", result) for result, _ in gated), len(report.settings))
     kinds = ", ".join(dict.fromkeys(finding.kind.label for _, finding in gated))
-    return f"gate failed in {settings} of {show_count(len(report.settings), 'setting')}: {kinds}"
+    return f"gate failed in {places}: {kinds}"
 
 
 def refuse_unjudged(report: Report) -> None:

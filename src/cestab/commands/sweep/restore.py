@@ -7,7 +7,6 @@ from cestab.commands.sweep import wire
 from cestab.commands.sweep.answer import Cause, Recommendation, Report, find_fact, judge_file
 from cestab.commands.sweep.restore_result import (
     MismatchError,
-    add_to_place,
     at_row,
     find_short_format,
     restore_results,
@@ -108,7 +107,7 @@ def _restore_file(shown: wire.Audit, results: tuple[SettingResult, ...]) -> dict
     for fact in shown.data:
         first = at_row(fact.first.row, fact.first.index)
         facts.setdefault(fact.dtype, []).append(
-            find_fact(KINDS[fact.kind], fact.rows, add_to_place(first, reproduce=fact.first.reproduce))
+            find_fact(KINDS[fact.kind], fact.rows, first.noted(reproduce=fact.first.reproduce))
         )
     return {
         "data": judge_file(results, facts, rows - ignored),

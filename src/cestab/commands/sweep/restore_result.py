@@ -1,4 +1,4 @@
-"""A setting of a report in JSON as the result that was written, checked; what does not fit is told with its place."""
+"""A setting of a report in JSON as the result that was written, checked; what does not fit is reported with its place."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -98,7 +98,7 @@ def _restore_map(shown: wire_results.Setting, fmt: Format) -> dict[str, Any]:
 def _restore_rows(shown: wire_results.RowSetting) -> dict[str, Any]:
     """Return the fields that only an audit has."""
     cost = within("rounding_cost", _restore_cost, shown.rounding_cost) if shown.rounding_cost else None
-    rows = tuple(add_to_place(at_row(place.row, place.index), ulps=_number(place.ulps)) for place in shown.worst_rows or ())
+    rows = tuple(at_row(place.row, place.index).noted(ulps=_number(place.ulps)) for place in shown.worst_rows or ())
     return {"worst_rows": rows, "rounding_cost": cost, "headroom": _restore_headroom(shown), "effect": _restore_effect(shown)}
 
 
@@ -134,10 +134,10 @@ def _restore_finding(shown: wire_results.Finding | wire_results.RowFinding, fmt:
     return Finding(
         kind=KINDS[shown.kind],
         cases=shown.cases,
-        first=add_to_place(first, reproduce=shown.first.reproduce),
+        first=first.noted(reproduce=shown.first.reproduce),
         lowest=lowest,
         highest=highest,
-        worst=add_to_place(worst, ulps=_number(shown.worst.ulps)),
+        worst=worst.noted(ulps=_number(shown.worst.ulps)),
         **(_restore_sides(shown, first, fmt) if isinstance(shown, wire_results.Finding) else {}),
     )
 
@@ -147,7 +147,7 @@ def _restore_sides(shown: wire_results.Finding, first: Place, fmt: Format) -> di
     sides: dict[str, Any] = {}
     for name in ("first_positive", "first_negative"):
         place = getattr(shown, name)
-        sides[name] = place and add_to_place(_restore_place(place, fmt), reproduce=place.reproduce)
+        sides[name] = place and _restore_place(place, fmt).noted(reproduce=place.reproduce)
     if first.position not in [place.position for place in sides.values() if place]:
         raise MismatchError("first is neither first_positive nor first_negative")
     return sides | {"is_at_most": shown.first.bound == "at-most"}
@@ -181,25 +181,12 @@ def _restore_errors(shown: wire_results.MaxError | wire_results.RoundingCost, wh
         if ulps is not None and at is None:
             raise MismatchError(f"{part}_ulps is {ulps!r}, but {part}_{where} is null")
         place = None if ulps is None else at_row(at) if fmt is None else _at_magnitude(at, None, fmt.name)
-        places[part] = place and add_to_place(place, ulps=float(ulps))
+        places[part] = place and place.noted(ulps=float(ulps))
     return places
 
 
 def _restore_place(shown: Magnitude | Row, fmt: Format) -> Place:
     return at_row(shown.row, shown.index) if isinstance(shown, Row) else _at_magnitude(shown.t, shown.hex, fmt.name)
-
-
-def add_to_place(place: Place, ulps: float | None = None, reproduce: str | None = None) -> Place:
-    """Return a place with its error or a command line, several times faster than `replace` does."""
-    return Place(
-        position=place.position,
-        value=place.value,
-        decimal=place.decimal,
-        hexadecimal=place.hexadecimal,
-        ulps=ulps,
-        reproduce=reproduce,
-        index=place.index,
-    )
 
 
 def at_row(row: int, index: tuple[int, ...] = ()) -> Place:

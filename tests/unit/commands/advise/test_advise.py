@@ -81,6 +81,12 @@ def test_what_was_asked_for_is_judged_beside_the_sound_ones() -> None:
     assert "Not clipped: vanishing-gradient from t = " in sentence
 
 
+def test_what_was_asked_for_and_holds_is_kept() -> None:
+    sentence = of(cestab.advise("log-softmax", dtypes="float32", classes=10), Topic.FORMULATION, "float32").sentence
+    assert sentence.startswith("use log-softmax, ")
+    assert "tried along" not in sentence
+
+
 def test_one_logit_has_advice_of_its_own() -> None:
     advice = cestab.advise(objective="binary-cross-entropy", dtypes="float32")
     assert of(advice, Topic.FORMULATION, "float32").sentence.startswith("use ")

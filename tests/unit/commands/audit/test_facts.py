@@ -92,7 +92,7 @@ def test_every_form_names_a_gated_fact(form: str, tmp_path: Path, capsys: pytest
     assert run(words) == 1
     output = capsys.readouterr()
     assert "nan-logits" in output.out
-    assert output.err == "cestab: gate failed in 1 of 1 setting: nan-logits\n"
+    assert output.err == "cestab: gate failed in the file: nan-logits\n"
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -152,3 +152,11 @@ def test_one_logit_may_be_infinite(x: float, y: float, fact: str | None, dtype: 
         losses = {finding.kind for finding in setting.findings}
         assert losses <= {FindingKind.NAN_LOSS}  # x − x·y is inf − inf, a defect; never that the truth is unknown
         assert (FindingKind.NAN_LOSS in losses) is (x == INF or y == 0.0)
+
+
+def test_the_gate_tells_the_file_and_settings_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = make_file(tmp_path / "a.npz")[0]
+    words = ["audit", file, "-f", "naive", "-f", "compensated", "--dtype", "float16", "--fail-on", "nan-logits,nan-gradient"]
+    assert run(words) == 1
+    kinds = "nan-logits, nan-gradient"
+    assert capsys.readouterr().err == f"cestab: gate failed in the file and in 1 of 2 settings: {kinds}\n"
