@@ -235,3 +235,16 @@ class DetailedOutput(OutputOptions):
         super().__post_init__()
         if self.detail and self.form is not OutputFormat.TABLE:
             raise UsageError(f"--detail is a form of the table, not of {self.form}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlottedOutput(DetailedOutput):
+    """The same of a command whose table can have strips."""
+
+    plot: Annotated[bool, of_output(default=False, help="Add strips: along |t|, a letter for what is wrong.")]
+
+    def __post_init__(self) -> None:
+        """Refuse strips in another form."""
+        super().__post_init__()
+        if self.plot and self.form is not OutputFormat.TABLE:
+            raise UsageError(f"--plot is a part of the table, not of {self.form}")

@@ -224,14 +224,18 @@ HELP: dict[str, dict[str | None, str]] = {  # the options of each panel in their
     "sweep": {
         "Cases": f"formulation objective {GENERATED_CASES}",
         "Judgement": "rtol atol fail-on",
-        "Output": f"{OUTPUT} detail",
+        "Output": f"{OUTPUT} detail plot",
     },
     "audit": {
         "Cases": f"{RECORDED_CASES} formulation objective",
         "Judgement": "rtol atol fail-on",
         "Output": f"{OUTPUT} detail",
     },
-    "compare": {"Cases": f"objective {GENERATED_CASES}", "Judgement": "rtol atol fail-on-worse", "Output": f"{OUTPUT} detail"},
+    "compare": {
+        "Cases": f"objective {GENERATED_CASES}",
+        "Judgement": "rtol atol fail-on-worse",
+        "Output": f"{OUTPUT} detail plot",
+    },
     "explain": {
         None: "formulation against",
         "Cases": f"objective {SINGLE_CASE}",

@@ -9,7 +9,7 @@ from cestab.commands.check import forms as check_forms
 from cestab.commands.compare.command import CompareOutput
 from cestab.commands.compare.forms import make_forms as make_compare_forms
 from cestab.commands.diff import forms as diff_forms
-from cestab.commands.options import DetailedOutput, OutputOptions
+from cestab.commands.options import DetailedOutput, OutputOptions, PlottedOutput
 from cestab.commands.sweep.forms import make_forms as make_sweep_forms
 from cestab.errors import ExitStatus, UsageError
 from cestab.reports.forms import Forms, OutputFormat
@@ -64,6 +64,7 @@ def test_an_answer_that_is_none_is_refused_in_every_form() -> None:
     ("output", "forms"),
     [
         (DetailedOutput, make_sweep_forms(detail=False)),
+        (PlottedOutput, make_sweep_forms(detail=False)),
         (CompareOutput, make_compare_forms(detail=False)),
         (OutputOptions, check_forms.FORMS),
         (OutputOptions, diff_forms.FORMS),

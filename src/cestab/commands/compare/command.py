@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from cestab.commands.option_groups import takes_options
-from cestab.commands.options import CompareOptions, DetailedOutput, form_option
+from cestab.commands.options import CompareOptions, PlottedOutput, form_option
 from cestab.commands.output import deliver, tell
 from cestab.reports.forms import OutputFormat
 
@@ -20,7 +20,7 @@ FailOnWorse = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOutput(DetailedOutput):
+class CompareOutput(PlottedOutput):
     """Where the comparison goes; it has no form for CI."""
 
     forms: ClassVar = (OutputFormat.TABLE, OutputFormat.JSON, OutputFormat.MARKDOWN, OutputFormat.CSV)
@@ -58,7 +58,7 @@ def compare(
     run = partial(run_comparison, request, fails_on_worse=fail_on_worse, announce=tell)
     deliver(
         run,
-        make_forms(detail=output.detail),
+        make_forms(detail=output.detail, plot=output.plot),
         output,
         ("comparing", "groups of settings"),
         list_loss_files(request.formulations),

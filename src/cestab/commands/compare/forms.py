@@ -10,10 +10,10 @@ from cestab.vocabulary.phrases import show_count
 from cestab.vocabulary.settings import explain_unjudged
 
 
-def make_forms(*, detail: bool) -> Forms[Comparison]:
-    """Return the forms; `detail` adds to the table what only one formulation has, and boundaries."""
+def make_forms(*, detail: bool, plot: bool = False) -> Forms[Comparison]:
+    """Return the forms; `detail` adds to the table what only one formulation has, and boundaries; `plot` adds strips."""
     return Forms(
-        table=partial(table.render, detail=detail),
+        table=partial(table.render, detail=detail, plot=plot),
         json=wire.render,
         csv=table.render_csv,
         markdown=table.render_markdown,

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cestab.commands.compare.answer import Agreement, Comparison, SettingComparison
 from cestab.commands.sweep.overview import Overview, draw
+from cestab.commands.sweep.plot import draw_strips
 from cestab.reports.rows import Cell, to_csv, to_markdown
 from cestab.reports.tables import STYLES, describe_external, describe_limits, name_columns, show_start
 from cestab.reports.text import find_width, new_table, to_text
@@ -27,9 +28,9 @@ CSV_COLUMNS = (
 )
 
 
-def render(comparison: Comparison, stream: TextIO, *, detail: bool = False) -> str:
+def render(comparison: Comparison, stream: TextIO, *, detail: bool = False, plot: bool = False) -> str:
     """Return the comparison as it is to be written to the stream; `detail` adds a row per setting, and what only one has."""
-    return to_text(stream, *_parts(comparison, find_width(stream), detail=detail))
+    return to_text(stream, *_parts(comparison, find_width(stream), detail=detail, plot=plot))
 
 
 def render_markdown(comparison: Comparison) -> str:
@@ -49,12 +50,15 @@ def render_csv(comparison: Comparison) -> str:
     return to_csv(CSV_COLUMNS, (_record(setting) for setting in comparison.settings))
 
 
-def _parts(comparison: Comparison, width: int, *, detail: bool) -> Iterator[RenderableType]:
+def _parts(comparison: Comparison, width: int, *, detail: bool, plot: bool) -> Iterator[RenderableType]:
     yield Text(_headline(comparison))
     for dtype in comparison.dtypes:
         name, _, words = dtype.sentence.partition(": ")
         yield Text.assemble((name, "bold"), f": {words}")
-    yield from draw(Overview(request=comparison.request, settings=comparison.results()), width)
+    overview = Overview(request=comparison.request, settings=comparison.results())
+    yield from draw(overview, width)
+    if plot:
+        yield from draw_strips(overview, width)
     for other in _compared(comparison) if detail else ():
         yield Text(LEGEND)
         settings = _settings_of(comparison, other)

@@ -3,12 +3,12 @@
 from functools import partial
 
 from cestab.commands.option_groups import takes_options
-from cestab.commands.options import DetailedOutput, FormulationOptions, SweepOptions
+from cestab.commands.options import FormulationOptions, PlottedOutput, SweepOptions
 from cestab.commands.output import deliver, tell
 
 
 @takes_options
-def sweep(formulation: FormulationOptions, options: SweepOptions, output: DetailedOutput) -> None:
+def sweep(formulation: FormulationOptions, options: SweepOptions, output: PlottedOutput) -> None:
     """Sweep logits and labels through formulations and say which break, where that begins, and what to use instead.
 
     Examples:
@@ -17,6 +17,8 @@ def sweep(formulation: FormulationOptions, options: SweepOptions, output: Detail
     cestab sweep -f naive -f clipped:eps=1e-8 --dtype float16,float32 --logits -100:100
 
     cestab sweep -f torch:torch.nn.functional.cross_entropy -f losses.py:my_loss --classes 2
+
+    cestab sweep -f naive -f clipped -f log-softmax --dtype float32 --plot
 
     cestab sweep --objective binary-cross-entropy --target soft:0:1:11 --detail
 
@@ -32,7 +34,7 @@ def sweep(formulation: FormulationOptions, options: SweepOptions, output: Detail
     inputs = list_loss_files(request.formulations)
     deliver(
         partial(run_sweep, request, announce=tell),
-        make_forms(detail=output.detail),
+        make_forms(detail=output.detail, plot=output.plot),
         output,
         ("sweeping", "groups of settings"),
         inputs,

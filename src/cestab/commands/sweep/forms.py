@@ -8,10 +8,10 @@ from cestab.commands.sweep.gate import describe_gate, refuse_unjudged, to_gate
 from cestab.reports.forms import Forms
 
 
-def make_forms(*, detail: bool) -> Forms[Report]:
-    """Return the forms; `detail` is the table's of one row per setting."""
+def make_forms(*, detail: bool, plot: bool = False) -> Forms[Report]:
+    """Return the forms; `detail` is the table's of one row per setting, `plot` adds strips to it."""
     return Forms(
-        table=partial(table.render, detail=detail),
+        table=partial(table.render, detail=detail, plot=plot),
         json=wire.render,
         csv=rows.render,
         markdown=markdown.render,

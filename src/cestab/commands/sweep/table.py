@@ -11,6 +11,7 @@ from rich.text import Text
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.file_parts import draw_conclusions, draw_file, draw_reach, group_names
 from cestab.commands.sweep.overview import Overview, draw
+from cestab.commands.sweep.plot import draw_strips
 from cestab.reports.footnotes import shorten
 from cestab.reports.tables import STYLES, describe_external, describe_limits, show_start
 from cestab.reports.text import Name, find_width, new_table, to_text
@@ -19,18 +20,21 @@ from cestab.vocabulary.requests import SweepRequest
 from cestab.vocabulary.settings import Finding, find_worst
 
 
-def render(report: Report, stream: TextIO, *, detail: bool = False) -> str:
+def render(report: Report, stream: TextIO, *, detail: bool = False, plot: bool = False) -> str:
     """Return the report as it is to be written to the stream."""
-    return to_text(stream, *_parts(report, find_width(stream), detail=detail))
+    return to_text(stream, *_parts(report, find_width(stream), detail=detail, plot=plot))
 
 
-def _parts(report: Report, width: int, *, detail: bool) -> Iterator[RenderableType]:
+def _parts(report: Report, width: int, *, detail: bool, plot: bool) -> Iterator[RenderableType]:
+    overview = Overview(request=report.request, settings=report.settings, causes=report.causes)
     yield Text(headline(report))
     yield from draw_file(report)
     if detail:
         yield _detail(report)
     else:
-        yield from draw(Overview(request=report.request, settings=report.settings, causes=report.causes), width)
+        yield from draw(overview, width)
+    if plot:
+        yield from draw_strips(overview, width)
     if report.portrait is not None:
         yield from draw_reach(report.settings, list(dict.fromkeys(result.setting.dtype for result in report.settings)))
     yield from (Text(sentence) for sentence in describe_roundings(report))

@@ -1,0 +1,75 @@
+"""Strips: every step shows the worst that is in it, on its side of 0; boundaries are those of the findings."""
+
+import math
+
+import pytest
+
+import cestab
+from cestab.commands.sweep.plot import label_axis
+from cestab.reports.strips import Axis, Mark, choose_axis, mark_steps, pair_sides
+from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.settings import SettingResult
+
+
+def sweep(name: str, target: str, dtype: str = "float32", logits: str = "-1000:1000") -> tuple[SettingResult, ...]:
+    report = cestab.sweep(name, dtypes=dtype, targets=target, patterns="margin", classes=2, logits=logits)
+    return report.settings
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FindingKind if not kind.value.is_fact])
+def test_every_kind_has_one_mark(kind: FindingKind) -> None:
+    assert sum(kind.label.startswith(mark.beginnings) for mark in Mark if mark.beginnings) == 1
+    assert Mark.of(kind) is not Mark.FINE
+    assert len({mark.letter for mark in Mark}) == len(Mark)
+
+
+def test_a_magnitude_is_in_the_step_whose_ends_enclose_it() -> None:
+    axis = Axis(low=0.01, high=1000.0, steps=50)
+    assert [axis.step(t) for t in (0.0, 0.01, 0.0125, 0.0127, 9.99, 10.01, 1000.0, 5000.0)] == [0, 0, 0, 1, 29, 30, 49, 49]
+    assert [power for _, power in axis.decades()] == [0.01, 0.1, 1.0, 10.0, 100.0, 1000.0]
+
+
+def test_the_dead_gradient_of_a_clip_begins_where_its_loss_ends() -> None:
+    """The clip at 1e-7 stops the gradient from a margin of −ln 1e-7 = 16.118 on."""
+    results = sweep("clipped", "wrong")
+    axis = choose_axis(results, 300)
+    assert axis is not None
+    marks = mark_steps(results, axis, is_negative=False)
+    onset = axis.step(-math.log(1e-7))
+    assert [step for step, mark in enumerate(marks) if mark is Mark.ZERO] == list(range(onset, 300))
+
+
+def test_the_sides_of_0_differ_where_the_loss_does() -> None:
+    """The first logit is t: where it is large, exp overflows at 88.73; where it is small, log 0 comes at 104."""
+    results = sweep("naive", "correct")
+    axis = choose_axis(results, 400)
+    assert axis is not None
+    (plus, positive), (minus, negative) = pair_sides(results, axis)
+    assert (plus, minus) == ("+", "−")
+    assert positive.index(Mark.NAN) == axis.step(88.73)
+    assert negative.index(Mark.NAN) == axis.step(103.98)
+    assert [sign for sign, _ in pair_sides(sweep("compensated", "wrong", logits="-1000:-1"), axis)] == ["−"]
+
+
+@pytest.mark.parametrize(("name", "target"), [("naive", "wrong"), ("clipped", "wrong"), ("log-eps", "wrong")])
+def test_hard_marks_are_what_explain_finds(name: str, target: str) -> None:
+    results = sweep(name, target, "bfloat16", "1:1000")
+    axis = choose_axis(results, 40)
+    assert axis is not None
+    marks = mark_steps(results, axis, is_negative=False)
+    for t in (2.0, 20.0, 70.0, 120.0, 400.0):
+        explained = cestab.explain(name, pattern="margin", at=t, classes=2, target=target, dtype="bfloat16")
+        found = {Mark.of(kind) for kind in explained.outcome.findings if kind.is_hard}
+        if found:
+            assert min(found, key=list(Mark).index) is marks[axis.step(t)]
+
+
+def test_nothing_but_0_has_no_axis() -> None:
+    assert choose_axis(sweep("compensated", "wrong", logits="0:0"), 40) is None
+
+
+def test_powers_of_ten_are_named_where_they_fit() -> None:
+    line = label_axis(Axis(low=0.01, high=1e4, steps=36))
+    assert line.split() == ["0.01", "0.1", "1", "10", "100", "1000"]
+    assert line.index("10 ") == 18
+    assert len(line) <= 37
