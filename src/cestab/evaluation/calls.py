@@ -26,18 +26,20 @@ class CallCounter:
     announced: set[tuple[str, int]] = field(default_factory=set)
 
     def spare(self, plan: Plan) -> Plan:
-        """Return a plan, sampled if it has such a loss; after Ctrl-C with the formulations before the one that was called."""
-        names: list[str] = []
+        """Return a plan, sampled if it has such a loss; after Ctrl-C in a call with the formulations before that one."""
+        names = plan.formulations
+        external = {name: f for name in names if isinstance(f := find_any_formulation(name), ExternalFormulation)}
         by_case: list[str] = []
-        with suppress(KeyboardInterrupt):
-            for name in plan.formulations if plan.unsupported is None else ():
-                if _is_called_by_case(plan, name):
+        for name, formulation in external.items() if plan.unsupported is None else ():
+            try:
+                if _is_called_by_case(plan, formulation):
                     by_case.append(name)
-                names.append(name)
-            names = list(plan.formulations)
+            except KeyboardInterrupt:
+                names = names[: names.index(name)]
+                break
         for name in by_case:
             self._announce(name, plan.conditions.options.batch)
-        return replace(plan, formulations=tuple(names), coverage=Coverage.SAMPLED if by_case else plan.coverage)
+        return replace(plan, formulations=names, coverage=Coverage.SAMPLED if by_case else plan.coverage)
 
     def _announce(self, name: str, batch: int) -> None:
         if (name, batch) in self.announced:
@@ -51,10 +53,8 @@ class CallCounter:
         )
 
 
-def _is_called_by_case(plan: Plan, name: str) -> bool:
-    formulation, conditions = find_any_formulation(name), plan.conditions
-    if not isinstance(formulation, ExternalFormulation):
-        return False
+def _is_called_by_case(plan: Plan, formulation: ExternalFormulation) -> bool:
+    conditions = plan.conditions
     with suppress(ExternalError, UnsupportedError, OtherObjectiveError):
         refuse_other_objective(conditions, formulation, conditions.classes)  # its first calls
         return calls_by_case(formulation.parsed, conditions.options, conditions.guard)
