@@ -157,7 +157,13 @@ class CompareOptions(EvaluationOptions, CaseOptions, RowOptions, total=False):
     """The options of compare, and of a sweep but for its formulations and its gate."""
 
 
-class SweepOptions(CompareOptions, GateOptions, total=False):
+class CurveOptions(TypedDict, total=False):
+    """What else a report holds."""
+
+    curves: Annotated[bool, of_output(default=False, help="Add curves of the errors against t to the JSON.")]
+
+
+class SweepOptions(CompareOptions, GateOptions, CurveOptions, total=False):
     """The options of sweep but for its formulations."""
 
 

@@ -1,15 +1,17 @@
 """From summaries to results: positions become floats or rows, severities a verdict."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from cestab.evaluation.blocks import Conditions, Failure
+from cestab.judgement.curve import Worst
 from cestab.judgement.summary import Error, Run, Summary, Tally, outcome_kinds
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import from_ordinal, hexadecimal, shortest_decimal
 from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
-from cestab.vocabulary.settings import Finding, Interval, LargestError, Place, Setting, SettingResult
+from cestab.vocabulary.settings import CurvePoint, Finding, Interval, LargestError, Place, Setting, SettingResult
 
 MOST_INTERVALS = 64
 LOSS_ALONE = "it returns no gradient: only the loss was judged"
@@ -77,8 +79,14 @@ def assemble_sweep(
         intervals=tuple(_make_interval(run, placing) for run in summary.runs[:MOST_INTERVALS]),
         interval_count=len(summary.runs),
         unrefined_boundaries=unrefined,
+        curve=tuple(_make_point(summary.curve[number], placing) for number in sorted(summary.curve)),
         reason=describe_unjudged(summary),
     )
+
+
+def _make_point(worst: Worst, placing: Placing) -> CurvePoint:
+    loss, gradient = (None if math.isnan(error) else error for error in (worst.loss, worst.gradient))
+    return CurvePoint(place=placing(worst.position), loss_relative=loss, gradient_relative=gradient)
 
 
 def describe_unjudged(summary: Summary) -> str | None:

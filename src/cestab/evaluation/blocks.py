@@ -28,7 +28,8 @@ from cestab.vocabulary.requests import Rules, rules_of
 class Conditions(Rules):
     """All that is fixed while t moves, except the formulation: plain and picklable.
 
-    `fmt` is the dtype of logits, loss and gradient, `compute` the format of the arithmetic between.
+    `fmt` is the dtype of logits, loss and gradient, `compute` the format of the arithmetic between; `curve_end` is the largest
+    |t| of the range where curves of the errors are wanted, else 0.
     """
 
     objective: Objective
@@ -44,6 +45,7 @@ class Conditions(Rules):
     seed: int = 0
     guard: Guard = DEFAULT_GUARD
     options: LossOptions = NO_OPTIONS
+    curve_end: float = 0.0
 
     @property
     def upstream(self) -> float:

@@ -1,6 +1,7 @@
 """Evaluate blocks of cases: logits and targets through formulations, judged against their truth, summed up."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from cestab.cases.target_kinds import make_target
 from cestab.evaluation.blocks import Block, Cases, Conditions, Outcome, attempt, evaluate_each
 from cestab.evaluation.compute import Results, compute
 from cestab.external.formulation import AnyFormulation, find_any_formulation
+from cestab.judgement.curve import find_curve
 from cestab.judgement.doubtful import decide_exactly
 from cestab.judgement.judge import Judgement, judge_block, judge_hard_outcomes
 from cestab.judgement.rules import Limits
@@ -100,7 +102,7 @@ def judge_results(
     """Judge computed results, doubtful cases by ever better truth."""
     judgement = judge_block(*results, truth, conditions.limits)
     escalated, ties = settle(conditions, cases, results, judgement, judge_block)
-    return judgement, summarize(
+    summary = summarize(
         cases.positions,
         judgement,
         undefined=undefined,
@@ -109,6 +111,10 @@ def judge_results(
         has_map=has_map,
         has_gradient=results[1] is not None,
     )
+    if not conditions.curve_end or not cases.positions.size:
+        return judgement, summary
+    t = from_ordinal(cases.positions, conditions.fmt).astype(np.float64)
+    return judgement, replace(summary, curve=find_curve(cases.positions, t, judgement, conditions.curve_end))
 
 
 def judge_hard_cases(conditions: Conditions, formulation: AnyFormulation, cases: Cases) -> Judgement:

@@ -16,7 +16,7 @@ from cestab.evaluation.blocks import Block, Conditions
 from cestab.evaluation.memory import refuse_classes, refuse_magnitudes
 from cestab.external.formulation import find_any_formulation
 from cestab.numerics.formats import find_format
-from cestab.numerics.rounding import IntArray, round_number
+from cestab.numerics.rounding import IntArray, from_ordinal, round_number
 from cestab.vocabulary.external import DEFAULT_GUARD, Guard
 from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
@@ -81,7 +81,8 @@ def _plan_group(request: SweepRequest, options: LossOptions, names: tuple[str, .
     """Yield the groups of the formulations that have these options."""
     refuse_magnitudes(request.logits.count or 0)
     for conditions in plan_arithmetics(request.arithmetics, request.objective, options, request.guard):
-        resolve_range(request.logits, conditions.fmt)
+        ends = from_ordinal(np.array(resolve_range(request.logits, conditions.fmt)), conditions.fmt)
+        curve_end = float(np.max(np.abs(ends))) if request.curves else 0.0
         for pattern, classes, target in product(request.patterns, request.classes, request.targets):
             check_cases(request.objective, pattern, classes)
             refuse_classes(classes)
@@ -89,7 +90,9 @@ def _plan_group(request: SweepRequest, options: LossOptions, names: tuple[str, .
             exhaustive = is_exhaustive(request.logits, conditions.fmt, classes)
             needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity
             yield Plan(
-                conditions=replace(conditions, pattern=pattern, classes=classes, target=target, seed=request.seed),
+                conditions=replace(
+                    conditions, pattern=pattern, classes=classes, target=target, seed=request.seed, curve_end=curve_end
+                ),
                 formulations=names,
                 logits=request.logits,
                 coverage=Coverage.EXHAUSTIVE if exhaustive else Coverage.SAMPLED,

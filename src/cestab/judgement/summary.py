@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cestab.judgement.curve import Curve, merge_curves
 from cestab.judgement.judge import Judgement
 from cestab.judgement.rules import KINDS, Codes, Doubles
 from cestab.numerics.rounding import IntArray
@@ -92,6 +93,7 @@ class Summary:
     loss_relative: float | None = None
     gradient_relative: float | None = None
     has_gradient: bool = True
+    curve: Curve = field(default_factory=dict)
 
     def merge(self, other: "Summary") -> "Summary":
         tallies = dict(self.tallies)
@@ -111,6 +113,7 @@ class Summary:
             loss_relative=_larger(self.loss_relative, other.loss_relative),
             gradient_relative=_larger(self.gradient_relative, other.gradient_relative),
             has_gradient=self.has_gradient and other.has_gradient,
+            curve=merge_curves(self.curve, other.curve),
         )
 
 

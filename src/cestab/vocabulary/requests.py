@@ -73,6 +73,7 @@ class SweepRequest:
     batch: int = 1
     reduction: Reduction = Reduction.MEAN
     guard: Guard = DEFAULT_GUARD
+    curves: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

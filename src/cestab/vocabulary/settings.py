@@ -95,6 +95,15 @@ class LargestError:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """The largest relative errors in a bin of t, as in LargestError, and the place of the larger one."""
+
+    place: Place
+    loss_relative: float | None
+    gradient_relative: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoundingCost:
     """What rounding recorded logits to the format costs before anything is computed: largest changes of the truth."""
 
@@ -151,6 +160,7 @@ class SettingResult:
     intervals: tuple[Interval, ...] = ()
     interval_count: int = 0
     unrefined_boundaries: int = 0
+    curve: tuple[CurvePoint, ...] = ()
     worst_rows: tuple[Place, ...] = ()
     rounding_cost: RoundingCost | None = None
     headroom: Headroom | None = None

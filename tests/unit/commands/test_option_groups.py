@@ -22,6 +22,7 @@ from cestab.commands.option_groups import Field, fields_of
 from cestab.commands.options import (
     AuditOptions,
     CompareOptions,
+    CurveOptions,
     DetailedOutput,
     EvaluationOptions,
     ExplainOptions,
@@ -55,6 +56,7 @@ SAMPLES: dict[str, Any] = {
     "flush_subnormals": True,
     "timeout": 3.5,
     "max_memory": "2G",
+    "curves": True,
     "logits": "-5.0:5.0:3:linear",
     "patterns": ["spread", "equal"],
     "classes": [3, 5],
@@ -209,7 +211,7 @@ def test_an_option_is_in_help_and_signature_with_its_default(
 def test_the_keys_of_a_configuration_are_those_of_the_groups() -> None:
     shared = [FormulationOptions, EvaluationOptions, GateOptions]
     for keys, groups, others in (
-        (SWEEP, [*shared, CaseOptions, RowOptions], {"name", "allow"}),
+        (SWEEP, [*shared, CaseOptions, RowOptions, CurveOptions], {"name", "allow"}),
         (RECORDED, [*shared, RecordingOptions], {"name", "allow", "file"}),
     ):
         assert set(keys) == others | {field.key for group in groups for field in fields_of(group).values()}
@@ -224,7 +226,7 @@ HELP: dict[str, dict[str | None, str]] = {  # the options of each panel in their
     "sweep": {
         "Cases": f"formulation objective {GENERATED_CASES}",
         "Judgement": "rtol atol fail-on",
-        "Output": f"{OUTPUT} detail plot",
+        "Output": f"curves {OUTPUT} detail plot",
     },
     "audit": {
         "Cases": f"{RECORDED_CASES} formulation objective",

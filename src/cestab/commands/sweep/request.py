@@ -30,6 +30,7 @@ def make_sweep_request(formulations: Names | None = None, **options: Unpack[Swee
         arithmetics=arithmetics,
         fail_on=read_options(GateOptions, options).get("fail_on", ()),
         guard=guard,
+        curves=options.get("curves", False),
         **cases,
         **make_rows(options),
     )

@@ -93,6 +93,7 @@ def _restore_request(shown: wire.SweepRequest | wire.AuditRequest) -> SweepReque
         fail_on=shown.fail_on,
         batch=shown.batch,
         reduction=shown.reduction,
+        curves=shown.curves,
         guard=guard,
     )
 

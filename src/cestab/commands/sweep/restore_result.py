@@ -14,7 +14,7 @@ from cestab.reports.wire.settings import Magnitude, Row, read_setting
 from cestab.reports.wire.types import KINDS, shorten
 from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.recorded import Effect, Headroom
-from cestab.vocabulary.settings import Finding, Interval, LargestError, Place, RoundingCost, SettingResult
+from cestab.vocabulary.settings import CurvePoint, Finding, Interval, LargestError, Place, RoundingCost, SettingResult
 
 Shown = TypeVar("Shown")
 Value = TypeVar("Value")
@@ -92,7 +92,13 @@ def _restore_map(shown: wire_results.Setting, fmt: Format) -> dict[str, Any]:
     for number, (before, after) in enumerate(pairwise(intervals), start=1):
         if after.start.position <= before.stop.position:
             raise MismatchError(f"intervals[{number}] begins before intervals[{number - 1}] ends")
-    return {"intervals": intervals, "interval_count": count, "unrefined_boundaries": unrefined}
+    curve = each("curve", shown.curve or (), partial(_restore_point, fmt=fmt))
+    return {"intervals": intervals, "interval_count": count, "unrefined_boundaries": unrefined, "curve": curve}
+
+
+def _restore_point(shown: wire_results.CurvePoint, fmt: Format) -> CurvePoint:
+    loss, gradient = _number(shown.loss_relative), _number(shown.gradient_relative)
+    return CurvePoint(place=_at_magnitude(shown.t, None, fmt.name), loss_relative=loss, gradient_relative=gradient)
 
 
 def _restore_rows(shown: wire_results.RowSetting) -> dict[str, Any]:

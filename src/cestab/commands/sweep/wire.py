@@ -52,6 +52,7 @@ class SweepRequest(Request):
     seed: Count
     batch: Batch = 1
     reduction: Reduction = Reduction.MEAN
+    curves: bool = False
 
 
 class AuditRequest(Request):
@@ -247,4 +248,5 @@ def write_request(request: requests.SweepRequest | requests.AuditRequest) -> Swe
         target=request.targets,
         batch=request.batch,
         reduction=request.reduction,
+        curves=request.curves,
     )

@@ -64,6 +64,14 @@ class Interval(Wire):
     gradient: Hard | None
 
 
+class CurvePoint(Wire):
+    """The largest relative errors in a bin of t, as in max_error, and the t of the larger one."""
+
+    t: float
+    loss_relative: Ulps
+    gradient_relative: Ulps
+
+
 class MaxError(Wire):
     """The largest errors, and where; the relative ones are |L̂ − L|/max(1, |L|) and ‖ĝ − g‖₁/‖g‖₁."""
 
@@ -136,6 +144,7 @@ class Setting(_Judged):
     interval_count: Count
     unrefined_boundaries: Count
     max_error: MaxError
+    curve: tuple[CurvePoint, ...] | UnsetType = UNSET
 
 
 class RowSetting(_Judged):
@@ -179,6 +188,13 @@ def write_result(result: settings.SettingResult) -> Setting | RowSetting:
         interval_count=result.interval_count,
         unrefined_boundaries=result.unrefined_boundaries,
         max_error=MaxError(**largest),
+        curve=tuple(_write_point(point) for point in result.curve) or UNSET,
+    )
+
+
+def _write_point(point: settings.CurvePoint) -> CurvePoint:
+    return CurvePoint(
+        t=write_place(point.place)["t"], loss_relative=point.loss_relative, gradient_relative=point.gradient_relative
     )
 
 
