@@ -59,7 +59,7 @@ def test_an_ending_for_a_form_that_the_command_lacks_is_refused(cestab: Command)
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("compare naive log-softmax --output-format junit", "no form junit; it has table, json, markdown, csv"),
+        ("compare naive log-softmax --output-format junit", "no form junit; it has table, json, markdown, csv, html"),
         ("explain -f naive --at 1 --output-format csv", "no form csv; it has table, json"),
     ],
 )

@@ -41,6 +41,7 @@ READ: dict[str, Callable[[str], object]] = {
     "junit": lambda text: ET.fromstring(text.encode()).findall("testsuite/testcase"),  # noqa: S314  # our own
     "sarif": lambda text: json.loads(text)["runs"][0]["invocations"],
     "github": lambda text: text.splitlines()[-1].startswith("cestab "),
+    "html": lambda text: text.startswith("<!DOCTYPE html>") and text.endswith("</html>\n"),
 }
 
 

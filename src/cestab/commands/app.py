@@ -18,6 +18,8 @@ from cestab.commands.diff.command import diff
 from cestab.commands.explain.command import explain
 from cestab.commands.list import list_registry
 from cestab.commands.output import drop_output, tell, write_text
+from cestab.commands.plot.command import plot
+from cestab.commands.report.command import report
 from cestab.commands.schema import schema
 from cestab.commands.sweep.command import sweep
 from cestab.errors import ExitStatus, UsageError
@@ -42,6 +44,8 @@ app.command()(advise)
 app.command()(capture)
 app.command()(diff)
 app.command()(check)
+app.command()(report)
+app.command()(plot)
 app.command("list")(list_registry)
 app.command()(schema)
 

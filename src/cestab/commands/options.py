@@ -12,6 +12,7 @@ from cestab.commands import values
 from cestab.commands.case_options import CaseOptions, RecordingOptions, RowOptions, SingleCaseOptions, of_cases
 from cestab.commands.option_groups import Names, Numbers, Option, Size, registered
 from cestab.errors import UsageError
+from cestab.reports.extras import PAGE, require_extras
 from cestab.reports.forms import OutputFormat
 from cestab.vocabulary.kinds import Fp8Overflow, Summation
 
@@ -221,6 +222,8 @@ class OutputOptions:
         if self.form not in self.forms:
             asked = "" if self.output_format else f", which '{self.output}' ends for"
             raise UsageError(f"this command has no form {self.form}{asked}; it has {', '.join(self.forms)}")
+        if self.form is OutputFormat.HTML:
+            require_extras("the form html", PAGE)
 
     @property
     def form(self) -> OutputFormat:

@@ -14,6 +14,7 @@ from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
 from cestab.vocabulary.settings import CurvePoint, Finding, Interval, LargestError, Place, Setting, SettingResult
 
 MOST_INTERVALS = 64
+CURVE_DIGITS = 4  # of errors that are drawn; all of them make a report twice as large
 LOSS_ALONE = "it returns no gradient: only the loss was judged"
 Placing = Callable[[int], Place]
 
@@ -85,7 +86,7 @@ def assemble_sweep(
 
 
 def _make_point(worst: Worst, placing: Placing) -> CurvePoint:
-    loss, gradient = (None if math.isnan(error) else error for error in (worst.loss, worst.gradient))
+    loss, gradient = (None if math.isnan(error) else float(f"{error:.{CURVE_DIGITS}g}") for error in worst[:2])
     return CurvePoint(place=placing(worst.position), loss_relative=loss, gradient_relative=gradient)
 
 

@@ -1,7 +1,4 @@
-"""Curves: the worst relative errors of loss and gradient in bins of |t|, on either side of 0.
-
-Bins have equal ratio over DECADES below the end of the range; the innermost one holds all that is nearer to 0.
-"""
+"""Curves: the worst relative errors of loss and gradient in the bins of |t|, on either side of 0."""
 
 import math
 from collections.abc import Mapping
@@ -12,9 +9,8 @@ import numpy as np
 from cestab.judgement.judge import Judgement
 from cestab.judgement.rules import Doubles
 from cestab.numerics.rounding import IntArray
+from cestab.vocabulary.curves import BINS, DECADES
 
-BINS = 32  # per side
-DECADES = 6  # log-sum-exp loses its first digits at 0.3, and what is far below is one bin
 Curve = Mapping[int, "Worst"]  # by bin: 0 to BINS − 1 for t ≥ 0, −1 to −BINS for t < 0
 
 
@@ -60,7 +56,7 @@ def merge_curves(first: Curve, second: Curve) -> Curve:
 def _number_bins(t: Doubles, end: float) -> IntArray:
     """Return the bin of every magnitude, which ascends with t."""
     with np.errstate(divide="ignore"):
-        steps = np.floor((np.log10(np.abs(t) / end) / DECADES + 1) * BINS)
+        steps = np.floor(((np.log10(np.abs(t)) - math.log10(end)) / DECADES + 1) * BINS)
     inner: IntArray = np.clip(steps, 0, BINS - 1).astype(np.int64)
     return np.where(t < 0, -1 - inner, inner)
 

@@ -32,6 +32,7 @@ class OutputFormat(StrEnum):
     JUNIT = "junit", ".xml", junit.render
     SARIF = "sarif", ".sarif", sarif.render
     GITHUB = "github", "", github.render, summary.render_gate
+    HTML = "html", ".html"
 
     def __new__(
         cls,
@@ -63,6 +64,7 @@ class Forms(Generic[Answer]):
     json: Callable[[Answer], str]
     csv: Callable[[Answer], str] | None = None
     markdown: Callable[[Answer], str] | None = None
+    html: Callable[[Answer], str] | None = None
     gate: Callable[[Answer], GateReport] | None = None
     refuse: Callable[[Answer], None] | None = None
     describe_gate: Callable[[Answer], str | None] | None = None
@@ -76,7 +78,12 @@ class Forms(Generic[Answer]):
             return form.render_gate(gate), None if form.render_page is None else form.render_page(gate)
         if form is OutputFormat.TABLE:
             return self.table(answer, stream), None
-        writers = {OutputFormat.JSON: self.json, OutputFormat.CSV: self.csv, OutputFormat.MARKDOWN: self.markdown}
+        writers = {
+            OutputFormat.JSON: self.json,
+            OutputFormat.CSV: self.csv,
+            OutputFormat.MARKDOWN: self.markdown,
+            OutputFormat.HTML: self.html,
+        }
         write = writers[form]
         assert write is not None, f"the command has no form {form}"
         return write(answer), None

@@ -8,8 +8,8 @@ from enum import Enum
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.settings import Finding, SettingResult
 
-MOST_DECADES = 12  # of an axis: below its first step nothing is drawn apart
-ROOM = 3.0  # how many times nearer to 0 than all findings an axis begins at least
+MOST_DECADES = 8  # of an axis: below its first step nothing is drawn apart
+ROOM = 0.5  # decades nearer to 0 than all findings, in which an axis begins at least
 
 
 class Mark(Enum):
@@ -59,16 +59,16 @@ class Axis:
 
 
 def choose_axis(results: Iterable[SettingResult], steps: int) -> Axis | None:
-    """Return the axis on which all findings have their places; None where nothing but t = 0 was swept."""
+    """Return the axis on which all findings have their places; None where nothing but t = 0, or next to it, was swept."""
     results = list(results)
     ends = [abs(end.value) for result in results for i in result.intervals for end in (i.start, i.stop)]
     high = max(ends, default=0.0)
     if high == 0:
         return None
     firsts = [abs(p.value) for r in results for f in r.findings for p in (f.first_positive, f.first_negative) if p and p.value]
-    nearest = min([*firsts, high / 10]) / ROOM
-    low = 10.0 ** max(math.floor(math.log10(nearest)), math.ceil(math.log10(high)) - MOST_DECADES)
-    return Axis(low=low, high=high, steps=steps)
+    power = math.floor(min(map(math.log10, [*firsts, high])) - ROOM)
+    low = max(10.0 ** max(power, math.ceil(math.log10(high)) - MOST_DECADES), math.ulp(0.0))
+    return Axis(low=low, high=high, steps=steps) if low < high else None
 
 
 def mark_steps(results: Iterable[SettingResult], axis: Axis, *, is_negative: bool) -> tuple[Mark, ...]:
@@ -78,14 +78,14 @@ def mark_steps(results: Iterable[SettingResult], axis: Axis, *, is_negative: boo
     """
     marks = [Mark.FINE] * axis.steps
     order = list(Mark)
-    for kind, near, far in _list_spans(results, is_negative=is_negative):
+    for kind, near, far in list_spans(results, is_negative=is_negative):
         mark = Mark.of(kind)
         for step in range(axis.step(near), axis.step(far) + 1):
             marks[step] = min(mark, marks[step], key=order.index)
     return tuple(marks)
 
 
-def _list_spans(results: Iterable[SettingResult], *, is_negative: bool) -> Iterator[tuple[FindingKind, float, float]]:
+def list_spans(results: Iterable[SettingResult], *, is_negative: bool) -> Iterator[tuple[FindingKind, float, float]]:
     """Yield kinds of findings with the smallest and largest |t| between which each one is, on one side of 0."""
     for result in results:
         for interval in result.intervals:

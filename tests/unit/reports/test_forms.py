@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from cestab import api
 from cestab.commands.check import forms as check_forms
 from cestab.commands.compare.command import CompareOutput
 from cestab.commands.compare.forms import make_forms as make_compare_forms
-from cestab.commands.diff import forms as diff_forms
+from cestab.commands.diff.forms import make_forms as make_diff_forms
 from cestab.commands.options import DetailedOutput, OutputOptions, PlottedOutput
 from cestab.commands.sweep.forms import make_forms as make_sweep_forms
 from cestab.errors import ExitStatus, UsageError
@@ -23,6 +24,7 @@ def make_gate(status: ExitStatus) -> GateReport:
     return GateReport(command="sweep", version="0", headline="one setting", cases=(case,), status=status)
 
 
+REPORT = api.sweep("naive", dtypes="float16", classes=2, logits="-1:1:3")
 FORMS: Forms[ExitStatus] = Forms(
     table=lambda status, stream: f"table {status}\n{stream.getvalue() if isinstance(stream, StringIO) else ''}",
     json=lambda status: f"json {status}",
@@ -67,9 +69,9 @@ def test_an_answer_that_is_none_is_refused_in_every_form() -> None:
         (PlottedOutput, make_sweep_forms(detail=False)),
         (CompareOutput, make_compare_forms(detail=False)),
         (OutputOptions, check_forms.FORMS),
-        (OutputOptions, diff_forms.FORMS),
+        (OutputOptions, make_diff_forms((REPORT, REPORT))),
     ],
 )
 def test_a_command_has_the_forms_that_its_help_names(output: type[OutputOptions], forms: Forms[Any]) -> None:
-    written = [form for form in ("table", "json", "csv", "markdown") if getattr(forms, form) is not None]
-    assert [*written, *(CI if forms.gate is not None else [])] == sorted(output.forms, key=list(OutputFormat).index)
+    written = [form for form in ("table", "json", "csv", "markdown", "html") if getattr(forms, form) is not None]
+    assert {*written, *(CI if forms.gate is not None else [])} == {*output.forms}

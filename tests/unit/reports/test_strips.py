@@ -64,8 +64,17 @@ def test_hard_marks_are_what_explain_finds(name: str, target: str) -> None:
             assert min(found, key=list(Mark).index) is marks[axis.step(t)]
 
 
+@pytest.mark.parametrize(("logits", "low", "high"), [("0:1e-320", 5e-324, 1e-320), ("0:1e308", 1e300, 1e308)])
+def test_an_axis_reaches_to_the_ends_of_the_format(logits: str, low: float, high: float) -> None:
+    axis = choose_axis(sweep("naive", "wrong", "float64", logits), 40)
+    assert axis is not None
+    assert (axis.low, axis.high) == pytest.approx((low, high))
+    assert [axis.step(t) for t in (0.0, high)] == [0, 39]
+
+
 def test_nothing_but_0_has_no_axis() -> None:
-    assert choose_axis(sweep("compensated", "wrong", logits="0:0"), 40) is None
+    for logits in ("0:0", "0:5e-324"):
+        assert choose_axis(sweep("compensated", "wrong", "float64", logits=logits), 40) is None
 
 
 def test_powers_of_ten_are_named_where_they_fit() -> None:

@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cestab.commands.option_groups import takes_options
 from cestab.commands.options import AdviseOptions, FormulationOptions, OutputOptions, form_option
 from cestab.commands.output import deliver, tell
 from cestab.reports.forms import Forms, OutputFormat
 
+if TYPE_CHECKING:
+    from cestab.commands.advise.answer import Advice
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdviseOutput(OutputOptions):
-    """Where the advice goes; it has two forms."""
+    """Where the advice goes; it has no form for CI."""
 
-    forms: ClassVar = (OutputFormat.TABLE, OutputFormat.JSON)
+    forms: ClassVar = (OutputFormat.TABLE, OutputFormat.JSON, OutputFormat.HTML)
     output_format: Annotated[OutputFormat | None, form_option(forms)]
 
 
@@ -36,6 +39,13 @@ def advise(formulation: FormulationOptions, options: AdviseOptions, output: Advi
     from cestab.external.names import list_loss_files
 
     request = make_advise_request(**formulation, **options)
-    forms = Forms(table=table.render, json=wire.render)
+    forms = Forms(table=table.render, json=wire.render, html=_render_html)
     inputs = list_loss_files(request.formulations)
     deliver(partial(run_advise, request, announce=tell), forms, output, ("advising", "formats"), inputs)
+
+
+def _render_html(advice: "Advice") -> str:
+    from cestab.commands.advise.page import to_page
+    from cestab.reports.page.render import render_page
+
+    return render_page(to_page(advice))

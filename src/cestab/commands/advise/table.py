@@ -25,14 +25,19 @@ def render(advice: Advice, stream: TextIO) -> str:
     return to_text(stream, *_parts(advice, find_width(stream)))
 
 
-def _parts(advice: Advice, width: int) -> Iterator[RenderableType]:
+def headline(advice: Advice) -> str:
+    """Return the line over advice: what was asked."""
     request = advice.request
     rows = [f"{request.reduction} of {show_count(request.batch, 'row')}"] if request.batch > 1 else []
     classes = [] if request.objective.is_binary else [show_classes(request.classes)]
     compute = [] if request.arithmetics.compute is None else [f"computed in {request.arithmetics.compute}"]
     interrupted = ["interrupted"] if advice.is_interrupted else []
     parts = [f"cestab {advice.version}", "advice", str(request.objective), *classes, f"logits {request.logits}"]
-    yield Text(" · ".join([*parts, *rows, *compute, *interrupted]))
+    return " · ".join([*parts, *rows, *compute, *interrupted])
+
+
+def _parts(advice: Advice, width: int) -> Iterator[RenderableType]:
+    yield Text(headline(advice))
     for dtype, statements in groupby(advice.statements, key=lambda statement: statement.dtype):
         yield Text(dtype, style="bold cyan")
         for statement in statements:

@@ -23,11 +23,19 @@ def _describe_gate(report: CheckReport) -> str | None:
     return f"gate failed in {report.show_gated()}: {rules}"
 
 
+def _render_html(report: CheckReport) -> str:
+    from cestab.commands.check.page import to_page
+    from cestab.reports.page.render import render_page
+
+    return render_page(to_page(report))
+
+
 FORMS = Forms(
     table=table.render,
     json=wire.render,
     csv=rows.render_csv,
     markdown=rows.render_markdown,
+    html=_render_html,
     gate=to_gate,
     refuse=refuse_unjudged,
     describe_gate=_describe_gate,

@@ -1,6 +1,6 @@
 """`cestab compare`: the same cases through a reference formulation and others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -23,7 +23,7 @@ FailOnWorse = Annotated[
 class CompareOutput(PlottedOutput):
     """Where the comparison goes; it has no form for CI."""
 
-    forms: ClassVar = (OutputFormat.TABLE, OutputFormat.JSON, OutputFormat.MARKDOWN, OutputFormat.CSV)
+    forms: ClassVar = (OutputFormat.TABLE, OutputFormat.JSON, OutputFormat.MARKDOWN, OutputFormat.CSV, OutputFormat.HTML)
     output_format: Annotated[OutputFormat | None, form_option(forms)]
 
 
@@ -55,6 +55,8 @@ def compare(
     from cestab.external.names import list_loss_files
 
     request = make_sweep_request(make_pair(reference, other), **options)
+    if output.form is OutputFormat.HTML:
+        request = replace(request, curves=True)
     run = partial(run_comparison, request, fails_on_worse=fail_on_worse, announce=tell)
     deliver(
         run,

@@ -17,6 +17,7 @@ def make_forms(*, detail: bool, plot: bool = False) -> Forms[Comparison]:
         json=wire.render,
         csv=table.render_csv,
         markdown=table.render_markdown,
+        html=_render_html,
         refuse=_refuse_uncompared,
         describe_gate=_describe_gate,
     )
@@ -38,3 +39,10 @@ def _describe_gate(comparison: Comparison) -> str | None:
     names = ", ".join(dict.fromkeys(setting.other.setting.formulation for setting in worse))
     found = f"worse than {comparison.reference} in {len(worse)} of {show_count(len(comparison.settings), 'setting')}"
     return f"{names}: {found}, e.g. {worse[0].worse[0]}"
+
+
+def _render_html(comparison: Comparison) -> str:
+    from cestab.commands.compare.page import to_page
+    from cestab.reports.page.render import render_page
+
+    return render_page(to_page(comparison))

@@ -35,10 +35,11 @@ def render(comparison: Comparison, stream: TextIO, *, detail: bool = False, plot
 
 def render_markdown(comparison: Comparison) -> str:
     """Return the comparison as Markdown: the sentences, then a table per other formulation."""
-    lines = [f"# {_headline(comparison)}", "", f"{LEGEND}.", "", *(f"- {dtype.sentence}" for dtype in comparison.dtypes), ""]
+    lines = [f"# {headline(comparison)}", "", f"{LEGEND}.", "", *(f"- {dtype.sentence}" for dtype in comparison.dtypes), ""]
     tables = (
         to_markdown(
-            (*BEFORE, comparison.reference, other, *AFTER), (_cells(setting) for setting in _settings_of(comparison, other))
+            (*BEFORE, comparison.reference, other, *AFTER),
+            (describe_setting(setting) for setting in _settings_of(comparison, other)),
         )
         for other in _compared(comparison)
     )
@@ -51,7 +52,7 @@ def render_csv(comparison: Comparison) -> str:
 
 
 def _parts(comparison: Comparison, width: int, *, detail: bool, plot: bool) -> Iterator[RenderableType]:
-    yield Text(_headline(comparison))
+    yield Text(headline(comparison))
     for dtype in comparison.dtypes:
         name, _, words = dtype.sentence.partition(": ")
         yield Text.assemble((name, "bold"), f": {words}")
@@ -70,7 +71,8 @@ def _parts(comparison: Comparison, width: int, *, detail: bool, plot: bool) -> I
     yield from describe_external(comparison.results(), comparison.environment)
 
 
-def _headline(comparison: Comparison) -> str:
+def headline(comparison: Comparison) -> str:
+    """Return the line over a comparison."""
     cases = sum(setting.loss.cases for setting in comparison.settings if setting.loss is not None)
     others = ", ".join(comparison.others)
     parts = [
@@ -90,7 +92,7 @@ def _settings_of(comparison: Comparison, other: str) -> list[SettingComparison]:
     return [setting for setting in comparison.settings if setting.other.setting.formulation == other]
 
 
-def _cells(setting: SettingComparison) -> tuple[str, ...]:
+def describe_setting(setting: SettingComparison) -> tuple[str, ...]:
     """Return dtype, case, verdicts, shares of equal losses and gradients, of gradients nearer the truth, largest distance."""
     other = setting.other.setting
     case = ", ".join([f"{other.pattern} {other.classes} {other.target}", *other.unusual()])
@@ -119,7 +121,7 @@ def _percent(count: int, agreement: Agreement) -> str:
 
 def _add(table: Table, setting: SettingComparison) -> None:
     styles = ("", "", STYLES.get(setting.reference.verdict, ""), STYLES.get(setting.other.verdict, ""), "", "", "")
-    table.add_row(*(Text(cell, style=style) for cell, style in zip(_cells(setting), styles, strict=True)))
+    table.add_row(*(Text(cell, style=style) for cell, style in zip(describe_setting(setting), styles, strict=True)))
 
 
 def _details(comparison: Comparison, setting: SettingComparison) -> Iterator[str]:

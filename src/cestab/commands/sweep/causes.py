@@ -28,7 +28,7 @@ def explain_failures(results: Sequence[SettingResult], request: SweepRequest | A
 
 def _explain_one(results: Sequence[SettingResult], request: SweepRequest | AuditRequest) -> Iterator[Cause]:
     by_cause: dict[tuple[str, FindingKind], list[Failure]] = {}
-    failures = [failure for dtype in _dtypes(results) if (failure := _find_first(results, dtype)) is not None]
+    failures = [failure for dtype in _dtypes(results) if (failure := find_first_failure(results, dtype)) is not None]
     for setting, finding in sorted(failures, key=lambda failure: abs(failure[1].first.value)):
         cause = _find_cause(setting, finding, request)
         by_cause.setdefault((cause or finding.kind.summary, finding.kind), []).append((setting, finding))
@@ -45,7 +45,7 @@ def _dtypes(results: Sequence[SettingResult]) -> Iterator[str]:
     yield from dict.fromkeys(result.setting.dtype for result in results)
 
 
-def _find_first(results: Sequence[SettingResult], dtype: str) -> Failure | None:
+def find_first_failure(results: Sequence[SettingResult], dtype: str) -> Failure | None:
     """Return the failure that a cell of the table shows; None where nothing fails."""
     own = [result for result in results if result.setting.dtype == dtype]
     worst = find_worst(own)
@@ -56,10 +56,18 @@ def _find_first(results: Sequence[SettingResult], dtype: str) -> Failure | None:
 
 def _find_cause(setting: Setting, finding: Finding, request: SweepRequest | AuditRequest) -> str | None:
     """Return the cause of a finding's first case in a few words; None where nothing is seen inside the loss."""
+    with suppress(UsageError, OSError):  # a file that is gone meanwhile
+        if isinstance(request, SweepRequest) or Path(request.file).stat().st_size <= MOST_BYTES:
+            return describe_cause(make_explain(setting, finding, request), finding.kind)
+    return None
+
+
+def make_explain(setting: Setting, finding: Finding, request: SweepRequest | AuditRequest) -> ExplainRequest:
+    """Return the request of an explanation of a finding's first case."""
     arithmetics = replace(
         request.arithmetics, dtypes=(setting.dtype,), summations=(setting.summation,), loss_scales=(setting.loss_scale,)
     )
-    explained = ExplainRequest(
+    return ExplainRequest(
         objective=setting.objective,
         formulation=setting.formulation,
         arithmetics=arithmetics,
@@ -69,10 +77,6 @@ def _find_cause(setting: Setting, finding: Finding, request: SweepRequest | Audi
         reduction=setting.options.reduction,
         guard=request.guard,
     )
-    with suppress(UsageError, OSError):  # a file that is gone meanwhile
-        if isinstance(request, SweepRequest) or Path(request.file).stat().st_size <= MOST_BYTES:
-            return describe_cause(explained, finding.kind)
-    return None
 
 
 def _make_case(setting: Setting, finding: Finding, request: SweepRequest | AuditRequest) -> GeneratedCase | RecordedCase:

@@ -1,10 +1,12 @@
 """`cestab sweep`: logits and labels across ranges and formats, every formulation judged."""
 
+from dataclasses import replace
 from functools import partial
 
 from cestab.commands.option_groups import takes_options
 from cestab.commands.options import FormulationOptions, PlottedOutput, SweepOptions
 from cestab.commands.output import deliver, tell
+from cestab.reports.forms import OutputFormat
 
 
 @takes_options
@@ -24,6 +26,8 @@ def sweep(formulation: FormulationOptions, options: SweepOptions, output: Plotte
 
     cestab sweep -f log-sum-exp --dtype bfloat16 --compute float32 --fail-on fail --json -o report.json
 
+    cestab sweep -o report.html
+
     """
     from cestab.commands.sweep.forms import make_forms
     from cestab.commands.sweep.request import make_sweep_request
@@ -31,6 +35,8 @@ def sweep(formulation: FormulationOptions, options: SweepOptions, output: Plotte
     from cestab.external.names import list_loss_files
 
     request = make_sweep_request(**formulation, **options)
+    if output.form is OutputFormat.HTML:
+        request = replace(request, curves=True)
     inputs = list_loss_files(request.formulations)
     deliver(
         partial(run_sweep, request, announce=tell),

@@ -15,7 +15,15 @@ def make_forms(*, detail: bool, plot: bool = False) -> Forms[Report]:
         json=wire.render,
         csv=rows.render,
         markdown=markdown.render,
+        html=_render_html,
         gate=to_gate,
         refuse=refuse_unjudged,
         describe_gate=describe_gate,
     )
+
+
+def _render_html(report: Report) -> str:
+    from cestab.commands.sweep.page import to_page
+    from cestab.reports.page.render import render_page
+
+    return render_page(to_page(report))

@@ -1,0 +1,1 @@
+"""`cestab plot`: figures of reports, for papers and pages."""

@@ -1,0 +1,1 @@
+"""`cestab report`: reports that were written as JSON, as a page."""
