@@ -34,6 +34,7 @@ FILLS = {  # colour and hatch of a mark: darker is worse
     Mark.ZEROED: ("#FDE3B8", "oo"),
     Mark.BEYOND: ("#C6DBEF", "++"),
     Mark.FINE: ("#FFFFFF", ""),
+    Mark.OUTSIDE: ("none", ""),
 }
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -136,7 +137,7 @@ def draw_map(panels: Mapping[str, Strips], axis: Axis, form: str) -> bytes:
             _fill_panel(ax, dtype, strips, axis)
         axes[-1].set(xscale="log", xlim=(axis.low, axis.high), xlabel="|t|")
         axes[-1].xaxis.set_major_formatter("{x:g}")
-        seen = {mark for strips in panels.values() for marks in strips.values() for mark in marks} - {Mark.FINE}
+        seen = {mark for strips in panels.values() for marks in strips.values() for mark in marks} - {Mark.FINE, Mark.OUTSIDE}
         _add_legend(figure, [mark for mark in Mark if mark in seen])
         return write_figure(figure, form)
 
@@ -147,7 +148,8 @@ def _fill_panel(ax: "Axes", dtype: str, strips: Strips, axis: Axis) -> None:
         for mark, start, stop in _find_runs(marks):
             colour, hatch = FILLS[mark]
             span = [(edges[start], edges[stop] - edges[start])]
-            ax.broken_barh(span, (row - 0.4, 0.8), facecolor=colour, hatch=hatch, edgecolor=INK, linewidth=0.3)
+            width = 0.0 if mark is Mark.OUTSIDE else 0.3
+            ax.broken_barh(span, (row - 0.4, 0.8), facecolor=colour, hatch=hatch, edgecolor=INK, linewidth=width)
     ax.set_yticks(range(len(strips)), list(strips), fontsize=7)
     ax.set_title(dtype, loc="left", fontsize=8, pad=2)
     ax.set_ylim(len(strips) - 0.4, -0.6)

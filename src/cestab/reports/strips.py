@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cestab.vocabulary.kinds import FindingKind
-from cestab.vocabulary.settings import Finding, SettingResult
+from cestab.vocabulary.settings import Finding, Interval, SettingResult
 
 MOST_DECADES = 8  # of an axis: below its first step nothing is drawn apart
 ROOM = 0.5  # decades nearer to 0 than all findings, in which an axis begins at least
@@ -23,6 +23,7 @@ class Mark(Enum):
     ZEROED = ("z", "small values lost", "yellow", ("zeroed",))
     BEYOND = ("b", "beyond the format", "blue", ("overflowing", "underflowing"))
     FINE = ("·", "nothing found", "green", ())
+    OUTSIDE = (" ", "outside of the range", "", ())
 
     def __init__(self, letter: str, words: str, style: str, beginnings: tuple[str, ...]) -> None:
         self.letter = letter
@@ -76,23 +77,30 @@ def mark_steps(results: Iterable[SettingResult], axis: Axis, *, is_negative: boo
 
     A finding with boundaries is where its intervals are; a graded one, from its first to its last t on that side.
     """
-    marks = [Mark.FINE] * axis.steps
-    order = list(Mark)
-    for kind, near, far in list_spans(results, is_negative=is_negative):
-        mark = Mark.of(kind)
+    results, order = list(results), list(Mark)
+    marks = [Mark.OUTSIDE] * axis.steps
+    spans = [(Mark.of(kind), near, far) for kind, near, far in list_spans(results, is_negative=is_negative)]
+    swept = [(Mark.FINE, *ends) for r in results for i in r.intervals if (ends := _find_ends(i, is_negative=is_negative))]
+    for mark, near, far in [*swept, *spans]:
         for step in range(axis.step(near), axis.step(far) + 1):
             marks[step] = min(mark, marks[step], key=order.index)
     return tuple(marks)
+
+
+def _find_ends(interval: Interval, *, is_negative: bool) -> tuple[float, float] | None:
+    """Return the smallest and largest |t| of an interval on one side of 0, which counts as positive."""
+    start, stop = interval.start.value, interval.stop.value
+    near, far = (-stop, -start) if is_negative else (start, stop)
+    return (max(near, 0.0), far) if far > 0 or (far == 0 and not is_negative) else None
 
 
 def list_spans(results: Iterable[SettingResult], *, is_negative: bool) -> Iterator[tuple[FindingKind, float, float]]:
     """Yield kinds of findings with the smallest and largest |t| between which each one is, on one side of 0."""
     for result in results:
         for interval in result.intervals:
-            start, stop = interval.start.value, interval.stop.value
-            near, far = (-stop, -start) if is_negative else (start, stop)
-            if far > 0 or (far == 0 and not is_negative):
-                yield from ((kind, max(near, 0.0), far) for kind in (interval.loss, interval.gradient) if kind is not None)
+            ends = _find_ends(interval, is_negative=is_negative)
+            if ends is not None:
+                yield from ((kind, *ends) for kind in (interval.loss, interval.gradient) if kind is not None)
         for finding in result.findings:
             if not finding.kind.is_hard and (span := _find_span(finding, is_negative=is_negative)) is not None:
                 yield finding.kind, *span

@@ -11,6 +11,7 @@ import pytest
 
 import cestab
 from cestab.commands.app import run
+from cestab.commands.sweep import derivations
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.page import MOST_WITH_CURVES, spare_curves, to_page
 from cestab.commands.sweep.restore import load_report
@@ -70,6 +71,16 @@ def test_the_page_says_what_the_report_does(report: Report, tmp_path: Path) -> N
     assert "operation " in text  # a derivation
     (tmp_path / "a.json").write_text(report.to_json(), encoding="utf-8")
     assert "operation " not in render_page(to_page(load_report(str(tmp_path / "a.json")), derives=False))
+
+
+def test_an_interruption_of_the_derivations_leaves_the_page(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(derivations, "run_explain", interrupt)
+    text = render_page(to_page(report))
+    assert text.endswith("</html>\n")
+    assert "operation " not in text
 
 
 def test_very_many_settings_have_no_curves_in_the_report_of_their_page(report: Report) -> None:

@@ -19,7 +19,7 @@ def sweep(name: str, target: str, dtype: str = "float32", logits: str = "-1000:1
 @pytest.mark.parametrize("kind", [kind for kind in FindingKind if not kind.value.is_fact])
 def test_every_kind_has_one_mark(kind: FindingKind) -> None:
     assert sum(kind.label.startswith(mark.beginnings) for mark in Mark if mark.beginnings) == 1
-    assert Mark.of(kind) is not Mark.FINE
+    assert Mark.of(kind) not in (Mark.FINE, Mark.OUTSIDE)
     assert len({mark.letter for mark in Mark}) == len(Mark)
 
 
@@ -70,6 +70,16 @@ def test_an_axis_reaches_to_the_ends_of_the_format(logits: str, low: float, high
     assert axis is not None
     assert (axis.low, axis.high) == pytest.approx((low, high))
     assert [axis.step(t) for t in (0.0, high)] == [0, 39]
+
+
+def test_what_was_not_swept_is_neither_fine_nor_wrong() -> None:
+    """float8_e4m3fn ends at 448, bfloat16 does not."""
+    few, many = (sweep("compensated", "wrong", dtype) for dtype in ("float8_e4m3fn", "bfloat16"))
+    axis = choose_axis([*few, *many], 60)
+    assert axis is not None
+    marks = mark_steps(few, axis, is_negative=False)
+    assert [step for step, mark in enumerate(marks) if mark is Mark.OUTSIDE] == list(range(axis.step(448.0) + 1, 60))
+    assert Mark.OUTSIDE not in mark_steps(many, axis, is_negative=False)
 
 
 def test_nothing_but_0_has_no_axis() -> None:

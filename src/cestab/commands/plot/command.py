@@ -21,7 +21,7 @@ class FigureKind(StrEnum):
 
 ENDINGS = ("svg", "png", "pdf")
 Files = Annotated[
-    list[str], typer.Argument(metavar="FILE.json…", help="Report of sweep, or an old and a new one; - is standard input.")
+    list[str], typer.Argument(metavar="FILE.json", help="Report of sweep, or an old and a new one; - is standard input.")
 ]
 Output = Annotated[
     str, typer.Option("-o", "--output", metavar="FILE", help="The figure: .svg, .png or .pdf.", rich_help_panel="Output")

@@ -9,9 +9,7 @@ from cestab.commands.output import open_output, write_text
 from cestab.errors import UsageError
 from cestab.reports.extras import PAGE, require_extras
 
-Files = Annotated[
-    list[str], typer.Argument(metavar="FILE.json…", help="Report of sweep or audit, or two; - is standard input.")
-]
+Files = Annotated[list[str], typer.Argument(metavar="FILE.json", help="Report of sweep or audit, or two; - is standard input.")]
 Output = Annotated[
     str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the page to FILE.", rich_help_panel="Output")
 ]

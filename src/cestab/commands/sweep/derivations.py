@@ -14,7 +14,12 @@ MOST = 20
 
 
 def derive(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield a title and the explanation of the first case of each cause, at most MOST."""
+    """Yield a title and the explanation of the first case of each cause, at most MOST; after Ctrl-C those that are finished."""
+    with suppress(KeyboardInterrupt):
+        yield from _derive(report)
+
+
+def _derive(report: Report) -> Iterator[tuple[str, str]]:
     for cause in report.causes[:MOST]:
         own = [result for result in report.settings if result.setting.formulation == cause.formulation]
         failure = find_first_failure(own, cause.dtypes[0])

@@ -71,7 +71,7 @@ def draw_strip_tables(overview: Overview) -> Iterator[Block]:
     axis = choose_axis(results, STEPS) if overview.is_sweep else None
     if axis is None:
         return
-    letters = ", ".join(f"{mark.letter} {mark.words}" for mark in Mark)
+    letters = ", ".join(f"{mark.letter} {mark.words}" for mark in Mark if mark is not Mark.OUTSIDE)
     yield Paragraph(
         text=f"Each letter is the worst in a step of |t| from {axis.low:g} (and nearer to 0) to {axis.high:g}, on a "
         f"logarithmic axis, with {show_classes(overview.classes[0])}: {letters}.",

@@ -21,13 +21,15 @@ def draw_strips(overview: Overview, width: int) -> Iterator[RenderableType]:
     """Yield for each dtype the strips of the formulations with the fewest classes, below them the axis; then the letters."""
     results = [result for result in overview.settings if result.setting.classes == overview.classes[0]]
     names = list(dict.fromkeys(result.setting.formulation for result in results))
-    column = min(max((len(shorten(name)) for name in names), default=0), LONGEST_NAME)
+    column = max(map(len, [*overview.dtypes, *(shorten(name)[:LONGEST_NAME] for name in names)]), default=0)
     axis = choose_axis(results, max(NARROWEST, min(MOST_STEPS, width - column - 4)))
     if axis is None:
         return
     seen: set[Mark] = set()
     for dtype in overview.dtypes:
-        yield _draw_dtype(overview, dtype, axis, seen)
+        table = _draw_dtype(overview, dtype, axis, seen)
+        table.columns[0].min_width = column
+        yield table
     classes = "" if overview.request.objective.is_binary else f", with {overview.classes[0]} classes"
     yield Text.assemble(*_list_letters(seen), f": the worst in each step of |t|{classes}")
 
@@ -61,7 +63,7 @@ def label_axis(axis: Axis) -> str:
 
 
 def _list_letters(seen: set[Mark]) -> Iterator[str | tuple[str, str]]:
-    for number, mark in enumerate(mark for mark in Mark if mark in seen):
+    for number, mark in enumerate(mark for mark in Mark if mark in seen - {Mark.OUTSIDE}):
         yield ", " if number else ""
         yield mark.letter, mark.style
         yield f" {mark.words}"
