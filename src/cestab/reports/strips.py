@@ -8,6 +8,7 @@ from enum import Enum
 from cestab.vocabulary.kinds import FindingKind
 from cestab.vocabulary.settings import Finding, Interval, SettingResult
 
+FEWEST_DECADES = 3  # of an axis without a finding
 MOST_DECADES = 8  # of an axis: below its first step nothing is drawn apart
 ROOM = 0.5  # decades nearer to 0 than all findings, in which an axis begins at least
 
@@ -67,8 +68,9 @@ def choose_axis(results: Iterable[SettingResult], steps: int) -> Axis | None:
     if high == 0:
         return None
     firsts = [abs(p.value) for r in results for f in r.findings for p in (f.first_positive, f.first_negative) if p and p.value]
-    power = math.floor(min(map(math.log10, [*firsts, high])) - ROOM)
-    low = max(10.0 ** max(power, math.ceil(math.log10(high)) - MOST_DECADES), math.ulp(0.0))
+    end = math.log10(high)
+    power = math.floor(min([*map(math.log10, firsts), end - FEWEST_DECADES]) - ROOM)
+    low = max(10.0 ** max(power, math.ceil(end) - MOST_DECADES), math.ulp(0.0))
     return Axis(low=low, high=high, steps=steps) if low < high else None
 
 
