@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -92,14 +92,14 @@ class Conditions(Rules):
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Conditions and a slice of t, as ordinals of the format, to be tried with some formulations.
+    """Conditions and a slice of t, as ordinals of the format, a range of all of them or some, to be tried with formulations.
 
     precise: truth good enough for ulps of float64, else for judgement alone.
     """
 
     conditions: Conditions
     formulations: tuple[str, ...]
-    ordinals: IntArray
+    ordinals: IntArray | range
     precise: bool = True
 
 
@@ -111,13 +111,15 @@ class Cases:
     logits: FloatArray
     target: Target
 
-    def select(self, chosen: npt.NDArray[np.bool_]) -> "Cases":
-        """Return a subset; itself where all are chosen."""
-        if chosen.all():
-            return self
+    def select(self, chosen: npt.NDArray[Any]) -> "Cases":
+        """Return a subset, flagged or by places; itself where all are flagged."""
+        if chosen.dtype == np.bool_:
+            if chosen.all():
+                return self
+            chosen = np.flatnonzero(chosen)
         return Cases(
             positions=self.positions[chosen],
-            logits=np.ascontiguousarray(self.logits[:, chosen]),
+            logits=self.logits.take(chosen, axis=1),
             target=self.target.select(chosen),
         )
 

@@ -25,9 +25,14 @@ def compute(conditions: Conditions, formulation: AnyFormulation, cases: Cases, t
 
     Of a batch, whose rows should have the case's gradient, that is the row's that is farther from the truth.
     """
+    loss, gradient = compute_rows(conditions, formulation, cases)
+    return loss, gradient if gradient is None else _take_farther(gradient, truth.gradient)
+
+
+def compute_rows(conditions: Conditions, formulation: AnyFormulation, cases: Cases) -> Results:
+    """Return the same, but of a batch the gradients of two rows: (2·classes, cases)."""
     if isinstance(formulation, ExternalFormulation):
-        loss, gradient = compute_external(conditions, formulation, cases)
-        return loss, gradient if gradient is None else _take_farther(gradient, truth.gradient)
+        return compute_external(conditions, formulation, cases)
     return compute_formulation(conditions, formulation, cases)
 
 

@@ -111,10 +111,15 @@ def judge_results(
         has_map=has_map,
         has_gradient=results[1] is not None,
     )
+    return judgement, with_curve(conditions, cases, judgement, summary)
+
+
+def with_curve(conditions: Conditions, cases: Cases, judgement: Judgement, summary: Summary) -> Summary:
+    """Return the summary with the curve of the errors, where one is wanted."""
     if not conditions.curve_end or not cases.positions.size:
-        return judgement, summary
+        return summary
     t = from_ordinal(cases.positions, conditions.fmt).astype(np.float64)
-    return judgement, replace(summary, curve=find_curve(cases.positions, t, judgement, conditions.curve_end))
+    return replace(summary, curve=find_curve(cases.positions, t, judgement, conditions.curve_end))
 
 
 def judge_hard_cases(conditions: Conditions, formulation: AnyFormulation, cases: Cases) -> Judgement:
@@ -141,7 +146,7 @@ def settle(
     if not doubtful.any():
         return 0, 0
     fewer, loss = cases.select(doubtful), results[0][doubtful]
-    gradient = None if results[1] is None else results[1][:, doubtful]
+    gradient = None if results[1] is None else results[1].compress(doubtful, axis=1)
     truth = evaluate_at(conditions, fewer.logits, fewer.target, precise=True)
     better = judge(loss, gradient, truth, conditions.limits)
     open_cases = np.flatnonzero(better.doubtful).tolist()

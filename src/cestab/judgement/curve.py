@@ -34,7 +34,7 @@ class Worst(NamedTuple):
 
 def find_curve(positions: IntArray, t: Doubles, judgement: Judgement, end: float) -> Curve:
     """Return the worst errors by bin at ascending positions, whose magnitudes are t, in a range with this largest |t|."""
-    bins = _number_bins(t, end)
+    bins = number_bins(t, end)
     starts = np.flatnonzero(np.diff(bins, prepend=bins[:1] - 1))
     with np.errstate(all="ignore"):
         losses, gradients = (np.fmax.reduceat(e, starts) for e in (judgement.loss_relative, judgement.gradient_relative))
@@ -53,7 +53,7 @@ def merge_curves(first: Curve, second: Curve) -> Curve:
     return {**first, **second, **both} if first and second else first or second
 
 
-def _number_bins(t: Doubles, end: float) -> IntArray:
+def number_bins(t: Doubles, end: float) -> IntArray:
     """Return the bin of every magnitude, which ascends with t."""
     with np.errstate(divide="ignore"):
         steps = np.floor(((np.log10(np.abs(t)) - math.log10(end)) / DECADES + 1) * BINS)

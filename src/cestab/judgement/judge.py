@@ -45,6 +45,10 @@ class Judgement:
         for name in ("loss_codes", "gradient_codes", "loss_outcomes", "gradient_outcomes"):
             getattr(self, name)[cases] = getattr(better, name)
 
+    def select(self, cases: Bools) -> "Judgement":
+        """Return the judgement of a subset of the cases."""
+        return Judgement(**{name: values[cases] for name, values in vars(self).items()})
+
 
 def judge_block(loss: FloatArray, gradient: FloatArray | None, truth: Truth, limits: Limits) -> Judgement:
     """Judge a block: loss (cases,), gradient (classes, cases) if there is one, numbers of the format, against their truth."""
@@ -128,10 +132,10 @@ def _judge_gradients(
     if not suspects.size:
         return
     values = measure(
-        gradient[:, suspects],
-        truth.gradient[:, suspects],
-        None if truth.gradient_low is None else truth.gradient_low[:, suspects],
-        truth.relative * np.abs(truth.scale[:, suspects]) + truth.absolute,
+        gradient.take(suspects, axis=1),  # not [:, suspects], whose rows are not contiguous
+        truth.gradient.take(suspects, axis=1),
+        None if truth.gradient_low is None else truth.gradient_low.take(suspects, axis=1),
+        truth.relative * np.abs(truth.scale.take(suspects, axis=1)) + truth.absolute,
         limits.gradient_floor(truth.gradient_scale[suspects]),
         limits,
     )

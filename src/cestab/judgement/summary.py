@@ -132,11 +132,14 @@ def outcome_kinds(outcome: int) -> tuple[FindingKind | None, FindingKind | None]
     return KINDS[loss - 1] if loss else None, KINDS[gradient - 1] if gradient else None
 
 
-def find_runs(positions: IntArray, outcomes: IntArray) -> tuple[Run, ...]:
-    """Return the runs of equal outcome over ascending positions."""
+def find_runs(positions: IntArray, outcomes: IntArray, weights: IntArray | None = None) -> tuple[Run, ...]:
+    """Return the runs of equal outcome over ascending positions; with weights, a run ends where positions were left out."""
     if not positions.size:
         return ()
-    breaks = np.flatnonzero(outcomes[1:] != outcomes[:-1])
+    differs = outcomes[1:] != outcomes[:-1]
+    if weights is not None:
+        differs |= positions[1:] - positions[:-1] != weights[:-1]
+    breaks = np.flatnonzero(differs)
     starts, stops = np.concatenate(([0], breaks + 1)), np.concatenate((breaks, [positions.size - 1]))
     return tuple(
         Run(start=start, stop=stop, outcome=outcome)
@@ -166,20 +169,24 @@ def summarize(
     ties: int,
     has_map: bool,
     has_gradient: bool = True,
+    weights: IntArray | None = None,
 ) -> Summary:
-    """Sum up judged cases at ascending positions; `has_map` keeps the runs of hard outcomes."""
-    tallies = _tally(positions, judgement.loss_codes, judgement.loss_ulps)
-    tallies |= _tally(positions, judgement.gradient_codes, judgement.gradient_ulps)
+    """Sum up judged cases at ascending positions; `has_map` keeps the runs of hard outcomes.
+
+    `weights`: how many neighbouring positions from its own on each case stands for; without them, for itself.
+    """
+    tallies = _tally(positions, judgement.loss_codes, judgement.loss_ulps, weights)
+    tallies |= _tally(positions, judgement.gradient_codes, judgement.gradient_ulps, weights)
     runs: tuple[Run, ...] = ()
     if has_map and positions.size:
-        is_soft = not (judgement.loss_outcomes.any() or judgement.gradient_outcomes.any())
+        is_soft = weights is None and not (judgement.loss_outcomes.any() or judgement.gradient_outcomes.any())
         runs = (
             (Run(start=int(positions[0]), stop=int(positions[-1]), outcome=0),)
             if is_soft
-            else find_runs(positions, hard_outcomes(judgement))
+            else find_runs(positions, hard_outcomes(judgement), weights)
         )
     return Summary(
-        cases=positions.size,
+        cases=positions.size if weights is None else int(weights.sum()),
         undefined=undefined,
         escalated=escalated,
         ties=ties,
@@ -193,19 +200,19 @@ def summarize(
     )
 
 
-def _tally(positions: IntArray, codes: Codes, ulps: Doubles) -> dict[FindingKind, Tally]:
+def _tally(positions: IntArray, codes: Codes, ulps: Doubles, weights: IntArray | None) -> dict[FindingKind, Tally]:
     tallies = {}
     counts = np.bincount(codes) if codes.any() else np.zeros(0)
     for code in np.flatnonzero(counts[1:]) + 1:
         chosen = np.flatnonzero(codes == code)
         places = positions[chosen]
-        middle = int(np.searchsorted(places, 0))
+        positive, negative = places[places >= 0], places[places < 0]
         tallies[KINDS[code - 1]] = Tally(
-            cases=chosen.size,
-            first_positive=int(places[middle]) if middle < places.size else None,
-            first_negative=int(places[middle - 1]) if middle else None,
-            lowest=int(places[0]),
-            highest=int(places[-1]),
+            cases=chosen.size if weights is None else int(weights[chosen].sum()),
+            first_positive=int(positive.min()) if positive.size else None,
+            first_negative=int(negative.max()) if negative.size else None,
+            lowest=int(places.min()),
+            highest=int(places.max()),
             worst=largest_error(places, ulps[chosen]),
         )
     return tallies
@@ -232,6 +239,6 @@ def largest_error(positions: IntArray, ulps: Doubles) -> Error:
 
 
 def _nearest(places: IntArray) -> int:
-    """Return the one of ascending places that is nearest to 0: next to the change of sign."""
-    middle = int(np.searchsorted(places, 0))
-    return min((int(places[i]) for i in (middle - 1, middle) if 0 <= i < places.size), key=nearness)
+    """Return the one of the places that is nearest to 0, of two the positive one."""
+    distance = int(np.abs(places).min())
+    return distance if (places == distance).any() else -distance

@@ -56,12 +56,17 @@ class ExactObjective:
 
     `gradient_scale` gives s of cases, in float64 and within a factor 3 of the largest entry of a row's gradient. `bound` is
     the factor on the tier's error bound that the derivation beside `evaluate` gives.
+
+    `turns`, from the weights (classes, cases), at most 1 each, of one logit x or of two and no further options: differences
+    d = z_0 − z_1, or d = x, (turns, cases). Between neighbouring ones loss and gradient entries are monotone in either logit,
+    and nowhere has the loss a slope beyond ±1. None where no such list is proven.
     """
 
     evaluate: Callable[[Wide, Target, LossOptions], Parts]
     enclose: Callable[[ExactCase], Ball]
     gradient_scale: Callable[[Wide, Target, LossOptions], Wide | float]
     bound: Callable[[LossOptions], float] = field(default=lambda _: 1.0)
+    turns: Callable[[Wide], Wide] | None = None
 
 
 class Softmax(NamedTuple):
@@ -147,3 +152,20 @@ def enclose_softmax(logits: Sequence[float]) -> SoftmaxBalls:
 def total(values: Iterable[arb]) -> arb:
     """Return the sum of balls."""
     return sum(values, start=arb(0))
+
+
+
+def logit(p: Wide) -> Wide:
+    """Return log(p/(1 − p)), infinite at 0 and 1."""
+    with np.errstate(divide="ignore"):
+        odds: Wide = np.log(p) - np.log(1.0 - p)  # exactly 0 for 1/2
+    return odds
+
+
+def turns_of_square(y: Wide) -> Wide:
+    """Return the turns, (3, cases), of (σ − y)² with σ = σ(d), whose least value is at σ = y.
+
+    Its slope 2·(σ − y)·σ·(1 − σ), at most 1/2, turns where 3σ² − 2(1 + y)·σ + y = 0.
+    """
+    root = np.sqrt(1.0 - y + y * y)
+    return logit(np.clip(np.stack((y, (1.0 + y - root) / 3.0, (1.0 + y + root) / 3.0)), 0.0, 1.0))

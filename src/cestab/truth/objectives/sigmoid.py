@@ -6,6 +6,8 @@ w·((1 − y')·σ(x) − y'·σ(−x)). The squared error is d², d = (1 − y)
 Bounds in the u of the tier: x is exact, so σ(±x) and softplus(±x) are off by 30u of themselves, and so are (1 − y)·σ(x) and
 y·σ(−x), whose sum is the scale s of d: under 64u·s. d² is off by 2·64u·s² and a little, 2·d·σ(x)·σ(−x) by
 (64 + 64)u·2·s·σ(x)·σ(−x): all under 1024u of the scales, factor 1.
+
+The gradient of cross-entropy, σ(x) − y, rises with x; its sign, which is that of the loss's slope, turns at σ(x) = y.
 """
 
 import math
@@ -14,7 +16,7 @@ import numpy as np
 from flint import arb
 
 from cestab.numerics.target import DenseTarget, Target
-from cestab.truth.objectives.base import Ball, ExactCase, ExactObjective, Parts, Wide, cycle_weights
+from cestab.truth.objectives.base import Ball, ExactCase, ExactObjective, Parts, Wide, cycle_weights, logit, turns_of_square
 from cestab.vocabulary.loss_options import LossOptions
 
 
@@ -95,7 +97,11 @@ CROSS_ENTROPY = ExactObjective(
     evaluate=_evaluate_cross_entropy,
     enclose=_enclose_cross_entropy,
     gradient_scale=lambda _, __, options: (options.class_weights or (1.0,))[0],
+    turns=logit,
 )
 SQUARED_ERROR = ExactObjective(
-    evaluate=_evaluate_squared_error, enclose=_enclose_squared_error, gradient_scale=lambda _, __, ___: 0.25
+    evaluate=_evaluate_squared_error,
+    enclose=_enclose_squared_error,
+    gradient_scale=lambda _, __, ___: 0.25,
+    turns=lambda y: turns_of_square(y[0]),
 )

@@ -7,6 +7,9 @@ and sums of positive terms, off by 5u, V by 45u more, and V − v_k, where it is
 p_k·(V − v_k) − v_k·(1 − p_k), the first product is off by (860 + 102 + 3)u, the second by (860 + 5 + 1)u: under 1024u of the
 scale, their sum. The loss, which adds terms that are not negative, is off by as much of itself: factor 1.
 
+Of two classes, d = z_0 − z_1, the gradient is (V·σ(d) − v_0)·(1, −1): monotone in either logit, at most 1 where the weights
+are; its sign, which is that of the loss's slope, turns at σ(d) = v_0/V.
+
 z-loss: lse = m + log1p(S) is off by err ≤ 862u·A, A = |m| + log1p(S) ≥ |lse|. λ·lse² is off by
 λ·(2·|lse|·err + err²) + 3u·λ·A², under 2·1024u·λ·A²; 2λ·lse·p by 2λ·A·p·(862 + 860 + 5)u, under 2·1024u·2λ·A·p: factor 2.
 """
@@ -26,6 +29,7 @@ from cestab.truth.objectives.base import (
     cycle_weights,
     enclose_softmax,
     is_normalized,
+    logit,
     subtract_weighted,
     take_softmax,
     total,
@@ -173,6 +177,7 @@ CROSS_ENTROPY = ExactObjective(
     evaluate=_evaluate_cross_entropy,
     enclose=_enclose_cross_entropy,
     gradient_scale=_sum_weights,
+    turns=lambda v: logit(v[:1] / (v[:1] + v[1:])),
 )
 Z_LOSS = ExactObjective(
     evaluate=_evaluate_z_loss,

@@ -9,6 +9,8 @@ the loss cancels nowhere. Bounds in the u of the tier, s_j the sum of the magnit
 p_k·d_k, an error is relative to Σ p_j·s_j; for the class of the largest logit its own term is left out of the sum, and
 p_k ≤ q_k for every other, so this is at most q_k·s_k + Σ_{j≠k} p_j·s_j. Either term is off by 2ε + 50u of that, p_k adds ε:
 5ε + 110u, factor 6.
+
+Of two classes the loss is (p_0 − y)² and a constant, y = (y_0 + 1 − y_1)/2, so it turns as that of a sigmoid does.
 """
 
 import numpy as np
@@ -25,6 +27,7 @@ from cestab.truth.objectives.base import (
     enclose_softmax,
     take_softmax,
     total,
+    turns_of_square,
 )
 from cestab.vocabulary.loss_options import LossOptions
 
@@ -71,5 +74,9 @@ def _enclose(case: ExactCase) -> Ball:
 
 
 SQUARED_ERROR = ExactObjective(
-    evaluate=_evaluate, enclose=_enclose, gradient_scale=lambda z, _, __: 1.0 / len(z), bound=lambda _: 6.0
+    evaluate=_evaluate,
+    enclose=_enclose,
+    gradient_scale=lambda z, _, __: 1.0 / len(z),
+    bound=lambda _: 6.0,
+    turns=lambda y: turns_of_square((y[0] + 1 - y[1]) / 2),
 )
