@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cestab.evaluation.plan import NUMBERS_PER_BLOCK
+from cestab.evaluation.blocks import NUMBERS_PER_BLOCK
 from cestab.external.evaluation import MOST_NUMBERS, Work
 from cestab.external.names import parse_external_name
 from cestab.external.process.client import KEEP_FREED_MEMORY, end_losses, evaluate_loss

@@ -13,10 +13,10 @@ import numpy as np
 
 from cestab.cases.ranges import resolve_range
 from cestab.commands.sweep.request import make_sweep_request
-from cestab.evaluation.blocks import Cases, Conditions
+from cestab.evaluation.blocks import NUMBERS_PER_BLOCK, Cases, Conditions
 from cestab.evaluation.compute import compute_formulation
 from cestab.evaluation.evaluate import find_truth, judge_cases, make_cases
-from cestab.evaluation.plan import NUMBERS_PER_BLOCK, plan_sweep
+from cestab.evaluation.plan import plan_sweep
 from cestab.formulations import find_formulation
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, from_ordinal, to_ordinal

@@ -48,6 +48,7 @@ class CaseOptions(TypedDict, total=False):
         ),
     ]
     seed: Annotated[int, of_cases(default=0, read=values.read_seed, help="Seed of the gaussian pattern.")]
+    exhaustive: Annotated[bool, of_cases(default=False, help="Try every float of the range, in any format.")]
 
 
 class RowOptions(TypedDict, total=False):

@@ -164,7 +164,16 @@ class CurveOptions(TypedDict, total=False):
     curves: Annotated[bool, of_output(default=False, help="Add curves of the errors against t to the JSON.")]
 
 
-class SweepOptions(CompareOptions, GateOptions, CurveOptions, total=False):
+class WorkOptions(TypedDict, total=False):
+    """How long work is done, which changes no result."""
+
+    jobs: Annotated[
+        int | None,
+        of_output(metavar="N", read=values.read_jobs, help="Processes for long work. Default: one per core; in Python 1."),
+    ]
+
+
+class SweepOptions(CompareOptions, GateOptions, CurveOptions, WorkOptions, total=False):
     """The options of sweep but for its formulations."""
 
 

@@ -102,6 +102,7 @@ read_seed = _where(read_integer, lambda number: number >= 0, "is negative")
 read_class_axis = _where(read_integer, lambda axis: -32 <= axis < 32, "is not the number of an axis: arrays have at most 32")
 read_classes = _where(read_integer, lambda classes: classes >= 1, "is not a number of classes from 1 on")
 read_sample = _where(read_integer, lambda rows: rows >= 1, "is not a number of rows from 1 on")
+read_jobs = _where(read_integer, lambda jobs: 1 <= jobs <= 1024, "is not a number of processes from 1 to 1024")
 read_tolerance = _where(read_number, lambda tolerance: 0 <= tolerance < math.inf, "is not a finite number from 0 on")
 read_seconds = _where(read_number, lambda seconds: 0 < seconds < math.inf, "is not a finite number of seconds above 0")
 

@@ -1,7 +1,7 @@
 """A block of work: its conditions and cases, plain and picklable, and its outcomes by formulation."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -22,6 +22,9 @@ from cestab.vocabulary.kinds import Summation, Verdict
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
 from cestab.vocabulary.objectives import Objective
 from cestab.vocabulary.requests import Rules, rules_of
+
+NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python
+FEWEST_CASES = 8  # with very many classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +105,12 @@ class Block:
     ordinals: IntArray | range
     precise: bool = True
 
+    def split(self) -> "Iterator[Block]":
+        """Yield slices of the block that stay in cache."""
+        size = max(FEWEST_CASES, NUMBERS_PER_BLOCK // self.conditions.classes)
+        for start in range(0, len(self.ordinals), size):
+            yield replace(self, ordinals=self.ordinals[start : start + size])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cases:
@@ -162,6 +171,28 @@ def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
     if isinstance(first, Failure):
         return first
     return second if isinstance(second, Failure) else first.merge(second)
+
+
+def evaluate_blocks(
+    blocks: Iterable[Block], formulations: tuple[str, ...], evaluate: Callable[[Block], Mapping[str, Outcome]]
+) -> dict[str, Outcome]:
+    """Return the merged outcomes of all blocks by formulation; one that failed is not tried again.
+
+    After Ctrl-C, which leaves some formulations of a block without outcome, it holds only those that were evaluated on
+    every block, or failed.
+    """
+    merged: dict[str, Outcome] = {}
+    left, waiting = formulations, iter(blocks)
+    block = next(waiting, None)
+    while block is not None and left:
+        outcomes = evaluate(replace(block, formulations=left))
+        block = next(waiting, None)
+        merged = merge_results([merged, outcomes])
+        if len(outcomes) < len(left):
+            finished = outcomes if block is None else {}
+            return {name: outcome for name, outcome in merged.items() if name in finished or isinstance(outcome, Failure)}
+        left = tuple(name for name in left if not isinstance(outcomes[name], Failure))
+    return merged
 
 
 def evaluate_each(names: Iterable[str], evaluate: Callable[[str], Value]) -> dict[str, Value]:

@@ -1,5 +1,6 @@
 """What a report's numbers may depend on: versions and the machine."""
 
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,11 @@ def ignore_progress(_done: int, _total: int) -> None:
 
 def ignore_sentence(_sentence: str) -> None:
     """Take what is said before long work and do nothing."""
+
+
+def count_cores() -> int:
+    """Return how many processes can compute at a time."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def version() -> str:

@@ -36,8 +36,9 @@ def evaluate_block(block: Block) -> dict[str, Outcome]:
     return evaluate_each(block.formulations, judge)
 
 
-def make_cases(conditions: Conditions, ordinals: IntArray) -> Cases:
+def make_cases(conditions: Conditions, ordinals: IntArray | range) -> Cases:
     """Return the generated cases at magnitudes t; cases with a logit that is not finite (except masks) are dropped."""
+    ordinals = np.arange(ordinals.start, ordinals.stop) if isinstance(ordinals, range) else ordinals
     pattern = find_pattern(conditions.pattern)
     t = from_ordinal(ordinals, conditions.fmt)
     logits = make_logits(pattern, t, conditions.classes, conditions.seed, conditions.fmt)

@@ -11,11 +11,11 @@ import numpy as np
 from cestab.cases.patterns import find_pattern
 from cestab.cases.ranges import is_exhaustive, resolve_range, sample_ordinals
 from cestab.cases.target_kinds import TARGET_KINDS
-from cestab.errors import UsageError
+from cestab.errors import OptionName, UsageError
 from cestab.evaluation.blocks import Block, Conditions
 from cestab.evaluation.memory import refuse_classes, refuse_magnitudes
 from cestab.external.formulation import find_any_formulation
-from cestab.numerics.formats import find_format
+from cestab.numerics.formats import Format, find_format
 from cestab.numerics.rounding import IntArray, from_ordinal, round_number
 from cestab.vocabulary.external import DEFAULT_GUARD, Guard
 from cestab.vocabulary.kinds import Coverage
@@ -23,8 +23,8 @@ from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
 from cestab.vocabulary.objectives import Objective
 from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest, rules_of
 
-NUMBERS_PER_BLOCK = 2**17  # float64 truth of one block is 1 MiB: larger ones leave the cache, smaller ones wait for Python
-FEWEST_CASES = 8  # with very many classes
+CASES_PER_PART, CASES_OF_LONG_WORK = 2**21, 2**23
+MOST_FLOATS = 2**33  # that are all tried
 MOST_CLASSES = 10**12  # 64 TB in a block; far beyond, NumPy's sizes overflow
 
 
@@ -39,25 +39,35 @@ class Plan:
     unsupported: str | None = None
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the blocks of the range, ascending in t."""
-        size = max(FEWEST_CASES, NUMBERS_PER_BLOCK // self.conditions.classes)
-        if self.coverage is Coverage.SAMPLED:
-            ordinals = self.sampled
-            for start in range(0, ordinals.size, size):
-                yield Block(conditions=self.conditions, formulations=self.formulations, ordinals=ordinals[start : start + size])
-        else:
-            first, last = resolve_range(self.logits, self.conditions.fmt)
-            for start in range(first, last + 1, size):
-                yield Block(
-                    conditions=self.conditions,
-                    formulations=self.formulations,
-                    ordinals=np.arange(start, min(start + size, last + 1)),
-                )
+        """Yield the blocks of the range, ascending in t, that stay in cache."""
+        yield from Block(conditions=self.conditions, formulations=self.formulations, ordinals=self.ordinals).split()
+
+    def parts(self) -> Iterator[Block]:
+        """Yield parts of an exhaustive range, each the work of one process for a while, whatever their number."""
+        for start in range(0, len(self.every), CASES_PER_PART):
+            part = self.every[start : start + CASES_PER_PART]
+            yield Block(conditions=self.conditions, formulations=self.formulations, ordinals=part)
+
+    @property
+    def ordinals(self) -> IntArray | range:
+        """The ordinals that are tried."""
+        return self.sampled if self.coverage is Coverage.SAMPLED else self.every
+
+    @cached_property
+    def every(self) -> range:
+        """The ordinals of all floats of the range."""
+        first, last = resolve_range(self.logits, self.conditions.fmt)
+        return range(first, last + 1)
 
     @cached_property
     def sampled(self) -> IntArray:
         """The ordinals of a sampled range."""
         return sample_ordinals(self.logits, self.conditions.fmt)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has so many cases that they are worth processes of their own, and a word before."""
+        return self.coverage is Coverage.EXHAUSTIVE and self.unsupported is None and len(self.every) >= CASES_OF_LONG_WORK
 
 
 def plan_sweep(request: SweepRequest) -> list[Plan]:
@@ -81,13 +91,15 @@ def _plan_group(request: SweepRequest, options: LossOptions, names: tuple[str, .
     """Yield the groups of the formulations that have these options."""
     refuse_magnitudes(request.logits.count or 0)
     for conditions in plan_arithmetics(request.arithmetics, request.objective, options, request.guard):
+        if request.exhaustive:
+            refuse_exhaustive(request.logits, conditions.fmt)
         ends = from_ordinal(np.array(resolve_range(request.logits, conditions.fmt)), conditions.fmt)
         curve_end = float(np.max(np.abs(ends))) if request.curves else 0.0
         for pattern, classes, target in product(request.patterns, request.classes, request.targets):
             check_cases(request.objective, pattern, classes)
             refuse_classes(classes)
             check_options(options, is_dense=TARGET_KINDS[target.partition(":")[0]].is_dense)
-            exhaustive = is_exhaustive(request.logits, conditions.fmt, classes)
+            exhaustive = request.exhaustive or is_exhaustive(request.logits, conditions.fmt, classes)
             needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity
             yield Plan(
                 conditions=replace(
@@ -126,6 +138,23 @@ def plan_arithmetics(
             guard=guard,
             options=options,
             **rules_of(arithmetics),
+        )
+
+
+def refuse_exhaustive(logits: LogitRange, fmt: Format) -> None:
+    """Refuse to try every float of a range that names how many to try, or that holds more than can be tried."""
+    if logits.count is not None:
+        raise UsageError(OptionName("exhaustive"), f" tries every float: a range of {logits.count} magnitudes is none")
+    first, last = resolve_range(logits, fmt)
+    count = last - first + 1
+    if count > MOST_FLOATS:
+        raise UsageError(
+            f"{fmt.name} has {count:,} floats from {logits}; ",
+            OptionName("exhaustive"),
+            f" tries at most {MOST_FLOATS:,}: give a narrower ",
+            OptionName("logits"),
+            " or ",
+            OptionName("dtypes", "float32"),
         )
 
 

@@ -25,7 +25,7 @@ from cestab.evaluation.compute import Results
 from cestab.evaluation.evaluate import find_truth, settle, with_curve
 from cestab.judgement.curve import number_bins
 from cestab.judgement.judge import Judgement, judge_block
-from cestab.judgement.rules import Bools, Doubles
+from cestab.judgement.rules import Bools, Doubles, any_class
 from cestab.judgement.screen import find_binade
 from cestab.judgement.summary import Summary, summarize
 from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal
@@ -159,9 +159,7 @@ class LineJudge:
         return left
 
     def _sum_up(self, cases: Cases, judgement: Judgement, weights: IntArray) -> None:
-        summary = summarize(
-            cases.positions, judgement, undefined=0, escalated=0, ties=0, has_map=self.has_map, weights=weights
-        )
+        summary = summarize(cases.positions, judgement, undefined=0, escalated=0, ties=0, has_map=self.has_map, weights=weights)
         self.summary = self.summary.merge(with_curve(self.conditions, cases, judgement, summary))
 
 
@@ -244,7 +242,7 @@ def _has_no_turn(conditions: Conditions, cases: Cases, first: Indices, last: Ind
         turns = find_turns(cases.target.select(first).weigh(len(cases.logits)))
         slack = TURN_SLACK * np.abs(turns)
         is_inside = (turns >= low - slack) & (turns <= high + slack) & (low < high) & np.isfinite(turns)
-    return ~np.logical_or.reduce(is_inside, axis=0)
+    return ~any_class(is_inside)
 
 
 def _are_harmless(

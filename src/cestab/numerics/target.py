@@ -35,7 +35,8 @@ class IndexTarget:
     def pick(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the target's entry of every case: (classes, cases) → (cases,)."""
         if self.common is not None:
-            return values[self.common].copy()
+            row: npt.NDArray[Any] = values[self.common].copy()
+            return row
         return np.ascontiguousarray(values).reshape(-1).take(self.flat)
 
     def with_entry(self, values: npt.NDArray[Any], entries: npt.NDArray[Any] | float) -> npt.NDArray[Any]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 def show_count(number: int, noun: str) -> str:
     """Return e.g. `1 setting`, `2 settings`, `1,156 cases`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def show_classes(classes: int) -> str:

@@ -59,7 +59,7 @@ class Arithmetics(Rules):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRequest:
-    """Every option of a sweep as resolved."""
+    """Every option of a sweep as resolved; how many processes work (`jobs`) changes no report, and is in none."""
 
     objective: Objective
     formulations: tuple[str, ...]
@@ -74,6 +74,8 @@ class SweepRequest:
     reduction: Reduction = Reduction.MEAN
     guard: Guard = DEFAULT_GUARD
     curves: bool = False
+    exhaustive: bool = False
+    jobs: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,11 +47,11 @@ def test_of_several_blocks_only_the_last_may_be_interrupted(finished: Sequence[i
     counts = iter([3] * (len(blocks) - len(finished)) + list(finished) if len(finished) == 3 else finished)
 
     def evaluate(block: Block) -> dict[str, Outcome]:
-        return {name: Summary(cases=block.ordinals.size) for name in block.formulations[: next(counts)]}
+        return {name: Summary(cases=len(block.ordinals)) for name in block.formulations[: next(counts)]}
 
     outcomes = evaluate_plan(plans, evaluate)
     assert set(outcomes) == kept
-    whole = sum(block.ordinals.size for block in blocks)
+    whole = sum(len(block.ordinals) for block in blocks)
     assert all(isinstance(own, Summary) and own.cases == whole for own in outcomes.values())
 
 

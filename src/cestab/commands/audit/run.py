@@ -31,8 +31,9 @@ from cestab.evaluation.assemble import (
     make_setting,
     place_row,
 )
+from cestab.evaluation.blocks import NUMBERS_PER_BLOCK
 from cestab.evaluation.environment import describe_environment, ignore_progress, ignore_sentence, version
-from cestab.evaluation.plan import NUMBERS_PER_BLOCK, group_by_options, plan_arithmetics
+from cestab.evaluation.plan import group_by_options, plan_arithmetics
 from cestab.external.loaded import loaded_losses
 from cestab.judgement.summary import Error
 from cestab.numerics.rounding import IntArray

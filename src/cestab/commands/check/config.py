@@ -12,7 +12,14 @@ from cestab.commands.case_options import CaseOptions, RecordingOptions, RowOptio
 from cestab.commands.check.answer import Allowance, CheckAudit, CheckConfig
 from cestab.commands.check.config_file import AUDIT, Source, show_path
 from cestab.commands.option_groups import keys_of
-from cestab.commands.options import CurveOptions, EvaluationOptions, FormulationOptions, GateOptions, SweepOptions
+from cestab.commands.options import (
+    CurveOptions,
+    EvaluationOptions,
+    FormulationOptions,
+    GateOptions,
+    SweepOptions,
+    WorkOptions,
+)
 from cestab.commands.sweep.request import make_sweep_request
 from cestab.errors import OptionName, UsageError, unknown_name
 from cestab.evaluation.plan import group_by_options, plan_arithmetics, plan_sweep
@@ -39,7 +46,7 @@ SHARED: Readers = {
     **_readers_of(FormulationOptions, EvaluationOptions, GateOptions),
     "allow": _keep,
 }
-SWEEP: Readers = SHARED | _readers_of(CaseOptions, RowOptions, CurveOptions)
+SWEEP: Readers = SHARED | _readers_of(CaseOptions, RowOptions, CurveOptions, WorkOptions)
 RECORDED: Readers = SHARED | {"file": values.read_line} | _readers_of(RecordingOptions)
 TOP: Readers = {"baseline": values.read_line, AUDIT: _keep}
 ALLOW: Readers = {

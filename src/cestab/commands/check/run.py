@@ -11,7 +11,7 @@ from cestab.commands.check.config import spell_option
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.run import run_sweep
 from cestab.errors import UsageError
-from cestab.evaluation.environment import ignore_progress
+from cestab.evaluation.environment import count_cores, ignore_progress
 from cestab.vocabulary.requests import SweepRequest
 
 STEPS = 1000  # of one audit on the progress bar
@@ -50,7 +50,7 @@ def _run_audit(audit: CheckAudit, here: Path, progress: Callable[[int, int], Any
     """Return the report of one audit, whose recorded files are named relative to `here`."""
     request = audit.request
     if isinstance(request, SweepRequest):
-        return run_sweep(request, progress=progress)
+        return run_sweep(request, progress=progress, cores=count_cores())
     return run_audit(request, progress=progress, folder=here)
 
 

@@ -62,6 +62,6 @@ def compare(
         run,
         make_forms(detail=output.detail, plot=output.plot),
         output,
-        ("comparing", "groups of settings"),
+        ("comparing", "cases"),
         list_loss_files(request.formulations),
     )

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from cestab.commands.compare.agreement import AgreementTally, Pair, compare_block
 from cestab.commands.compare.answer import Agreement, BoundaryPair, Comparison, SettingComparison
 from cestab.commands.compare.trade import describe_trade, find_harms, keep_common
-from cestab.commands.sweep.run import GroupResult, collect_groups, complete_group, evaluate_plan, refuse_group
+from cestab.commands.sweep.run import GroupResult, Meter, collect_groups, complete_group, evaluate_plan, refuse_group
 from cestab.errors import UsageError
-from cestab.evaluation.blocks import Block, Outcome
+from cestab.evaluation.blocks import Block, Outcome, evaluate_blocks
 from cestab.evaluation.calls import CallCounter
 from cestab.evaluation.environment import describe_environment, ignore_progress, ignore_sentence, version
+from cestab.evaluation.executors import Advance, announce_long_work, count_cases
 from cestab.evaluation.plan import Plan, plan_sweep, refuse_other_options
 from cestab.external.loaded import loaded_losses
 from cestab.vocabulary.kinds import FindingKind
@@ -41,13 +43,15 @@ def run_comparison(
 ) -> Comparison:
     """Return the comparison of the request's first formulation with each of the others.
 
-    `progress` is called after each group of settings, `announce` before long work.
+    `progress` gets the numbers of cases done and of all, `announce` a word on long work.
     """
     refuse_other_options(request.formulations)
     plans = plan_sweep(request)
     with loaded_losses(request.formulations, request.guard) as targets:
         spare = CallCounter(plans=plans, announce=announce).spare
-        groups, is_interrupted = collect_groups((compare_group(plan, spare) for plan in plans), len(plans), progress)
+        announce_long_work(plans, 1, announce, partial(compare_slices, request.formulations[0]))
+        meter = Meter(total=sum(map(count_cases, plans)), progress=progress)
+        groups, is_interrupted = collect_groups((compare_group(plan, spare, meter.advance) for plan in plans), plans, meter)
     settings = tuple(
         _compare_setting(group, request, other)
         for other in request.formulations[1:]
@@ -69,7 +73,12 @@ def run_comparison(
     )
 
 
-def compare_group(plan: Plan, spare: Callable[[Plan], Plan]) -> ComparedGroup:
+def compare_slices(reference: str, block: Block) -> Mapping[str, Outcome]:
+    """Return the outcomes of a large block as a comparison evaluates it."""
+    return evaluate_blocks(block.split(), block.formulations, lambda part: compare_block(part, reference)[0])
+
+
+def compare_group(plan: Plan, spare: Callable[[Plan], Plan], advance: Advance) -> ComparedGroup:
     """Evaluate one group of settings that share their cases; `spare` samples it where every case takes a call."""
     if plan.unsupported is not None:
         return ComparedGroup(plan=plan, group=refuse_group(plan), pairs=None)
@@ -82,7 +91,7 @@ def compare_group(plan: Plan, spare: Callable[[Plan], Plan]) -> ComparedGroup:
 
     spared = spare(plan)
     plan = replace(plan, coverage=spared.coverage)
-    group = complete_group(plan, evaluate_plan(spared, compare))
+    group = complete_group(plan, evaluate_plan(spared, compare, advance))
     if len(group.results) < 2 or plan.formulations[0] not in group.results:  # Ctrl-C left nothing to compare
         raise KeyboardInterrupt
     judged = {name: pair for name, pair in pairs.items() if name in group.results and group.results[name].verdict.is_judged}

@@ -26,12 +26,15 @@ def sweep(formulation: FormulationOptions, options: SweepOptions, output: Plotte
 
     cestab sweep -f log-sum-exp --dtype bfloat16 --compute float32 --fail-on fail --json -o report.json
 
+    cestab sweep -f log-sum-exp --dtype float32 --classes 2 --pattern margin --logits all --exhaustive
+
     cestab sweep -o report.html
 
     """
     from cestab.commands.sweep.forms import make_forms
     from cestab.commands.sweep.request import make_sweep_request
     from cestab.commands.sweep.run import run_sweep
+    from cestab.evaluation.environment import count_cores
     from cestab.external.names import list_loss_files
 
     request = make_sweep_request(**formulation, **options)
@@ -39,9 +42,9 @@ def sweep(formulation: FormulationOptions, options: SweepOptions, output: Plotte
         request = replace(request, curves=True)
     inputs = list_loss_files(request.formulations)
     deliver(
-        partial(run_sweep, request, announce=tell),
+        partial(run_sweep, request, announce=tell, cores=count_cores()),
         make_forms(detail=output.detail, plot=output.plot),
         output,
-        ("sweeping", "groups of settings"),
+        ("sweeping", "cases"),
         inputs,
     )

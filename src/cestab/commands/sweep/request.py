@@ -5,7 +5,7 @@ from typing import Any, Unpack
 from cestab.cases.target_kinds import expand_target
 from cestab.commands.case_options import CaseOptions
 from cestab.commands.option_groups import Names, read_options
-from cestab.commands.options import FormulationOptions, GateOptions, SweepOptions
+from cestab.commands.options import FormulationOptions, GateOptions, SweepOptions, WorkOptions
 from cestab.commands.resolve import find_objective, make_arithmetics, make_guard, make_rows
 from cestab.formulations import families
 from cestab.vocabulary.requests import SweepRequest
@@ -31,6 +31,7 @@ def make_sweep_request(formulations: Names | None = None, **options: Unpack[Swee
         fail_on=read_options(GateOptions, options).get("fail_on", ()),
         guard=guard,
         curves=options.get("curves", False),
+        **read_options(WorkOptions, options),
         **cases,
         **make_rows(options),
     )

@@ -94,6 +94,7 @@ def _restore_request(shown: wire.SweepRequest | wire.AuditRequest) -> SweepReque
         batch=shown.batch,
         reduction=shown.reduction,
         curves=shown.curves,
+        exhaustive=shown.exhaustive,
         guard=guard,
     )
 

@@ -1,6 +1,6 @@
 """Run a sweep: evaluate every block, find the boundaries, assemble the report."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -11,11 +11,12 @@ from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.causes import explain_failures
 from cestab.commands.sweep.cures import advise
 from cestab.evaluation.assemble import assemble_failure, assemble_sweep
-from cestab.evaluation.blocks import Block, Failure, Outcome, attempt, evaluate_each, merge_results
+from cestab.evaluation.blocks import Block, Failure, Outcome, attempt, evaluate_blocks, evaluate_each
 from cestab.evaluation.boundaries import Search, find_boundaries
 from cestab.evaluation.calls import CallCounter
 from cestab.evaluation.environment import describe_environment, ignore_progress, ignore_sentence, version
 from cestab.evaluation.evaluate import evaluate_block
+from cestab.evaluation.executors import Advance, Workers, announce_long_work, count_cases, counted, ignore_cases
 from cestab.evaluation.onsets import refine_onsets
 from cestab.evaluation.plan import Plan, plan_sweep
 from cestab.external.loaded import loaded_losses
@@ -31,6 +32,7 @@ class _Group(Protocol):
 
 
 Group = TypeVar("Group", bound=_Group)
+EVALUATE_HERE = Workers().evaluate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +49,20 @@ def run_sweep(
     *,
     progress: Callable[[int, int], Any] = ignore_progress,
     announce: Callable[[str], Any] = ignore_sentence,
+    cores: int = 1,
 ) -> Report:
-    """Return the report of a request; `progress` is called after each group of settings, `announce` before long work."""
-    plans = plan_sweep(request)
+    """Return the report of a request; `progress` gets the numbers of cases done and of all, `announce` a word on long work.
+
+    `cores`: how many processes work where the request does not say.
+    """
+    plans, jobs = plan_sweep(request), request.jobs or cores
     with loaded_losses(request.formulations, request.guard) as targets:
         spare = CallCounter(plans=plans, announce=announce).spare
-        groups, is_interrupted = collect_groups((run_group(plan, spare) for plan in plans), len(plans), progress)
+        announce_long_work(plans, jobs, announce)
+        with Workers(jobs=jobs) as workers:
+            meter = Meter(total=sum(map(count_cases, plans)), progress=progress)
+            running = (run_group(plan, spare, partial(workers.evaluate, advance=meter.advance)) for plan in plans)
+            groups, is_interrupted = collect_groups(running, plans, meter)
         results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
         causes = explain_failures(results, request)
 
@@ -73,15 +83,33 @@ def run_sweep(
     )
 
 
-def collect_groups(groups: Iterable[Group], total: int, progress: Callable[[int, int], Any]) -> tuple[list[Group], bool]:
+@dataclass(kw_only=True)
+class Meter:
+    """How many cases are done, each counted once per formulation."""
+
+    total: int
+    progress: Callable[[int, int], Any]
+    done: int = 0
+
+    def advance(self, cases: int) -> None:
+        """Tell that so many cases are done of the group at hand."""
+        self.progress(self.done + cases, self.total)
+
+    def finish(self, plan: Plan) -> None:
+        """Tell that a group is done."""
+        self.done += count_cases(plan)
+        self.advance(0)
+
+
+def collect_groups(groups: Iterable[Group], plans: Sequence[Plan], meter: Meter) -> tuple[list[Group], bool]:
     """Return the finished groups, and whether Ctrl-C ended them early; before the first is finished, it propagates."""
     finished: list[Group] = []
     try:
-        for group in groups:
+        for group, plan in zip(groups, plans, strict=True):
             finished.append(group)
             if group.is_interrupted:
                 return finished, True
-            progress(len(finished), total)
+            meter.finish(plan)
     except KeyboardInterrupt:
         if not finished:
             raise
@@ -89,31 +117,22 @@ def collect_groups(groups: Iterable[Group], total: int, progress: Callable[[int,
     return finished, False
 
 
-def run_group(plan: Plan, spare: Callable[[Plan], Plan]) -> GroupResult:
+def run_group(
+    plan: Plan, spare: Callable[[Plan], Plan], evaluate_long: Callable[[Plan], dict[str, Outcome]] = EVALUATE_HERE
+) -> GroupResult:
     """Evaluate one group of settings that share their cases; `spare` samples it where every case takes a call."""
     if plan.unsupported is not None:
         return refuse_group(plan)
     spared = spare(plan)
-    return complete_group(replace(plan, coverage=spared.coverage), evaluate_plan(spared, evaluate_block))
+    outcomes = evaluate_long(spared) if spared.is_long else evaluate_plan(spared, evaluate_block)
+    return complete_group(replace(plan, coverage=spared.coverage), outcomes)
 
 
-def evaluate_plan(plan: Plan, evaluate: Callable[[Block], Mapping[str, Outcome]]) -> dict[str, Outcome]:
-    """Return the outcomes of all blocks by formulation; one that failed is not tried again.
-
-    After Ctrl-C it holds only formulations that were evaluated on every block, or failed.
-    """
-    merged: dict[str, Outcome] = {}
-    left, blocks = plan.formulations, list(plan.blocks())
-    for block in blocks:
-        outcomes = evaluate(replace(block, formulations=left))
-        merged = merge_results([merged, outcomes])
-        if len(outcomes) < len(left):
-            finished = outcomes if block is blocks[-1] else {}
-            return {name: outcome for name, outcome in merged.items() if name in finished or isinstance(outcome, Failure)}
-        left = tuple(name for name in left if not isinstance(outcomes[name], Failure))
-        if not left:
-            break
-    return merged
+def evaluate_plan(
+    plan: Plan, evaluate: Callable[[Block], Mapping[str, Outcome]], advance: Advance = ignore_cases
+) -> dict[str, Outcome]:
+    """Return the outcomes of all blocks by formulation, as evaluate_blocks does."""
+    return evaluate_blocks(counted(plan.blocks(), advance), plan.formulations, evaluate)
 
 
 def refuse_group(plan: Plan) -> GroupResult:

@@ -53,6 +53,7 @@ class SweepRequest(Request):
     batch: Batch = 1
     reduction: Reduction = Reduction.MEAN
     curves: bool = False
+    exhaustive: bool = False
 
 
 class AuditRequest(Request):
@@ -249,4 +250,5 @@ def write_request(request: requests.SweepRequest | requests.AuditRequest) -> Swe
         batch=request.batch,
         reduction=request.reduction,
         curves=request.curves,
+        exhaustive=request.exhaustive,
     )

@@ -154,7 +154,6 @@ def total(values: Iterable[arb]) -> arb:
     return sum(values, start=arb(0))
 
 
-
 def logit(p: Wide) -> Wide:
     """Return log(p/(1 − p)), infinite at 0 and 1."""
     with np.errstate(divide="ignore"):
