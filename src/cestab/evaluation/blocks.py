@@ -1,7 +1,7 @@
 """A block of work: its conditions and cases, plain and picklable, and its outcomes by formulation."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -16,7 +16,7 @@ from cestab.judgement.summary import Summary
 from cestab.numerics.arithmetic import Arithmetic
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, round_number, round_quotient
-from cestab.numerics.target import Target
+from cestab.numerics.target import Target, join_targets
 from cestab.vocabulary.external import DEFAULT_GUARD, Guard
 from cestab.vocabulary.kinds import Summation, Verdict
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions
@@ -32,7 +32,7 @@ class Conditions(Rules):
     """All that is fixed while t moves, except the formulation: plain and picklable.
 
     `fmt` is the dtype of logits, loss and gradient, `compute` the format of the arithmetic between; `curve_end` is the largest
-    |t| of the range where curves of the errors are wanted, else 0.
+    |t| of the range where curves of the errors are wanted, else 0; `ends` are the smallest and the largest ordinal of pairs.
     """
 
     objective: Objective
@@ -49,6 +49,7 @@ class Conditions(Rules):
     guard: Guard = DEFAULT_GUARD
     options: LossOptions = NO_OPTIONS
     curve_end: float = 0.0
+    ends: tuple[int, int] = (0, 0)
 
     @property
     def upstream(self) -> float:
@@ -131,6 +132,15 @@ class Cases:
             logits=self.logits.take(chosen, axis=1),
             target=self.target.select(chosen),
         )
+
+
+def join_cases(parts: Sequence[Cases]) -> Cases:
+    """Return the cases of several parts as one."""
+    return Cases(
+        positions=np.concatenate([cases.positions for cases in parts]),
+        logits=np.concatenate([cases.logits for cases in parts], axis=1),
+        target=join_targets([cases.target for cases in parts]),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

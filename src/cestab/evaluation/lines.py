@@ -1,6 +1,6 @@
 """Lines: every float of a range as the moving logit of two classes, or as the logit of a binary loss."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -9,10 +9,10 @@ import numpy.typing as npt
 from cestab.evaluation.blocks import Block, Cases, Conditions, Outcome, attempt, evaluate_each
 from cestab.evaluation.compute import compute_rows
 from cestab.evaluation.evaluate import make_cases
-from cestab.evaluation.stretches import Indices, LineJudge, Slice, has_stretches
+from cestab.evaluation.stretches import Indices, LineJudge, Numbering, Slice, has_stretches
 from cestab.external.formulation import find_any_formulation
 from cestab.judgement.summary import Summary
-from cestab.numerics.target import DenseTarget, IndexTarget, Target
+from cestab.numerics.target import repeat_target
 
 PATTERNS = ("margin", "equal")  # whose moving logits are t itself
 CASES_PER_SLICE = 2**17
@@ -20,21 +20,23 @@ CASES_PER_SLICE = 2**17
 
 def is_line(conditions: Conditions) -> bool:
     """Whether the cases of neighbouring floats are a line whose stretches can be proven by their ends."""
-    return (
-        conditions.pattern in PATTERNS
-        and conditions.classes <= 2
-        and conditions.fmt.name == "float32"
-        and has_stretches(conditions)
-    )
+    return conditions.pattern in PATTERNS and conditions.fmt.name == "float32" and has_stretches(conditions)
 
 
 def evaluate_line(block: Block) -> dict[str, Outcome]:
     """Return a summary per formulation of a block of consecutive floats; after Ctrl-C some are missing."""
+    return judge_slices(block, make_slices)
+
+
+def judge_slices(
+    block: Block, make_slices: Callable[[Block], Iterator[Slice]], *, number: Numbering | None = None
+) -> dict[str, Outcome]:
+    """Return a summary per formulation of a block that is made in slices; after Ctrl-C some are missing."""
 
     def judge(name: str) -> Outcome:
-        formulation = find_any_formulation(name)
+        conditions, formulation = block.conditions, find_any_formulation(name)
         judging = LineJudge(
-            conditions=block.conditions, compute=lambda cases: compute_rows(block.conditions, formulation, cases)
+            conditions=conditions, compute=lambda cases: compute_rows(conditions, formulation, cases), number=number
         )
 
         def judge_all() -> Summary:
@@ -57,13 +59,13 @@ def make_slices(block: Block) -> Iterator[Slice]:
             continue
         one = make_cases(conditions, np.array([side.start]))
         moving = slice(None) if conditions.pattern == "equal" else slice(1)
-        target = _repeat(one.target, CASES_PER_SLICE)
+        target = repeat_target(one.target, CASES_PER_SLICE)
         for start in side[::CASES_PER_SLICE]:
             stop = min(start + CASES_PER_SLICE, side.stop)
             magnitude = _count_floats(start, stop)
             logits = np.zeros((len(one.logits), magnitude.size), dtype=magnitude.dtype)
             logits[moving] = -magnitude if start < 0 else magnitude
-            own = target if magnitude.size == CASES_PER_SLICE else _repeat(one.target, magnitude.size)
+            own = target if magnitude.size == CASES_PER_SLICE else repeat_target(one.target, magnitude.size)
             cases = Cases(positions=np.arange(start, stop), logits=logits, target=own)
             yield Slice(cases=cases, moving=magnitude, choose=partial(_make_some, conditions, start))
 
@@ -77,10 +79,3 @@ def _count_floats(start: int, stop: int) -> npt.NDArray[np.float32]:
     if start < 0:
         return np.arange(1 - stop, 1 - start, dtype=np.uint32)[::-1].copy().view(np.float32)
     return np.arange(start, stop, dtype=np.uint32).view(np.float32)
-
-
-def _repeat(target: Target, count: int) -> Target:
-    """Return the target of the first case for many."""
-    if isinstance(target, IndexTarget):
-        return IndexTarget(index=np.full(count, target.index[0]))
-    return DenseTarget(weights=np.repeat(target.weights[:, :1], count, axis=1))

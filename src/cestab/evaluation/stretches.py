@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cestab.evaluation.blocks import Cases, Conditions
+from cestab.evaluation.blocks import Cases, Conditions, join_cases
 from cestab.evaluation.compute import Results
 from cestab.evaluation.evaluate import find_truth, settle, with_curve
 from cestab.judgement.curve import number_bins
@@ -29,16 +29,16 @@ from cestab.judgement.rules import Bools, Doubles, any_class
 from cestab.judgement.screen import find_binade
 from cestab.judgement.summary import Summary, summarize
 from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal
-from cestab.numerics.target import join_targets
 from cestab.truth.objectives import TRUTHS
 from cestab.truth.tiers import Truth
 from cestab.vocabulary.loss_options import NO_OPTIONS
 
 Indices = npt.NDArray[np.intp]
+Numbering = Callable[[IntArray], IntArray]
 
-LONGEST = 2**12  # what is judged case by case where the ends of a stretch do not settle it
+LONGEST, SHORT = 2**12, 2**6  # stretches at most, and where their ends do not settle them
 MOST_STRETCHES = 0.4  # per case; of more, every case is judged
-MOST_WAITING = 2**13  # ends of stretches, which are judged together
+MOST_WAITING = 2**14  # ends of stretches, which are judged together
 HARMLESS = 0.09  # of a loss or a gradient; a tenth is wrong
 TURN_SLACK = 1e-7  # relative, of turns in float64: those of float32 weights are 0 or at least 6e-8, and off by a few 1e-16
 
@@ -46,7 +46,8 @@ TURN_SLACK = 1e-7  # relative, of turns in float64: those of float32 weights are
 def has_stretches(conditions: Conditions) -> bool:
     """Whether the proof holds for two classes, or one logit, one of which moves."""
     return (
-        conditions.fmt.has_infinity
+        conditions.classes <= 2
+        and conditions.fmt.has_infinity
         and not conditions.flush_subnormals
         and conditions.options == NO_OPTIONS
         and TRUTHS[conditions.objective].turns is not None
@@ -67,65 +68,74 @@ class Slice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ends:
-    """The ends of a slice's stretches, with their results and for how many cases each stands, and what is between them."""
+class Stretches:
+    """Stretches of a slice: their first places in it, from which `choose` takes cases, and how many cases each has."""
 
-    cases: Cases
-    results: Results
-    weights: IntArray
     starts: Indices
     lengths: Indices
     choose: Callable[[Indices], Cases]
 
-    def find_cases(self, stretches: Indices) -> Cases:
-        """Return all cases of some stretches."""
-        places = [np.arange(self.starts[k], self.starts[k] + self.lengths[k]) for k in stretches.tolist()]
-        return self.choose(np.concatenate(places))
+    def find_ends(self) -> tuple[Indices, IntArray]:
+        """Return the first and last case of every stretch, and for how many each stands: all but the last, and itself."""
+        places = np.column_stack((self.starts, self.starts + self.lengths - 1)).reshape(-1)
+        weights = np.column_stack((self.lengths - 1, np.ones_like(self.lengths))).reshape(-1)
+        return places[weights > 0], weights[weights > 0]  # a single case is a last one
+
+    def select(self, chosen: Indices) -> "Stretches":
+        """Return some of the stretches."""
+        return Stretches(starts=self.starts[chosen], lengths=self.lengths[chosen], choose=self.choose)
+
+    def cut(self, longest: int) -> "Stretches":
+        """Return the same cases in stretches of at most so many."""
+        pieces = -(-self.lengths // longest)
+        before = longest * (np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces))
+        lengths = np.minimum(longest, np.repeat(self.lengths, pieces) - before)
+        return Stretches(starts=np.repeat(self.starts, pieces) + before, lengths=lengths, choose=self.choose)
 
 
 @dataclass(kw_only=True)
 class LineJudge:
-    """Judges the slices of a line, and sums up; some wait, so that the ends of many stretches are judged together."""
+    """Judges the slices of a line, and sums up; some wait, so that the ends of many stretches are judged together.
+
+    `number` turns the cases' positions into those of the summary, which then has no map.
+    """
 
     conditions: Conditions
     compute: Callable[[Cases], Results]
-    has_map: bool = True
+    number: Numbering | None = None
     summary: Summary = field(default_factory=Summary)
-    waiting: list[Ends] = field(default_factory=list)
+    waiting: list[tuple[Stretches, Cases, Results]] = field(default_factory=list)
+    count: int = 0
 
     def add(self, part: Slice) -> None:
         """Compute the cases of a slice and judge them, now or later."""
         results = self.compute(part.cases)
         starts = find_stretches(results, part.moving, part.breaks)
-        if starts.size > MOST_STRETCHES * part.moving.size:
+        if starts.size > max(MOST_STRETCHES * part.moving.size, MOST_WAITING // 4):
             self._judge_all(part.cases, results)
             return
         lengths = np.diff(starts, append=part.moving.size)
-        places = np.column_stack((starts, starts + lengths - 1)).reshape(-1)
-        weights = np.column_stack((lengths - 1, np.ones_like(lengths))).reshape(-1)
-        places, weights = places[weights > 0], weights[weights > 0]  # a single case is a last one
-        ends = Ends(
-            cases=part.cases.select(places),
-            results=_choose(results, places),
-            weights=weights,
-            starts=starts,
-            lengths=lengths,
-            choose=part.choose,
-        )
-        self.waiting.append(ends)
-        if sum(own.weights.size for own in self.waiting) > MOST_WAITING:
+        stretches = Stretches(starts=starts, lengths=lengths, choose=part.choose)
+        places, _ = stretches.find_ends()
+        self.waiting.append((stretches, part.cases.select(places), _choose(results, places)))
+        self.count += places.size
+        if self.count > MOST_WAITING:
             self.flush()
 
     def flush(self) -> None:
-        """Judge what waits: the ends of every stretch, and all cases of those that they do not settle."""
+        """Judge what waits: the ends of all stretches, of those that they do not settle ends of shorter ones, at last all cases."""
         if not self.waiting:
             return
-        left = self._judge_ends()
-        for ends, stretches in zip(self.waiting, left, strict=True):
-            if stretches.size:
-                cases = ends.find_cases(stretches)
-                self._judge_all(cases, self.compute(cases))
-        self.waiting = []
+        left, cases, results = zip(*self.waiting, strict=True)
+        self.waiting, self.count = [], 0
+        unsettled = self._judge_ends(left, join_cases(cases), _join_results(results))
+        if unsettled:
+            shorter = [stretches.cut(SHORT) for stretches in unsettled]
+            ends = join_cases([stretches.choose(stretches.find_ends()[0]) for stretches in shorter])
+            unsettled = self._judge_ends(shorter, ends, self.compute(ends))
+        if unsettled:
+            every = join_cases([stretches.choose(stretches.cut(1).starts) for stretches in unsettled])
+            self._judge_all(every, self.compute(every))
 
     def _judge_all(self, cases: Cases, results: Results) -> None:
         self._sum_up(cases, self._judge(cases, results)[0], np.ones(cases.positions.size, dtype=np.int64))
@@ -141,10 +151,9 @@ class LineJudge:
             judgement.doubtful[:] = False
         return judgement, truth
 
-    def _judge_ends(self) -> list[Indices]:
-        """Sum up the stretches that their ends settle; return the others, of each of what waits."""
-        cases, results = _join([(ends.cases, ends.results) for ends in self.waiting])
-        weights = np.concatenate([ends.weights for ends in self.waiting])
+    def _judge_ends(self, parts: Sequence[Stretches], cases: Cases, results: Results) -> list[Stretches]:
+        """Sum up the stretches that their ends settle; return the others."""
+        weights = np.concatenate([stretches.find_ends()[1] for stretches in parts])
         judgement, truth = self._judge(cases, results)
         first = np.flatnonzero(weights > 1)  # with cases between the ends
         settled = are_settled(self.conditions, cases, results, truth, judgement, first)
@@ -152,14 +161,17 @@ class LineJudge:
         is_kept[first[~settled]] = is_kept[first[~settled] + 1] = False
         self._sum_up(cases.select(is_kept), judgement.select(is_kept), weights[is_kept])
         left = []
-        for ends in self.waiting:
-            long = np.flatnonzero(ends.lengths > 2)
+        for stretches in parts:
+            long = np.flatnonzero(stretches.lengths > 2)
             own, settled = settled[: long.size], settled[long.size :]
-            left.append(long[~own])
+            if not own.all():
+                left.append(stretches.select(long[~own]))
         return left
 
     def _sum_up(self, cases: Cases, judgement: Judgement, weights: IntArray) -> None:
-        summary = summarize(cases.positions, judgement, undefined=0, escalated=0, ties=0, has_map=self.has_map, weights=weights)
+        is_line = self.number is None
+        positions = cases.positions if self.number is None else self.number(cases.positions)
+        summary = summarize(positions, judgement, undefined=0, escalated=0, ties=0, has_map=is_line, weights=weights)
         self.summary = self.summary.merge(with_curve(self.conditions, cases, judgement, summary))
 
 
@@ -168,16 +180,9 @@ def _choose(results: Results, places: Indices) -> Results:
     return loss[places], None if gradient is None else gradient.take(places, axis=1)
 
 
-def _join(parts: Sequence[tuple[Cases, Results]]) -> tuple[Cases, Results]:
-    """Return the cases and results of several parts as one."""
-    cases = [own for own, _ in parts]
-    losses, gradients = [loss for _, (loss, _) in parts], [gradient for _, (_, gradient) in parts if gradient is not None]
-    joined = Cases(
-        positions=np.concatenate([own.positions for own in cases]),
-        logits=np.concatenate([own.logits for own in cases], axis=1),
-        target=join_targets([own.target for own in cases]),
-    )
-    return joined, (np.concatenate(losses), np.concatenate(gradients, axis=1) if len(gradients) == len(losses) else None)
+def _join_results(results: Sequence[Results]) -> Results:
+    gradients = [gradient for _, gradient in results if gradient is not None]
+    return np.concatenate([loss for loss, _ in results]), np.concatenate(gradients, axis=1) if gradients else None
 
 
 def find_stretches(results: Results, moving: FloatArray, breaks: Bools | None) -> Indices:
@@ -225,8 +230,8 @@ def are_settled(
     with np.errstate(invalid="ignore"):
         sides = [np.where(np.isfinite(computed), computed - true, 0.0) for computed, true in pairs]
     crosses = np.zeros(settled.size, dtype=np.bool_)
-    for side, (_, true) in zip(sides, pairs, strict=True):
-        settled &= agree(find_binade(np.ascontiguousarray(true), conditions.fmt))
+    for side, (computed, true) in zip(sides, pairs, strict=True):
+        settled &= agree(find_binade(np.ascontiguousarray(true), conditions.fmt)) | ~np.isfinite(computed[first])
         crosses |= np.signbit(side[first]) != np.signbit(side[last])
     return settled & (~crosses | _are_harmless(conditions, sides, truth, judgement, first, last))
 
