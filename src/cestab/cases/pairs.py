@@ -6,6 +6,7 @@ from cestab.cases.patterns import PATTERNS, Doubles, Pattern
 from cestab.errors import UsageError
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal
+from cestab.vocabulary.requests import PAIRS
 
 MOST_BITS = 16  # of a format: then all pairs are 2^32
 
@@ -15,15 +16,26 @@ def _refuse(_: Doubles, __: int, ___: int) -> Doubles:
     raise UsageError("'pairs' has no magnitude t: give the two logits themselves")
 
 
-PAIRS = Pattern(name="pairs", make=_refuse)
-PATTERNS[PAIRS.name] = PAIRS
+PATTERNS[PAIRS] = Pattern(name=PAIRS, make=_refuse)
 
 
 def number_pairs(first: IntArray, second: IntArray, fmt: Format) -> IntArray:
-    """Return the positions of pairs of ordinals: by the larger magnitude, then by the bits of the one and of the other."""
+    """Return positions of pairs of ordinals: by the larger magnitude, then by the bits of the first, then of the second."""
     largest = np.maximum(np.abs(first), np.abs(second))
     numbers: IntArray = (((largest << fmt.bits) | _code(first, fmt)) << fmt.bits) | _code(second, fmt)
     return numbers
+
+
+def find_positions(numbers: IntArray, ends: tuple[int, int], fmt: Format) -> IntArray:
+    """Return the positions of pairs of ordinals from one to another, numbered row by row, a row for each first one."""
+    low, high = ends
+    rows, columns = np.divmod(numbers, high - low + 1)
+    return number_pairs(rows + low, columns + low, fmt)
+
+
+def count_pairs(ends: tuple[int, int]) -> int:
+    """Return how many pairs there are of ordinals from one to another."""
+    return (ends[1] - ends[0] + 1) ** 2
 
 
 def split_pairs(positions: IntArray, fmt: Format) -> tuple[IntArray, IntArray]:

@@ -9,17 +9,21 @@ from cestab.external.formulation import find_any_formulation
 from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX
 from cestab.vocabulary.objectives import DEFAULT_OBJECTIVE
 from cestab.vocabulary.requests import DEFAULT_CLASS_AXIS, AuditRequest, rules_of
+from cestab.vocabulary.settings import Place
 
 
-def sweep_command(conditions: Conditions, formulation: str, t: str) -> str:
-    """Return the command for the case at magnitude t of a setting."""
+def sweep_command(conditions: Conditions, formulation: str, place: Place) -> str:
+    """Return the command for the case at a place of a setting."""
+    if place.pair is not None:
+        logits = ",".join(own.decimal for own in place.pair)
+        return shlex.join([*_start(conditions, formulation), f"--logits={logits}", f"--target={conditions.target}"])
     case = {
         "pattern": conditions.pattern,
         "classes": conditions.classes,
         "target": conditions.target,
         "seed": conditions.seed or None,
     }
-    return shlex.join([*_start(conditions, formulation), *write_words(ExplainOptions, case), f"--at={t}"])
+    return shlex.join([*_start(conditions, formulation), *write_words(ExplainOptions, case), f"--at={place.decimal}"])
 
 
 def row_command(conditions: Conditions, formulation: str, request: AuditRequest, row: int) -> str:

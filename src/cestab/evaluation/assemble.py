@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
+from cestab.cases.pairs import split_pairs
 from cestab.evaluation.blocks import Conditions, Failure
 from cestab.judgement.curve import Worst
 from cestab.judgement.summary import Error, Run, Summary, Tally, outcome_kinds
@@ -23,6 +25,19 @@ def place_float(position: int, fmt: Format) -> Place:
     """Return the place of a sweep: the float with that ordinal."""
     value = float(from_ordinal(position, fmt))
     return Place(position=position, value=value, decimal=shortest_decimal(value, fmt), hexadecimal=hexadecimal(value))
+
+
+def place_pair(position: int, fmt: Format) -> Place:
+    """Return the place of a pair of logits."""
+    first, second = (place_float(int(ordinal), fmt) for ordinal in split_pairs(np.array(position), fmt))
+    larger = place_float(max(abs(first.position), abs(second.position)), fmt)
+    return replace(larger, position=position, pair=(first, second))
+
+
+def find_placing(conditions: Conditions) -> Placing:
+    """Return what makes a place of a position of a sweep."""
+    place = place_float if conditions.has_map else place_pair
+    return lambda position: place(position, conditions.fmt)
 
 
 def place_row(position: int, row_shape: tuple[int, ...] = ()) -> Place:
@@ -63,11 +78,7 @@ def assemble_sweep(
     reproduce: Callable[[Place], str],
 ) -> SettingResult:
     """Return one setting's result of a sweep; `reproduce` names the command that shows the case at a place."""
-    fmt = conditions.fmt
-
-    def placing(position: int) -> Place:
-        return place_float(position, fmt)
-
+    placing = find_placing(conditions)
     return SettingResult(
         setting=make_setting(conditions, formulation),
         verdict=find_verdict(summary),

@@ -52,6 +52,11 @@ class Conditions(Rules):
     ends: tuple[int, int] = (0, 0)
 
     @property
+    def has_map(self) -> bool:
+        """Whether the cases are in an order of which a map can be drawn; pairs are not."""
+        return self.ends == (0, 0)
+
+    @property
     def upstream(self) -> float:
         """What formulations get: the loss scale, for a mean divided by the rows, rounded once to the compute format."""
         return round_quotient(self.loss_scale, self.options.divisor, self.compute)

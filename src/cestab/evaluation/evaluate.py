@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from cestab.cases.pairs import find_positions, make_pairs
 from cestab.cases.patterns import find_pattern, has_truth, make_logits
 from cestab.cases.target_kinds import make_target
 from cestab.evaluation.blocks import Block, Cases, Conditions, Outcome, attempt, evaluate_each
@@ -21,6 +22,7 @@ from cestab.numerics.target import IndexTarget, Target
 from cestab.truth.balls import ExactCase
 from cestab.truth.tiers import Truth, evaluate_truth
 from cestab.vocabulary.loss_options import Reduction
+from cestab.vocabulary.requests import PAIRS
 
 
 def evaluate_block(block: Block) -> dict[str, Outcome]:
@@ -31,7 +33,7 @@ def evaluate_block(block: Block) -> dict[str, Outcome]:
 
     def judge(name: str) -> Outcome:
         formulation = find_any_formulation(name)
-        return attempt(lambda: judge_cases(conditions, formulation, cases, truth, has_map=True)[1])
+        return attempt(lambda: judge_cases(conditions, formulation, cases, truth, has_map=conditions.has_map)[1])
 
     return evaluate_each(block.formulations, judge)
 
@@ -39,6 +41,8 @@ def evaluate_block(block: Block) -> dict[str, Outcome]:
 def make_cases(conditions: Conditions, ordinals: IntArray | range) -> Cases:
     """Return the generated cases at magnitudes t; cases with a logit that is not finite (except masks) are dropped."""
     ordinals = np.arange(ordinals.start, ordinals.stop) if isinstance(ordinals, range) else ordinals
+    if conditions.pattern == PAIRS:
+        return _make_pair_cases(conditions, ordinals)
     pattern = find_pattern(conditions.pattern)
     t = from_ordinal(ordinals, conditions.fmt)
     logits = make_logits(pattern, t, conditions.classes, conditions.seed, conditions.fmt)
@@ -50,6 +54,14 @@ def make_cases(conditions: Conditions, ordinals: IntArray | range) -> Cases:
         target=make_target(conditions.target, logits, conditions.fmt, conditions.objective),
     )
     return cases.select(has_mean(conditions, cases))
+
+
+def _make_pair_cases(conditions: Conditions, numbers: IntArray) -> Cases:
+    """Return the cases of numbered pairs, at the positions of the pairs."""
+    positions = find_positions(numbers, conditions.ends, conditions.fmt)
+    logits = make_pairs(positions, conditions.fmt)
+    target = make_target(conditions.target, logits, conditions.fmt, conditions.objective)
+    return Cases(positions=positions, logits=logits, target=target)
 
 
 def has_mean(conditions: Conditions, cases: Cases) -> npt.NDArray[np.bool_]:

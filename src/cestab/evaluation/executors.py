@@ -15,7 +15,9 @@ from cestab.evaluation.blocks import Block, Outcome, evaluate_blocks, merge_resu
 from cestab.evaluation.evaluate import evaluate_block
 from cestab.evaluation.lines import evaluate_line, is_line
 from cestab.evaluation.memory import keep_freed_memory
+from cestab.evaluation.pairs import evaluate_pairs
 from cestab.evaluation.plan import Plan
+from cestab.evaluation.stretches import has_stretches
 from cestab.external.formulation import find_any_formulation
 from cestab.formulations.registry import FORMULATIONS
 from cestab.vocabulary.phrases import show_count, show_duration
@@ -31,6 +33,8 @@ def ignore_cases(_: int) -> None:
 
 def evaluate_part(part: Block) -> Mapping[str, Outcome]:
     """Return the outcomes of a part of an exhaustive range by formulation; after Ctrl-C some are missing."""
+    if not part.conditions.has_map and has_stretches(part.conditions):
+        return evaluate_pairs(part)
     if is_line(part.conditions):
         return evaluate_line(part)
     return evaluate_blocks(part.split(), part.formulations, evaluate_block)

@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 
+from cestab.cases.pairs import MOST_BITS, count_pairs
 from cestab.cases.patterns import find_pattern
 from cestab.cases.ranges import is_exhaustive, resolve_range, sample_ordinals
 from cestab.cases.target_kinds import TARGET_KINDS
@@ -21,7 +22,7 @@ from cestab.vocabulary.external import DEFAULT_GUARD, Guard
 from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.loss_options import NO_OPTIONS, LossOptions, Reduction
 from cestab.vocabulary.objectives import Objective
-from cestab.vocabulary.requests import Arithmetics, LogitRange, SweepRequest, rules_of
+from cestab.vocabulary.requests import PAIRS, Arithmetics, LogitRange, SweepRequest, rules_of
 
 CASES_PER_PART, CASES_OF_LONG_WORK = 2**21, 2**23
 MOST_FLOATS = 2**33  # that are all tried
@@ -44,8 +45,10 @@ class Plan:
 
     def parts(self) -> Iterator[Block]:
         """Yield parts of an exhaustive range, each the work of one process for a while, whatever their number."""
-        for start in range(0, len(self.every), CASES_PER_PART):
-            part = self.every[start : start + CASES_PER_PART]
+        row = self.conditions.ends[1] - self.conditions.ends[0] + 1  # of pairs, of which a part has whole ones
+        size = max(1, CASES_PER_PART // row) * row
+        for start in range(0, len(self.every), size):
+            part = self.every[start : start + size]
             yield Block(conditions=self.conditions, formulations=self.formulations, ordinals=part)
 
     @property
@@ -55,7 +58,9 @@ class Plan:
 
     @cached_property
     def every(self) -> range:
-        """The ordinals of all floats of the range."""
+        """The ordinals of all floats of the range, or the numbers of all pairs of them."""
+        if not self.conditions.has_map:
+            return range(count_pairs(self.conditions.ends))
         first, last = resolve_range(self.logits, self.conditions.fmt)
         return range(first, last + 1)
 
@@ -91,19 +96,28 @@ def _plan_group(request: SweepRequest, options: LossOptions, names: tuple[str, .
     """Yield the groups of the formulations that have these options."""
     refuse_magnitudes(request.logits.count or 0)
     for conditions in plan_arithmetics(request.arithmetics, request.objective, options, request.guard):
+        ends = resolve_range(request.logits, conditions.fmt)
         if request.exhaustive:
             refuse_exhaustive(request.logits, conditions.fmt)
-        ends = from_ordinal(np.array(resolve_range(request.logits, conditions.fmt)), conditions.fmt)
-        curve_end = float(np.max(np.abs(ends))) if request.curves else 0.0
+        largest = float(np.max(np.abs(from_ordinal(np.array(ends), conditions.fmt))))
         for pattern, classes, target in product(request.patterns, request.classes, request.targets):
             check_cases(request.objective, pattern, classes)
+            is_pairs = pattern == PAIRS
+            if is_pairs:
+                refuse_pairs(request.logits, conditions.fmt, options)
             refuse_classes(classes)
             check_options(options, is_dense=TARGET_KINDS[target.partition(":")[0]].is_dense)
-            exhaustive = request.exhaustive or is_exhaustive(request.logits, conditions.fmt, classes)
+            exhaustive = is_pairs or request.exhaustive or is_exhaustive(request.logits, conditions.fmt, classes)
             needs_infinity = find_pattern(pattern).is_masking and not conditions.fmt.has_infinity
             yield Plan(
                 conditions=replace(
-                    conditions, pattern=pattern, classes=classes, target=target, seed=request.seed, curve_end=curve_end
+                    conditions,
+                    pattern=pattern,
+                    classes=classes,
+                    target=target,
+                    seed=request.seed,
+                    curve_end=largest if request.curves and not is_pairs else 0.0,
+                    ends=ends if is_pairs else (0, 0),
                 ),
                 formulations=names,
                 logits=request.logits,
@@ -158,6 +172,19 @@ def refuse_exhaustive(logits: LogitRange, fmt: Format) -> None:
         )
 
 
+def refuse_pairs(logits: LogitRange, fmt: Format, options: LossOptions) -> None:
+    """Refuse pairs of a wide format, of some magnitudes, or in a batch."""
+    if fmt.bits > MOST_BITS:
+        raise UsageError(
+            f"'{PAIRS}' tries every pair of a format of at most {MOST_BITS} bits, which {fmt.name} is not: ask for ",
+            OptionName("dtypes", "bfloat16"),
+        )
+    if logits.count is not None:
+        raise UsageError(f"'{PAIRS}' tries every pair: a range of {logits.count} magnitudes has none")
+    if options.batch > 1:
+        raise UsageError(f"'{PAIRS}' has no batches: leave out ", OptionName("batch"))
+
+
 def check_options(options: LossOptions, *, is_dense: bool) -> None:
     """Refuse an index to ignore beside a target that is no index."""
     if options.ignore_index is not None and is_dense:
@@ -169,6 +196,8 @@ def check_cases(objective: Objective, pattern: str, classes: int) -> None:
     if objective.is_binary:
         if (pattern, classes) != ("margin", 1):
             raise UsageError(f"{objective} has one logit: its only pattern is margin and its only number of classes 1")
+    elif pattern == PAIRS and classes != 2:
+        raise UsageError(f"the pattern '{PAIRS}' has 2 classes, not {classes}")
     elif classes < 2:
         raise UsageError(f"{objective} needs at least 2 classes, not {classes}")
     elif classes > MOST_CLASSES:

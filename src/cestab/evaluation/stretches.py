@@ -123,7 +123,7 @@ class LineJudge:
             self.flush()
 
     def flush(self) -> None:
-        """Judge what waits: the ends of all stretches, of those that they do not settle ends of shorter ones, at last all cases."""
+        """Judge what waits: the ends of all stretches; of those that they do not settle of shorter ones, at last all cases."""
         if not self.waiting:
             return
         left, cases, results = zip(*self.waiting, strict=True)

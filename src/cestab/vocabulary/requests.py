@@ -9,6 +9,7 @@ from cestab.vocabulary.loss_options import DEFAULT_IGNORE_INDEX, Reduction
 from cestab.vocabulary.objectives import Objective
 
 DEFAULT_CLASS_AXIS = -1
+PAIRS = "pairs"  # the pattern whose cases have two logits in place of a magnitude
 DEFAULT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 

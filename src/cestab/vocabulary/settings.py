@@ -17,7 +17,8 @@ class Place:
 
     `position` orders places: the float's ordinal in its format, or the row. `decimal` reads back to `value` in the
     format; `hexadecimal` is exact (None for rows). `ulps` is the error there, None where it does not exist. `index`: the
-    row's number along each axis of the logits but that of the classes.
+    row's number along each axis of the logits but that of the classes. `pair`: both logits of a pair, of which the rest
+    describes the larger magnitude.
     """
 
     position: int
@@ -27,6 +28,7 @@ class Place:
     ulps: float | None = None
     reproduce: str | None = None
     index: tuple[int, ...] = ()
+    pair: "tuple[Place, Place] | None" = None
 
     def noted(self, *, ulps: float | None = None, reproduce: str | None = None) -> "Place":
         """Return the place with an error or a command line, several times faster than `replace` does."""
@@ -38,10 +40,13 @@ class Place:
             ulps=ulps,
             reproduce=reproduce,
             index=self.index,
+            pair=self.pair,
         )
 
     def __str__(self) -> str:
-        """Return t, or the row, with its index where the logits have more axes than those of rows and classes."""
+        """Return t, the pair, or the row, with its index where the logits have more axes than those of rows and classes."""
+        if self.pair is not None:
+            return f"({self.pair[0].decimal}, {self.pair[1].decimal})"
         if self.hexadecimal is not None:
             return self.decimal
         return f"row {self.position}" + (f" ({', '.join(map(str, self.index))})" if len(self.index) > 1 else "")

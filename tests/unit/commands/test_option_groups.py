@@ -35,7 +35,9 @@ from cestab.commands.reproduce import sweep_command
 from cestab.commands.resolve import make_arithmetics
 from cestab.commands.sweep.request import make_sweep_request
 from cestab.errors import UsageError
+from cestab.evaluation.assemble import place_float
 from cestab.evaluation.plan import plan_arithmetics
+from cestab.numerics.rounding import to_ordinal
 from cestab.vocabulary.objectives import SOFTMAX_CROSS_ENTROPY
 from cestab.vocabulary.requests import Rules
 
@@ -276,7 +278,7 @@ def test_every_rule_is_in_the_command_that_reproduces_a_finding(name: str) -> No
     for value in (SAMPLES[name], None):
         given: Any = {"dtypes": dtype} | ({} if value is None else {name: value})
         conditions = next(plan_arithmetics(make_arithmetics(given), SOFTMAX_CROSS_ENTROPY))
-        command = sweep_command(conditions, "naive", "1.0")
+        command = sweep_command(conditions, "naive", place_float(int(to_ordinal(1.0, conditions.fmt)), conditions.fmt))
         assert (fields_of(ExplainOptions)[name].flag in command) is (value is not None)
 
 

@@ -1,12 +1,12 @@
 """How two formulations' results agree, block by block: counts that merge in any order."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from cestab.commands.compare.answer import Agreement
-from cestab.evaluation.assemble import place_float
+from cestab.evaluation.assemble import find_placing
 from cestab.evaluation.blocks import Block, Conditions, Failure, Outcome, attempt, evaluate_each
 from cestab.evaluation.compute import Results, compute
 from cestab.evaluation.evaluate import find_truth, judge_results, make_cases
@@ -41,7 +41,7 @@ class AgreementTally:
         """Return the tally with its position as a float of the format."""
         distance = None
         if self.distance.ulps >= 0:
-            distance = replace(place_float(self.distance.position, conditions.fmt), ulps=self.distance.ulps)
+            distance = find_placing(conditions)(self.distance.position).noted(ulps=self.distance.ulps)
         return Agreement(
             cases=self.cases,
             equal=self.equal,

@@ -19,7 +19,7 @@ from cestab.external.loaded import loaded_losses
 from cestab.numerics.rounding import FloatArray, round_number, round_to_format, shortest_decimal, to_ordinal
 from cestab.numerics.target import DenseTarget, IndexTarget, Target
 from cestab.vocabulary.phrases import show_classes
-from cestab.vocabulary.requests import ExplainRequest, GeneratedCase, GivenCase, RecordedCase
+from cestab.vocabulary.requests import PAIRS, ExplainRequest, GeneratedCase, GivenCase, RecordedCase
 
 
 def run_explain(request: ExplainRequest) -> Explanation:
@@ -100,6 +100,8 @@ def _parse_numbers(text: str) -> list[float] | None:
 
 
 def _generate(conditions: Conditions, case: GeneratedCase) -> SingleCase:
+    if case.pattern == PAIRS:
+        raise UsageError(f"'{PAIRS}' has no magnitude: give the two logits with ", OptionName("logits"))
     check_cases(conditions.objective, case.pattern, case.classes)
     fmt = conditions.fmt
     if find_pattern(case.pattern).is_masking and not fmt.has_infinity:

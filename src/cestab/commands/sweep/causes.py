@@ -10,10 +10,19 @@ from cestab.commands.sweep.answer import Cause
 from cestab.errors import UsageError
 from cestab.vocabulary.kinds import FindingKind, Severity
 from cestab.vocabulary.phrases import show_count
-from cestab.vocabulary.requests import AuditRequest, ExplainRequest, GeneratedCase, RecordedCase, SweepRequest, source_of
+from cestab.vocabulary.requests import (
+    AuditRequest,
+    ExplainRequest,
+    GeneratedCase,
+    GivenCase,
+    RecordedCase,
+    SweepRequest,
+    source_of,
+)
 from cestab.vocabulary.settings import Finding, Setting, SettingResult, find_worst
 
 MOST_BYTES = 2**28  # of a recorded file that is opened again for each cause: packed ones are unpacked up to the row
+Case = GivenCase | GeneratedCase | RecordedCase
 Failure = tuple[Setting, Finding]
 
 
@@ -79,9 +88,11 @@ def make_explain(setting: Setting, finding: Finding, request: SweepRequest | Aud
     )
 
 
-def _make_case(setting: Setting, finding: Finding, request: SweepRequest | AuditRequest) -> GeneratedCase | RecordedCase:
+def _make_case(setting: Setting, finding: Finding, request: SweepRequest | AuditRequest) -> Case:
     if isinstance(request, AuditRequest):
         return RecordedCase(row=finding.first.position, **source_of(request))
+    if finding.first.pair is not None:
+        return GivenCase(logits=tuple(own.value for own in finding.first.pair), target=setting.target or "")
     return GeneratedCase(
         pattern=setting.pattern or "",
         classes=setting.classes,

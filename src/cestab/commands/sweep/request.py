@@ -8,7 +8,7 @@ from cestab.commands.option_groups import Names, read_options
 from cestab.commands.options import FormulationOptions, GateOptions, SweepOptions, WorkOptions
 from cestab.commands.resolve import find_objective, make_arithmetics, make_guard, make_rows
 from cestab.formulations import families
-from cestab.vocabulary.requests import SweepRequest
+from cestab.vocabulary.requests import PAIRS, SweepRequest
 
 
 def make_sweep_request(formulations: Names | None = None, **options: Unpack[SweepOptions]) -> SweepRequest:
@@ -23,6 +23,8 @@ def make_sweep_request(formulations: Names | None = None, **options: Unpack[Swee
         "targets": ("correct", "wrong"),
     }
     cases = defaults | read_options(CaseOptions, options)
+    if cases["patterns"] == (PAIRS,) and options.get("classes") is None:
+        cases["classes"] = (2,)
     cases["targets"] = tuple(dict.fromkeys(target for text in cases["targets"] for target in expand_target(text, objective)))
     return SweepRequest(
         objective=objective,

@@ -6,14 +6,20 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
+import numpy as np
+from msgspec import UNSET
+
+from cestab.cases.pairs import MOST_BITS, number_pairs
 from cestab.errors import UsageError
+from cestab.evaluation.assemble import place_pair
 from cestab.numerics.formats import FORMATS, Format, find_format
 from cestab.numerics.rounding import hexadecimal, round_number, to_ordinal
 from cestab.reports.wire import results as wire_results
-from cestab.reports.wire.settings import Magnitude, Row, read_setting
+from cestab.reports.wire.settings import Magnitude, MagnitudeOrPair, Row, read_setting
 from cestab.reports.wire.types import KINDS, shorten
 from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.recorded import Effect, Headroom
+from cestab.vocabulary.requests import PAIRS
 from cestab.vocabulary.settings import CurvePoint, Finding, Interval, LargestError, Place, RoundingCost, SettingResult
 
 Shown = TypeVar("Shown")
@@ -85,7 +91,9 @@ def restore_result(shown: wire_results.Setting | wire_results.RowSetting) -> Set
 
 def _restore_map(shown: wire_results.Setting, fmt: Format) -> dict[str, Any]:
     """Return the fields that only a sweep has."""
-    intervals = each("intervals", shown.intervals, partial(_restore_interval, fmt=fmt))
+    if (shown.intervals is None) != (shown.pattern == PAIRS):
+        raise MismatchError(f"intervals are null for {PAIRS}, and only there")
+    intervals = each("intervals", shown.intervals or (), partial(_restore_interval, fmt=fmt))
     count, unrefined = shown.interval_count, shown.unrefined_boundaries
     if count < len(intervals):
         raise MismatchError(f"interval_count is {count}, but there are {len(intervals)} intervals")
@@ -186,13 +194,32 @@ def _restore_errors(shown: wire_results.MaxError | wire_results.RoundingCost, wh
         ulps, at = getattr(shown, f"{part}_ulps"), getattr(shown, f"{part}_{where}")
         if ulps is not None and at is None:
             raise MismatchError(f"{part}_ulps is {ulps!r}, but {part}_{where} is null")
-        place = None if ulps is None else at_row(at) if fmt is None else _at_magnitude(at, None, fmt.name)
+        place = None if ulps is None else at_row(at) if fmt is None else _restore_at(at, fmt)
         places[part] = place and place.noted(ulps=float(ulps))
     return places
 
 
-def _restore_place(shown: Magnitude | Row, fmt: Format) -> Place:
-    return at_row(shown.row, shown.index) if isinstance(shown, Row) else _at_magnitude(shown.t, shown.hex, fmt.name)
+def _restore_at(at: float | tuple[float, float], fmt: Format) -> Place:
+    return _at_pair(at, (None, None), fmt) if isinstance(at, tuple) else _at_magnitude(at, None, fmt.name)
+
+
+def _restore_place(shown: Magnitude | MagnitudeOrPair | Row, fmt: Format) -> Place:
+    if isinstance(shown, Row):
+        return at_row(shown.row, shown.index)
+    logits = UNSET if isinstance(shown, Magnitude) else shown.logits
+    if logits is UNSET and shown.t is not UNSET and isinstance(shown.hex, str):
+        return _at_magnitude(shown.t, shown.hex, fmt.name)
+    if logits is not UNSET and shown.t is UNSET and not isinstance(shown.hex, str):
+        return _at_pair(logits, shown.hex, fmt)
+    raise MismatchError("it has neither t and one hex nor two logits and two of them")
+
+
+def _at_pair(logits: tuple[float, float], exact: tuple[str | None, str | None], fmt: Format) -> Place:
+    """Return the place of a pair of logits."""
+    if fmt.bits > MOST_BITS:
+        raise MismatchError(f"there are no pairs of {fmt.name}")
+    first, second = (_at_magnitude(z, text, fmt.name) for z, text in zip(logits, exact, strict=True))
+    return place_pair(int(number_pairs(np.array(first.position), np.array(second.position), fmt)), fmt)
 
 
 def at_row(row: int, index: tuple[int, ...] = ()) -> Place:

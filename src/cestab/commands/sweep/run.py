@@ -155,7 +155,7 @@ def complete_group(plan: Plan, outcomes: Mapping[str, Outcome]) -> GroupResult:
         summary, unrefined = completed
 
         def reproduce(place: Place) -> str:
-            return sweep_command(plan.conditions, name, place.decimal)
+            return sweep_command(plan.conditions, name, place)
 
         return assemble_sweep(plan.conditions, name, summary, plan.coverage, unrefined, reproduce), summary.escalated
 

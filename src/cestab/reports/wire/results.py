@@ -8,6 +8,7 @@ from cestab.reports.wire.settings import (
     FirstMagnitude,
     FirstRow,
     Magnitude,
+    MagnitudeOrPair,
     Row,
     SettingName,
     WorstMagnitude,
@@ -20,6 +21,7 @@ from cestab.reports.wire.types import Count, Hard, Kind, Number, Positive, Text,
 from cestab.vocabulary import settings
 from cestab.vocabulary.kinds import Severity, Verdict
 from cestab.vocabulary.recorded import Quantity
+from cestab.vocabulary.requests import PAIRS
 
 NEEDS_REASON = Meta(
     extra_json_schema={
@@ -41,8 +43,8 @@ class Finding(_Found):
     first: FirstMagnitude
     first_positive: FirstMagnitude | None
     first_negative: FirstMagnitude | None
-    lowest: Magnitude
-    highest: Magnitude
+    lowest: MagnitudeOrPair
+    highest: MagnitudeOrPair
     worst: WorstMagnitude
 
 
@@ -72,13 +74,16 @@ class CurvePoint(Wire):
     gradient_relative: Ulps
 
 
+At = float | tuple[float, float] | None
+
+
 class MaxError(Wire):
-    """The largest errors, and where; the relative ones are |L̂ − L|/max(1, |L|) and ‖ĝ − g‖₁/‖g‖₁."""
+    """The largest errors, and at which t or pair; the relative ones are |L̂ − L|/max(1, |L|) and ‖ĝ − g‖₁/‖g‖₁."""
 
     loss_ulps: Ulps
-    loss_at: float | None
+    loss_at: At
     gradient_ulps: Ulps
-    gradient_at: float | None
+    gradient_at: At
     loss_relative: Ulps
     gradient_relative: Ulps
 
@@ -140,7 +145,7 @@ class Setting(_Judged):
     target: Word
     coverage: Literal["exhaustive", "sampled"]
     findings: tuple[Finding, ...]
-    intervals: tuple[Interval, ...]
+    intervals: Annotated[tuple[Interval, ...] | None, Meta(description="the map of t; null for pairs, which have none")]
     interval_count: Count
     unrefined_boundaries: Count
     max_error: MaxError
@@ -181,10 +186,11 @@ def write_result(result: settings.SettingResult) -> Setting | RowSetting:
     if result.setting.pattern is None:
         findings = tuple(_write_row_finding(finding) for finding in result.findings)
         return RowSetting(**shared, findings=findings, max_error=RowMaxError(**largest), **_write_rows(result))
+    is_pairs = result.setting.pattern == PAIRS
     return Setting(
         **shared,
         findings=tuple(_write_finding(finding) for finding in result.findings),
-        intervals=tuple(_write_interval(interval) for interval in result.intervals),
+        intervals=None if is_pairs else tuple(_write_interval(interval) for interval in result.intervals),
         interval_count=result.interval_count,
         unrefined_boundaries=result.unrefined_boundaries,
         max_error=MaxError(**largest),
@@ -208,8 +214,8 @@ def _write_finding(finding: settings.Finding) -> Finding:
         first=write_first(finding.first, finding),
         first_positive=positive,
         first_negative=negative,
-        lowest=Magnitude(**write_place(finding.lowest)),
-        highest=Magnitude(**write_place(finding.highest)),
+        lowest=MagnitudeOrPair(**write_place(finding.lowest)),
+        highest=MagnitudeOrPair(**write_place(finding.highest)),
         worst=WorstMagnitude(**write_place(finding.worst), ulps=finding.worst.ulps),
     )
 

@@ -54,14 +54,22 @@ class Magnitude(Wire):
     hex: Hex
 
 
-class FirstMagnitude(Magnitude):
+class MagnitudeOrPair(Wire):
+    """A magnitude t, or the two logits of a pair, each in decimal and exactly."""
+
+    t: float | UnsetType = UNSET
+    logits: tuple[float, float] | UnsetType = UNSET
+    hex: Hex | tuple[Hex, Hex]
+
+
+class FirstMagnitude(MagnitudeOrPair):
     """Where something begins, or at most begins where not every float nearer to 0 was tried, with a command line for it."""
 
     bound: Literal["exact", "at-most"]
     reproduce: Text | None
 
 
-class WorstMagnitude(Magnitude):
+class WorstMagnitude(MagnitudeOrPair):
     """Where an error is largest."""
 
     ulps: Ulps
@@ -188,7 +196,13 @@ def find_objective(name: str) -> Objective:
 
 
 def write_place(place: settings.Place) -> dict[str, Any]:
-    """Return the fields of a magnitude, or of a row."""
+    """Return the fields of a magnitude, of a pair, or of a row."""
+    if place.pair is not None:
+        first, second = place.pair
+        return {
+            "logits": (float(first.decimal), float(second.decimal)),
+            "hex": (first.hexadecimal, second.hexadecimal),
+        }
     if place.hexadecimal is None:
         return {"row": place.position, "index": place.index}
     return {"t": float(place.decimal), "hex": place.hexadecimal}
