@@ -45,8 +45,8 @@ def crash(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every setting of log-softmax one that crashed."""
     real = sweep_module.run_group
 
-    def run_group(plan: Any, spare: Any) -> Any:
-        group = real(plan, spare)
+    def run_group(*arguments: Any) -> Any:
+        group = real(*arguments)
         results = {name: _crashed(own) if name == "log-softmax" else own for name, own in group.results.items()}
         return replace(group, results=results)
 

@@ -39,8 +39,8 @@ def test_what_could_not_be_judged_never_passes(monkeypatch: pytest.MonkeyPatch) 
         cestab.assert_stable("naive", dtypes="float8_e4m3fn", patterns="masked", classes=2)
     real = sweep_module.run_group
 
-    def crash(plan: Plan, spare: Any) -> sweep_module.GroupResult:
-        group = real(plan, spare)
+    def crash(plan: Plan, *more: Any) -> sweep_module.GroupResult:
+        group = real(plan, *more)
         if plan.conditions.fmt.name != "bfloat16":
             return group
         changes: dict[str, Any] = {"verdict": Verdict.ERROR, "findings": (), "reason": "it crashed"}

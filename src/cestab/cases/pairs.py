@@ -2,21 +2,10 @@
 
 import numpy as np
 
-from cestab.cases.patterns import PATTERNS, Doubles, Pattern
-from cestab.errors import UsageError
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, IntArray, from_ordinal
-from cestab.vocabulary.requests import PAIRS
 
 MOST_BITS = 16  # of a format: then all pairs are 2^32
-
-
-def _refuse(_: Doubles, __: int, ___: int) -> Doubles:
-    """every pair of the format's numbers, of two classes; |t| is the larger magnitude of the two"""
-    raise UsageError("'pairs' has no magnitude t: give the two logits themselves")
-
-
-PATTERNS[PAIRS] = Pattern(name=PAIRS, make=_refuse)
 
 
 def number_pairs(first: IntArray, second: IntArray, fmt: Format) -> IntArray:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cestab.errors import unknown_name
+from cestab.errors import UsageError, unknown_name
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import FloatArray, round_to_format
+from cestab.vocabulary.requests import PAIRS
 
 Doubles = npt.NDArray[np.float64]
 
@@ -97,11 +98,19 @@ def masked_all_but_one(t: Doubles, classes: int, seed: int) -> Doubles:
     return logits
 
 
+def _pair(t: Doubles, classes: int, seed: int) -> Doubles:
+    """every pair of numbers of the format, for two classes; |t| is the larger magnitude of the two"""
+    raise UsageError(f"'{PAIRS}' has no magnitude t")
+
+
+ALL_PATTERNS = PATTERNS | {PAIRS: Pattern(name=PAIRS, make=_pair)}  # those of a magnitude t, and pairs (pairs.py)
+
+
 def find_pattern(name: str) -> Pattern:
     """Return the pattern called `name`."""
-    if name not in PATTERNS:
-        raise unknown_name("pattern", name, PATTERNS)
-    return PATTERNS[name]
+    if name not in ALL_PATTERNS:
+        raise unknown_name("pattern", name, ALL_PATTERNS)
+    return ALL_PATTERNS[name]
 
 
 def make_logits(chosen: Pattern, t: FloatArray, classes: int, seed: int, fmt: Format) -> FloatArray:

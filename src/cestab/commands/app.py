@@ -80,7 +80,7 @@ def run(arguments: list[str]) -> int:
     except UsageError as error:
         return _refuse(str(error), arguments, error.status)
     except TyperException as error:
-        return _refuse(error.format_message(), arguments)
+        return _refuse(error.format_message().replace("Value error, ", ""), arguments)  # pydantic's words
     except MemoryError as error:
         hint = "fewer --classes, a smaller N of --logits LO:HI:N or a smaller --batch need less"
         return _refuse(f"not enough memory for this request; {hint} ({error})", arguments)

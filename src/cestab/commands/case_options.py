@@ -32,7 +32,7 @@ class CaseOptions(TypedDict, total=False):
         of_cases(
             flag="--pattern",
             metavar="NAME,…",
-            complete=registered("cestab.cases.patterns", "PATTERNS"),
+            complete=registered("cestab.cases.patterns", "ALL_PATTERNS"),
             read=values.read_pattern,
             help="How t becomes a logit vector. Default: margin,offset.",
         ),

@@ -53,7 +53,7 @@ def list_registry(
 
 
 def _entries(registry: Registry) -> list[tuple[str, str]]:
-    from cestab.cases.patterns import PATTERNS
+    from cestab.cases.patterns import ALL_PATTERNS
     from cestab.cases.target_kinds import TARGET_KINDS
     from cestab.external import ADAPTERS
     from cestab.formulations import FORMULATIONS, families
@@ -67,7 +67,7 @@ def _entries(registry: Registry) -> list[tuple[str, str]]:
             for f in (FORMULATIONS[name] for name in family)
         ],
         Registry.DTYPES: _dtypes,
-        Registry.PATTERNS: lambda: [(pattern.name, pattern.summary) for pattern in PATTERNS.values()],
+        Registry.PATTERNS: lambda: [(pattern.name, pattern.summary) for pattern in ALL_PATTERNS.values()],
         Registry.TARGETS: lambda: [(kind.name, kind.summary) for kind in TARGET_KINDS.values()],
         Registry.FINDINGS: lambda: [(kind.label, f"{kind.severity}: {kind.summary}") for kind in FindingKind],
         Registry.ADAPTERS: lambda: list(ADAPTERS.items()),

@@ -9,6 +9,7 @@ from typing import NoReturn, Protocol, TextIO, TypeVar
 
 import typer
 
+from cestab.commands.interruption import HURRY, finishing
 from cestab.commands.options import OutputOptions
 from cestab.commands.output_file import open_file
 from cestab.commands.progress import show_progress
@@ -37,10 +38,11 @@ def open_output(path: str | None, inputs: Iterable[str] = ()) -> Iterator[TextIO
 
 def write_answer(answer: Answer, forms: Forms[Answer], form: OutputFormat, stream: TextIO) -> None:
     """Write an answer in the form asked for, and what of it the page of a CI job gets."""
-    text, page = forms.render(answer, form, stream)
-    write_text(text, stream)
-    if page is not None:
-        _append_summary(page)
+    with finishing():
+        text, page = forms.render(answer, form, stream)
+        write_text(text, stream)
+        if page is not None:
+            _append_summary(page)
 
 
 def deliver(
@@ -65,7 +67,7 @@ def finish(answer: Gated, forms: Forms[Gated]) -> NoReturn:
     sentence = None if forms.describe_gate is None else forms.describe_gate(answer)
     if sentence is not None:
         tell(sentence)
-    raise typer.Exit(answer.exit_status())
+    raise typer.Exit(ExitStatus.INTERRUPTED if HURRY.is_set() else answer.exit_status())
 
 
 def _append_summary(page: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cestab.reports.footnotes import shorten
 from cestab.reports.strips import Axis, Mark, list_spans
 from cestab.vocabulary.curves import BINS, DECADES, find_bin
 from cestab.vocabulary.settings import SettingResult
@@ -82,12 +83,13 @@ def to_inline(drawing: bytes) -> str:
     return text[text.index("<svg") :]
 
 
-def draw_curves(results: Mapping[str, Sequence[SettingResult]], end: float, floor: float, form: str = "svg") -> bytes:
+def draw_curves(results: Mapping[str, Sequence[SettingResult]], end: float, roundoff: float, form: str = "svg") -> bytes:
     """Return error against |t|, log-log, of loss and gradient: a line per name, the worst of its results in each bin.
 
-    `end` is the largest |t| of the range. Errors below `floor` and above HIGHEST are drawn there; where something is NaN or
-    inf, the line has a gap.
+    `end` is the largest |t| of the range. Errors below a sixteenth of the unit roundoff, smaller than what rounding the result
+    makes, and above HIGHEST are drawn there; where something is NaN or inf, the line has a gap.
     """
+    floor = roundoff / 16
     with _drawing(10.0, 3.2) as figure:
         axes = figure.subplots(1, 2, sharex=True, sharey=True)
         for part, ax in zip(PARTS, axes, strict=True):
@@ -96,14 +98,25 @@ def draw_curves(results: Mapping[str, Sequence[SettingResult]], end: float, floo
                 ys = [math.nan if error is None else min(max(error, floor), HIGHEST) for error in points.values()]
                 style = {"color": PALETTE[number % len(PALETTE)], "linestyle": DASHES[number % len(DASHES)]}
                 marker = {"marker": MARKERS[number % len(MARKERS)], "markersize": 3.5, "markevery": (number % 4, 4)}
-                ax.plot(list(points), ys, label=name, linewidth=1.2, **style, **marker)
+                ax.plot(list(points), ys, label=shorten(name), linewidth=1.2, **style, **marker)
             ax.set(xscale="log", yscale="log", xlabel="|t|", title=TITLES[part], ylim=(floor / 2, 2 * HIGHEST))
-            ax.xaxis.set_major_formatter("{x:g}")
-            ax.yaxis.set_major_formatter("{x:.0e}")
+            _label_ticks(ax, vertical="{x:.0e}")
             ax.grid(visible=True)
         axes[0].set_ylabel("relative error, none where NaN or inf")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
         return write_figure(figure, form)
+
+
+def _label_ticks(ax: "Axes", vertical: str | None = None) -> None:
+    """Label the ticks in plain numbers, of a range of less than a decade the minor ones, too."""
+    from matplotlib.ticker import NullFormatter
+
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("{x:g}" if high < 10 * low else NullFormatter())
+    if vertical is not None:
+        ax.yaxis.set_major_formatter(vertical)
+        ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _find_worst(results: Sequence[SettingResult], part: str, end: float) -> dict[float, float | None]:
@@ -136,7 +149,7 @@ def draw_map(panels: Mapping[str, Strips], axis: Axis, form: str) -> bytes:
         for ax, (dtype, strips) in zip(axes, panels.items(), strict=True):
             _fill_panel(ax, dtype, strips, axis)
         axes[-1].set(xscale="log", xlim=(axis.low, axis.high), xlabel="|t|")
-        axes[-1].xaxis.set_major_formatter("{x:g}")
+        _label_ticks(axes[-1])
         seen = {mark for strips in panels.values() for marks in strips.values() for mark in marks} - {Mark.FINE, Mark.OUTSIDE}
         _add_legend(figure, [mark for mark in Mark if mark in seen])
         return write_figure(figure, form)
@@ -150,7 +163,7 @@ def _fill_panel(ax: "Axes", dtype: str, strips: Strips, axis: Axis) -> None:
             span = [(edges[start], edges[stop] - edges[start])]
             width = 0.0 if mark is Mark.OUTSIDE else 0.3
             ax.broken_barh(span, (row - 0.4, 0.8), facecolor=colour, hatch=hatch, edgecolor=INK, linewidth=width)
-    ax.set_yticks(range(len(strips)), list(strips), fontsize=7)
+    ax.set_yticks(range(len(strips)), [shorten(name) for name in strips], fontsize=7)
     ax.set_title(dtype, loc="left", fontsize=8, pad=2)
     ax.set_ylim(len(strips) - 0.4, -0.6)
 

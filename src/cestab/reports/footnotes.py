@@ -12,9 +12,14 @@ Line = tuple[str, str]  # a name and what the report says about it
 
 
 def shorten(name: str) -> str:
-    """Return the name of an external loss; a long one without the modules between adapter and function."""
+    """Return the name of an external loss; a long one without the modules between adapter and function.
+
+    A report's name in parentheses after it stays.
+    """
     if len(name) <= MOST_CHARACTERS:
         return name
+    if source := re.search(r" \([^()]*\)$", name):
+        return shorten(name[: source.start()]) + source.group()
     head, colon, options = re.fullmatch(r"(.*?)(:(?=\w+=)|$)(.*)", name).groups()  # type: ignore[union-attr]  # any text matches
     file = re.sub(r"[^:]*/", "…", head)
     return (file if ".py:" in file else re.sub(r"[^:]*\.", "…", head)) + colon + options

@@ -1,12 +1,14 @@
 """Strips: along a logarithmic axis of |t|, the worst that was seen in each step, one letter per step."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from cestab.vocabulary.kinds import FindingKind
-from cestab.vocabulary.settings import Finding, Interval, SettingResult
+from cestab.vocabulary.settings import Finding, SettingResult
+
+Ends = Mapping[str, tuple[float, float]]  # of the range that was swept, by dtype
 
 FEWEST_DECADES = 3  # of an axis without a finding
 MOST_DECADES = 8  # of an axis: below its first step nothing is drawn apart
@@ -60,52 +62,58 @@ class Axis:
             yield self.step(10.0**power), 10.0**power
 
 
-def choose_axis(results: Iterable[SettingResult], steps: int) -> Axis | None:
+def choose_axis(results: Iterable[SettingResult], ends: Ends, steps: int) -> Axis | None:
     """Return the axis on which all findings have their places; None where nothing but t = 0, or next to it, was swept."""
-    results = list(results)
-    ends = [abs(end.value) for result in results for i in result.intervals for end in (i.start, i.stop)]
-    high = max(ends, default=0.0)
+    mapped = [result for result in results if result.interval_count]
+    high = max((abs(end) for result in mapped for end in ends[result.setting.dtype]), default=0.0)
     if high == 0:
         return None
-    firsts = [abs(p.value) for r in results for f in r.findings for p in (f.first_positive, f.first_negative) if p and p.value]
+    firsts = [abs(p.value) for r in mapped for f in r.findings for p in (f.first_positive, f.first_negative) if p and p.value]
     end = math.log10(high)
     power = math.floor(min([*map(math.log10, firsts), end - FEWEST_DECADES]) - ROOM)
     low = max(10.0 ** max(power, math.ceil(end) - MOST_DECADES), math.ulp(0.0))
     return Axis(low=low, high=high, steps=steps) if low < high else None
 
 
-def mark_steps(results: Iterable[SettingResult], axis: Axis, *, is_negative: bool) -> tuple[Mark, ...]:
-    """Return the worst mark of each step on one side of 0.
-
-    A finding with boundaries is where its intervals are; a graded one, from its first to its last t on that side.
-    """
-    results, order = list(results), list(Mark)
+def mark_steps(results: Iterable[SettingResult], ends: Ends, axis: Axis, *, is_negative: bool) -> tuple[Mark, ...]:
+    """Return the worst mark of each step on one side of 0."""
+    mapped, order = [result for result in results if result.interval_count], list(Mark)
     marks = [Mark.OUTSIDE] * axis.steps
-    spans = [(Mark.of(kind), near, far) for kind, near, far in list_spans(results, is_negative=is_negative)]
-    swept = [(Mark.FINE, *ends) for r in results for i in r.intervals if (ends := _find_ends(i, is_negative=is_negative))]
-    for mark, near, far in [*swept, *spans]:
+    spans = [(Mark.of(kind), near, far) for kind, near, far in list_spans(mapped, is_negative=is_negative)]
+    swept = [_clip(*ends[result.setting.dtype], is_negative=is_negative) for result in mapped]
+    for mark, near, far in [*((Mark.FINE, *span) for span in swept if span is not None), *spans]:
         for step in range(axis.step(near), axis.step(far) + 1):
             marks[step] = min(mark, marks[step], key=order.index)
     return tuple(marks)
 
 
-def _find_ends(interval: Interval, *, is_negative: bool) -> tuple[float, float] | None:
-    """Return the smallest and largest |t| of an interval on one side of 0, which counts as positive."""
-    start, stop = interval.start.value, interval.stop.value
+def _clip(start: float, stop: float, *, is_negative: bool) -> tuple[float, float] | None:
+    """Return the smallest and largest |t| of a range of t on one side of 0, which counts as positive."""
     near, far = (-stop, -start) if is_negative else (start, stop)
     return (max(near, 0.0), far) if far > 0 or (far == 0 and not is_negative) else None
 
 
 def list_spans(results: Iterable[SettingResult], *, is_negative: bool) -> Iterator[tuple[FindingKind, float, float]]:
-    """Yield kinds of findings with the smallest and largest |t| between which each one is, on one side of 0."""
+    """Yield kinds of findings with the smallest and largest |t| between which each one is, on one side of 0.
+
+    One with boundaries is where its intervals are; beyond the intervals that a report keeps it is, as a graded one, from its
+    first to its last t on that side.
+    """
     for result in results:
         for interval in result.intervals:
-            ends = _find_ends(interval, is_negative=is_negative)
+            ends = _clip(interval.start.value, interval.stop.value, is_negative=is_negative)
             if ends is not None:
                 yield from ((kind, *ends) for kind in (interval.loss, interval.gradient) if kind is not None)
+        kept = result.intervals[-1].stop.value if result.intervals else 0.0
+        beyond = None if len(result.intervals) == result.interval_count else _clip(kept, math.inf, is_negative=is_negative)
         for finding in result.findings:
-            if not finding.kind.is_hard and (span := _find_span(finding, is_negative=is_negative)) is not None:
+            span = _find_span(finding, is_negative=is_negative)
+            if span is None:
+                continue
+            if not finding.kind.is_hard:
                 yield finding.kind, *span
+            elif beyond is not None and max(span[0], beyond[0]) <= min(span[1], beyond[1]):
+                yield finding.kind, max(span[0], beyond[0]), min(span[1], beyond[1])
 
 
 def _find_span(finding: Finding, *, is_negative: bool) -> tuple[float, float] | None:
@@ -114,11 +122,11 @@ def _find_span(finding: Finding, *, is_negative: bool) -> tuple[float, float] | 
     return None if first is None else (abs(first.value), abs(last.value))
 
 
-def pair_sides(results: Sequence[SettingResult], axis: Axis) -> list[tuple[str, tuple[Mark, ...]]]:
+def pair_sides(results: Sequence[SettingResult], ends: Ends, axis: Axis) -> list[tuple[str, tuple[Mark, ...]]]:
     """Return a strip for each side of 0 with its sign; one without a sign where the sides are equal, or nothing is below 0."""
-    positive, negative = (mark_steps(results, axis, is_negative=is_negative) for is_negative in (False, True))
-    has_negative = any(interval.start.value < 0 for result in results for interval in result.intervals)
-    has_positive = any(interval.stop.value > 0 for result in results for interval in result.intervals)
-    if not has_positive:
+    positive, negative = (mark_steps(results, ends, axis, is_negative=is_negative) for is_negative in (False, True))
+    low = min(ends[result.setting.dtype][0] for result in results)
+    high = max(ends[result.setting.dtype][1] for result in results)
+    if high <= 0:
         return [("−", negative)]
-    return [("", positive)] if positive == negative or not has_negative else [("+", positive), ("−", negative)]
+    return [("", positive)] if positive == negative or low >= 0 else [("+", positive), ("−", negative)]

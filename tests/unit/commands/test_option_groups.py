@@ -59,6 +59,8 @@ SAMPLES: dict[str, Any] = {
     "timeout": 3.5,
     "max_memory": "2G",
     "curves": True,
+    "exhaustive": True,
+    "jobs": 3,
     "logits": "-5.0:5.0:3:linear",
     "patterns": ["spread", "equal"],
     "classes": [3, 5],
@@ -130,6 +132,7 @@ def test_an_option_of_sweep_means_the_same_to_every_caller(
     name: str, requests: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cestab.commands.check.config._check_request", lambda _: None)  # every float64 is refused
     field, value = (fields_of(FormulationOptions) | fields_of(SweepOptions))[name], SAMPLES[name]
     asked = ask_both(requests, ["sweep", *shell_words(field, value)], cestab.sweep, {name: value})
     text = f"[[audit]]\n{field.key} = {json.dumps(value)}\nfail-on = 'fail'\n".replace(
@@ -221,14 +224,14 @@ def test_the_keys_of_a_configuration_are_those_of_the_groups() -> None:
 
 ARITHMETIC = "dtype compute summation loss-scale fp8-overflow flush-subnormals"
 RECORDED_CASES = "labels logits-key labels-key axis ignore-index sample seed"
-GENERATED_CASES = "logits pattern classes target seed batch reduction"
+GENERATED_CASES = "logits pattern classes target seed exhaustive batch reduction"
 SINGLE_CASE = "logits target pattern classes at seed from row labels logits-key labels-key axis ignore-index batch reduction"
 OUTPUT = "output-format json output"
 HELP: dict[str, dict[str | None, str]] = {  # the options of each panel in their order
     "sweep": {
         "Cases": f"formulation objective {GENERATED_CASES}",
         "Judgement": "rtol atol fail-on",
-        "Output": f"curves {OUTPUT} detail plot",
+        "Output": f"curves jobs {OUTPUT} detail plot",
     },
     "audit": {
         "Cases": f"{RECORDED_CASES} formulation objective",

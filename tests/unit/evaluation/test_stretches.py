@@ -14,12 +14,14 @@ from cestab.evaluation.compute import Results
 from cestab.evaluation.evaluate import evaluate_block, find_truth, judge_results, make_cases
 from cestab.evaluation.lines import evaluate_line, is_line, make_slices
 from cestab.evaluation.plan import Plan, plan_sweep
+from cestab.external.loaded import loaded_losses
 from cestab.judgement.judge import Judgement, judge_block
 from cestab.judgement.rules import Limits
 from cestab.judgement.summary import Summary, join_runs
 from cestab.numerics.rounding import FloatArray
 from cestab.truth.objectives import TRUTHS
 from cestab.truth.tiers import Truth
+from cestab.vocabulary.external import DEFAULT_GUARD
 
 FLOATS = 2**12
 LAST = 0x7F7FFFFF  # the ordinal of float32's largest number
@@ -203,5 +205,6 @@ def test_a_loss_that_fails_is_an_outcome(tmp_path: Path) -> None:
     path = tmp_path / "losses.py"
     path.write_text("def loss(x, y):\n    raise ValueError('no')\n")
     names = (f"{path}:loss",)
-    outcomes = evaluate_line(Block(conditions=plan.conditions, formulations=names, ordinals=range(1, 9)))
+    with loaded_losses(names, DEFAULT_GUARD):
+        outcomes = evaluate_line(Block(conditions=plan.conditions, formulations=names, ordinals=range(1, 9)))
     assert isinstance(outcomes[names[0]], Failure)

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import re
+import signal
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 
 import cestab
 from cestab.commands.app import run
+from cestab.commands.interruption import HURRY, finishing
 from cestab.commands.sweep import derivations
 from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.page import MOST_WITH_CURVES, spare_curves, to_page
 from cestab.commands.sweep.restore import load_report
+from cestab.errors import UsageError
 from cestab.reports import extras
 from cestab.reports.page.model import Cell, Code, Figure, Folded, Number, Page, Paragraph, Run, Section, Table
 from cestab.reports.page.render import render_page
@@ -75,12 +78,18 @@ def test_the_page_says_what_the_report_does(report: Report, tmp_path: Path) -> N
 
 def test_an_interruption_of_the_derivations_leaves_the_page(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+        raise UsageError("it was interrupted")
 
     monkeypatch.setattr(derivations, "run_explain", interrupt)
-    text = render_page(to_page(report))
+    with finishing():
+        text = render_page(to_page(report))
+        with pytest.raises(KeyboardInterrupt):  # the second one
+            signal.raise_signal(signal.SIGINT)
     assert text.endswith("</html>\n")
     assert "operation " not in text
+    assert re.search(r"0 of \d+ causes? step by step: the rest was interrupted", text)
+    assert HURRY.is_set()
 
 
 def test_very_many_settings_have_no_curves_in_the_report_of_their_page(report: Report) -> None:

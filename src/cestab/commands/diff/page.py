@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
 
 from cestab.commands.diff import wire
 from cestab.commands.diff.answer import Difference
@@ -41,6 +43,7 @@ def to_page(difference: Difference, reports: tuple[Report, Report]) -> Page:
 def overlay(reports: tuple[Report, Report], names: Sequence[str]) -> Overview:
     """Return the results of two reports as one, each formulation twice in a row with the name of its report."""
     settings: list[SettingResult] = []
+    names = _strip_common(names)
     shown = dict.fromkeys(name for report in reports for name in report.request.formulations)
     for report, source in zip(reports, names, strict=True):
         settings += [_rename(result, f"{result.setting.formulation} ({source})") for result in report.settings]
@@ -48,6 +51,13 @@ def overlay(reports: tuple[Report, Report], names: Sequence[str]) -> Overview:
     present = {result.setting.formulation for result in settings}
     request = replace(reports[1].request, formulations=tuple(name for name in formulations if name in present))
     return Overview(request=request, settings=settings)
+
+
+def _strip_common(files: Sequence[str]) -> list[str]:
+    """Return the names of files from the first folder on in which they differ."""
+    parts = [Path(file).parts for file in files]
+    common = sum(1 for _ in takewhile(lambda own: len(set(own)) == 1, zip(*parts, strict=False)))
+    return [str(Path(*own[min(common, len(own) - 1) :])) for own in parts]
 
 
 def _rename(result: SettingResult, name: str) -> SettingResult:

@@ -1,23 +1,17 @@
 """`cestab plot`: a figure of a report in JSON, or of two in comparison."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cestab.commands.option_groups import fields_of
+from cestab.commands.options import FormatOptions
 from cestab.commands.output import open_output
+from cestab.commands.plot.kinds import FigureKind
 from cestab.errors import UsageError
 from cestab.reports.extras import require_extras
 from cestab.vocabulary.phrases import show_list
-
-
-class FigureKind(StrEnum):
-    """What a figure shows."""
-
-    MAP = "map"
-    ERRORS = "errors"
-
 
 ENDINGS = ("svg", "png", "pdf")
 Files = Annotated[
@@ -52,7 +46,8 @@ def plot(files: Files, *, output: Output, figure: Kind = FigureKind.MAP, dtype: 
     from cestab.commands.plot.draw import draw_report
     from cestab.commands.sweep.restore import load_report
 
+    field = fields_of(FormatOptions)["dtypes"]
+    dtypes = () if dtype is None else field.read(field.parse(dtype))
     with open_output(output, files) as stream:
         reports = [load_report(file) for file in files]
-        names = [name for text in dtype or () for name in text.split(",") if name]
-        stream.buffer.write(draw_report(reports, files, figure is FigureKind.ERRORS, names, form))
+        stream.buffer.write(draw_report(reports, files, figure, dtypes, form))

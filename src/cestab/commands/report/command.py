@@ -8,6 +8,7 @@ from cestab.commands.diff.command import MAX_GROWTH
 from cestab.commands.output import open_output, write_text
 from cestab.errors import UsageError
 from cestab.reports.extras import PAGE, require_extras
+from cestab.reports.forms import OutputFormat
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE.json", help="Report of sweep or audit, or two; - is standard input.")]
 Output = Annotated[
@@ -25,6 +26,8 @@ def report(files: Files, *, output: Output = None) -> None:
 
     """
     require_extras("a page", PAGE)
+    if output not in (None, "-") and OutputFormat.of_file(output) is not OutputFormat.HTML:
+        raise UsageError(f"-o '{output}' ends for no page; .html does")
     if len(files) > 2 or len(set(files)) < len(files):
         raise UsageError(f"report takes one report, or an old and a new one, not {' '.join(files)}")
     from cestab.commands.diff.page import to_page as to_diff_page

@@ -4,22 +4,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cestab.cases.ranges import resolve_range
 from cestab.commands.sweep.answer import Cause
+from cestab.numerics.formats import find_format
+from cestab.numerics.rounding import from_ordinal
 from cestab.reports.footnotes import shorten
 from cestab.reports.text import Name, measure_width, new_table
 from cestab.reports.troubles import Answer, Trouble, find_first, judge_in_words, list_troubles, show_answer, show_onset
 from cestab.vocabulary.kinds import Severity, Verdict
-from cestab.vocabulary.requests import AuditRequest, SweepRequest
+from cestab.vocabulary.requests import PAIRS, AuditRequest, SweepRequest
 from cestab.vocabulary.settings import SettingResult, find_worst
 
 MANIFOLD = 2.0  # how many times nearer to 0 a failure of many classes begins to be named
 LEGENDS = {
     "margin": "margin: one logit is t, the rest 0",
     "offset": "offset: t is added to all",
+    PAIRS: "pairs: |t| is the larger magnitude of the two logits",
 }
 FAILURES = (Answer.BREAKS, Answer.BREAKS_SILENTLY)
 NOTHING = Text("·", style="dim")
@@ -49,6 +54,18 @@ class Overview:
     def troubles(self) -> list[Trouble]:
         return list_troubles(self.settings)
 
+    @cached_property
+    def ends(self) -> dict[str, tuple[float, float]]:
+        """The smallest and the largest t that was swept in each dtype."""
+        assert isinstance(self.request, SweepRequest), "rows have no t"
+        formats = {dtype: find_format(dtype) for dtype in self.dtypes}
+        ends = {name: from_ordinal(np.array(resolve_range(self.request.logits, fmt)), fmt) for name, fmt in formats.items()}
+        return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
+
+    def largest(self, dtype: str) -> float:
+        """Return the largest |t| that was swept in a dtype, where the last bin of its curves ends."""
+        return max(map(abs, self.ends[dtype]))
+
     def results(self, name: str, dtype: str, classes: Iterable[int] | None = None) -> list[SettingResult]:
         """Return the results of a formulation in a dtype, with some numbers of classes or with any."""
         chosen = self.classes if classes is None else list(classes)
@@ -70,6 +87,19 @@ class Overview:
         if first is None:
             return ""
         return show_onset(first) if self.is_sweep else f"{max(_count_rows(results, trouble)):,}"
+
+    def number(self, name: str, dtype: str, trouble: Trouble) -> float | None:
+        """Return what the cell says as a number, by which rows are sorted; None where it is empty."""
+        results = self.results(name, dtype, self.classes[:1])
+        first = find_first(results, trouble)
+        if first is None:
+            return None
+        return abs(first.first.value) if self.is_sweep else max(_count_rows(results, trouble))
+
+    def curves(self, dtype: str) -> dict[str, list[SettingResult]]:
+        """Return the results with curves in a dtype, with the fewest classes, by formulation."""
+        shown = {name: self.results(name, dtype, self.classes[:1]) for name in self.request.formulations}
+        return {name: own for name, own in shown.items() if any(result.curve for result in own)}
 
     def many(self, name: str, dtype: str) -> tuple[Trouble, str] | None:
         """Return what fails first with more classes, and from where on, if that is much nearer to 0 than with the fewest."""
@@ -238,4 +268,5 @@ def list_legends(overview: Overview) -> Iterator[str]:
     if not isinstance(request, SweepRequest):
         return
     yield from (LEGENDS[pattern] for pattern in request.patterns if pattern in LEGENDS)
-    yield "≤: at most"
+    if any(finding.is_at_most for result in overview.settings for finding in result.findings):
+        yield "≤: at most"

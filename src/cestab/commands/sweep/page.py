@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from cestab.commands.interruption import HURRY
 from cestab.commands.sweep import wire
 from cestab.commands.sweep.answer import Report
-from cestab.commands.sweep.derivations import derive
+from cestab.commands.sweep.derivations import MOST, derive
 from cestab.commands.sweep.file_parts import describe_arrays
 from cestab.commands.sweep.overview import Overview
 from cestab.commands.sweep.page_parts import STYLES, draw_errors, draw_matrix, draw_strip_tables, list_environment, show_place
@@ -13,8 +14,8 @@ from cestab.commands.sweep.table import describe_roundings, headline
 from cestab.reports.footnotes import list_unjudged
 from cestab.reports.page.model import Block, Cell, Code, Folded, Number, Page, Paragraph, Section, Table
 from cestab.vocabulary.kinds import Verdict
-from cestab.vocabulary.phrases import show_classes
-from cestab.vocabulary.requests import SweepRequest
+from cestab.vocabulary.phrases import show_classes, show_count
+from cestab.vocabulary.requests import AuditRequest, SweepRequest
 from cestab.vocabulary.settings import Finding, SettingResult, find_worst
 
 MOST_WITH_CURVES = 1000  # settings
@@ -112,8 +113,8 @@ def _draw_finding(result: SettingResult, worst: Finding) -> list[Cell]:
 
 def _name(result: SettingResult) -> list[Cell]:
     setting = result.setting
-    case = [show_classes(setting.classes), *setting.unusual()]
-    case = [word for word in (setting.pattern, *case[:1], setting.target, *case[1:]) if word]
+    classes = "" if setting.objective.is_binary else show_classes(setting.classes)
+    case = [word for word in (setting.pattern, classes, setting.target, *setting.unusual()) if word]
     return [Cell(text=setting.formulation), Cell(text=setting.dtype), Cell(text=", ".join(case))]
 
 
@@ -132,8 +133,11 @@ def _explain(report: Report, *, derives: bool) -> Iterator[Block]:
             heads=("formulation", "why"),
             rows=[(Cell(text=cause.formulation), Cell(text=cause.sentence)) for cause in report.causes],
         )
-    for title, text in derive(report) if derives else ():
-        yield Folded(title=title, blocks=(Code(text=text),))
+    derived = list(derive(report)) if derives else []
+    yield from (Folded(title=title, blocks=(Code(text=text),)) for title, text in derived)
+    if len(report.causes) > len(derived) and derives:
+        why = "the rest was interrupted" if HURRY.is_set() else f"at most {MOST} are shown"
+        yield Paragraph(text=f"{len(derived):,} of {show_count(len(report.causes), 'cause')} step by step: {why}.")
 
 
 def _list_unchecked(report: Report) -> Iterator[Block]:
@@ -144,6 +148,8 @@ def _list_unchecked(report: Report) -> Iterator[Block]:
         yield Paragraph(text="The work was interrupted: what is here is what was finished.")
     request = report.request
     sampled = sum(result.coverage.value == "sampled" for result in report.settings)
+    if isinstance(request, AuditRequest) and request.sample is not None:
+        yield Paragraph(text=f"Rows that --sample did not draw: {request.sample:,} of the file's rows were judged.")
     if isinstance(request, SweepRequest):
         yield Paragraph(text=f"Logits outside {request.logits}; patterns, targets and numbers of classes that are not listed.")
     if sampled:

@@ -1,6 +1,6 @@
 """Parts of pages that sweep, audit, compare, check and diff share: the matrix of verdicts, strips, curves, the environment."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from cestab.commands.sweep.overview import Overview, list_legends
 from cestab.commands.sweep.plot import label_axis
@@ -12,7 +12,7 @@ from cestab.reports.strips import Axis, Mark, choose_axis, pair_sides
 from cestab.reports.troubles import Answer, Trouble, show_answer
 from cestab.vocabulary.kinds import Severity
 from cestab.vocabulary.phrases import show_classes
-from cestab.vocabulary.settings import Environment, Finding, Place, SettingResult
+from cestab.vocabulary.settings import Environment, Finding, Place
 
 STEPS = 60  # of a strip
 MOST_CURVES = 12  # formulations in one figure, beyond which lines cannot be told apart
@@ -32,7 +32,7 @@ def draw_matrix(overview: Overview) -> Table:
     more = overview.classes[1:]
     heads = ["formulation", "dtype", "verdict", *(trouble.title for trouble in overview.troubles)]
     heads += [f"{', '.join(map(str, more))} classes"] if more else []
-    few = f", with {show_classes(overview.classes[0])}" if more else ""
+    few = _with_classes(overview) if more else ""
     legend = " · ".join(list_legends(overview))
     numbers = f"the |t| from which it happens{few}" if overview.is_sweep else "rows"
     return Table(
@@ -51,14 +51,16 @@ def _draw_matrix_row(overview: Overview, name: str, dtype: str, *, has_more: boo
     answer = overview.answer(name, dtype)
     words, _ = show_answer(answer)
     style = ANSWERS.get(answer, "off") if isinstance(answer, Answer) else "off"
-    cells = [_draw_onset(overview.cell(name, dtype, trouble), trouble) for trouble in overview.troubles]
+    cells = [_draw_onset(overview, name, dtype, trouble) for trouble in overview.troubles]
     many = overview.many(name, dtype)
     last = [Cell(text=f"{many[0].title} from {many[1]}" if many else "·", style=_style(many[0]) if many else "dim")]
     return [Cell(text=name), Cell(text=dtype), Cell(text=words, style=style), *cells, *(last if has_more else [])]
 
 
-def _draw_onset(text: str, trouble: Trouble) -> Cell:
-    return Cell(text=text or "·", style=_style(trouble) if text else "dim")
+def _draw_onset(overview: Overview, name: str, dtype: str, trouble: Trouble) -> Cell:
+    text = overview.cell(name, dtype, trouble)
+    number = overview.number(name, dtype, trouble)
+    return Cell(text=text or "·", style=_style(trouble) if text else "dim", sort=number)
 
 
 def _style(trouble: Trouble) -> str:
@@ -68,13 +70,13 @@ def _style(trouble: Trouble) -> str:
 def draw_strip_tables(overview: Overview) -> Iterator[Block]:
     """Yield a table per dtype: for each formulation a strip along |t|, and exactly where its first failure begins."""
     results = [result for result in overview.settings if result.setting.classes in overview.classes[:1]]
-    axis = choose_axis(results, STEPS) if overview.is_sweep else None
+    axis = choose_axis(results, overview.ends, STEPS) if overview.is_sweep else None
     if axis is None:
         return
     letters = ", ".join(f"{mark.letter} {mark.words}" for mark in Mark if mark is not Mark.OUTSIDE)
     yield Paragraph(
         text=f"Each letter is the worst in a step of |t| from {axis.low:g} (and nearer to 0) to {axis.high:g}, on a "
-        f"logarithmic axis, with {show_classes(overview.classes[0])}: {letters}.",
+        f"logarithmic axis{_with_classes(overview)}: {letters}.",
         style="dim",
     )
     for dtype in overview.dtypes:
@@ -89,8 +91,10 @@ def _draw_strips_of(overview: Overview, name: str, dtype: str, axis: Axis) -> It
     """Yield a strip for each side of 0 that differs, with the failure that begins nearest to 0 on that side."""
     if not isinstance(overview.answer(name, dtype), Answer):
         return
-    own = overview.results(name, dtype, overview.classes[:1])
-    for number, (sign, marks) in enumerate(pair_sides(own, axis)):
+    own = [result for result in overview.results(name, dtype, overview.classes[:1]) if result.interval_count]
+    if not own:  # another number of classes, or pairs
+        return
+    for number, (sign, marks) in enumerate(pair_sides(own, overview.ends, axis)):
         failures = [
             (f, place) for r in own for f in r.findings if f.kind.severity is Severity.FAIL for place in _sides(f, sign)
         ]
@@ -128,19 +132,17 @@ def show_place(finding: Finding, place: Place) -> list[Cell]:
 def draw_errors(overview: Overview) -> Iterator[Block]:
     """Yield per dtype a figure of the errors of loss and gradient, where the report has curves."""
     for dtype in overview.dtypes:
-        shown = {name: overview.results(name, dtype, overview.classes[:1]) for name in overview.request.formulations}
-        curves = {name: own for name, own in shown.items() if any(result.curve for result in own)}
+        curves = overview.curves(dtype)
         few = dict(list(curves.items())[:MOST_CURVES])
         if few:
-            svg = to_inline(draw_curves(few, find_end(overview.settings, dtype), find_format(dtype).unit_roundoff / 16))
+            svg = to_inline(draw_curves(few, overview.largest(dtype), find_format(dtype).unit_roundoff))
             left = f"; {len(curves) - len(few)} more formulations are left out" if len(curves) > len(few) else ""
-            classes = show_classes(overview.classes[0])
-            yield Figure(svg=svg, caption=f"{dtype}: relative error of loss and gradient against |t|, with {classes}{left}")
+            caption = f"{dtype}: relative error of loss and gradient against |t|{_with_classes(overview)}{left}"
+            yield Figure(svg=svg, caption=caption)
 
 
-def find_end(results: Iterable[SettingResult], dtype: str) -> float:
-    """Return the largest |t| that was swept in a dtype."""
-    return max(abs(end.value) for r in results if r.setting.dtype == dtype for i in r.intervals for end in (i.start, i.stop))
+def _with_classes(overview: Overview) -> str:
+    return "" if overview.request.objective.is_binary else f", with {show_classes(overview.classes[0])}"
 
 
 def list_environment(environment: Environment) -> Iterator[Block]:

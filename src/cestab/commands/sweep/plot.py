@@ -22,7 +22,7 @@ def draw_strips(overview: Overview, width: int) -> Iterator[RenderableType]:
     results = [result for result in overview.settings if result.setting.classes == overview.classes[0]]
     names = list(dict.fromkeys(result.setting.formulation for result in results))
     column = max(map(len, [*overview.dtypes, *(shorten(name)[:LONGEST_NAME] for name in names)]), default=0)
-    axis = choose_axis(results, max(NARROWEST, min(MOST_STEPS, width - column - 4)))
+    axis = choose_axis(results, overview.ends, max(NARROWEST, min(MOST_STEPS, width - column - 4)))
     if axis is None:
         return
     seen: set[Mark] = set()
@@ -41,7 +41,8 @@ def _draw_dtype(overview: Overview, dtype: str, axis: Axis, seen: set[Mark]) -> 
         if not isinstance(overview.answer(name, dtype), Answer):
             table.add_row(Name(name=shorten(name)), "", Text(str(overview.answer(name, dtype) or ""), style="magenta"))
             continue
-        for row, (sign, marks) in enumerate(pair_sides(results, axis)):
+        results = [result for result in results if result.interval_count]
+        for row, (sign, marks) in enumerate(pair_sides(results, overview.ends, axis) if results else ()):
             seen.update(marks)
             table.add_row(Name(name="" if row else shorten(name)), Text(sign), _draw_strip(marks))
     table.add_row("", "", Text(label_axis(axis), style="dim", no_wrap=True))

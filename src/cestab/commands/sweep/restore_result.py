@@ -101,6 +101,11 @@ def _restore_map(shown: wire_results.Setting, fmt: Format) -> dict[str, Any]:
         if after.start.position <= before.stop.position:
             raise MismatchError(f"intervals[{number}] begins before intervals[{number - 1}] ends")
     curve = each("curve", shown.curve or (), partial(_restore_point, fmt=fmt))
+    if curve and not intervals:
+        raise MismatchError("it has a curve, but no intervals")
+    for number, (point, following) in enumerate(pairwise(curve), start=1):
+        if following.place.position <= point.place.position:
+            raise MismatchError(f"curve[{number}] is not above curve[{number - 1}]")
     return {"intervals": intervals, "interval_count": count, "unrefined_boundaries": unrefined, "curve": curve}
 
 

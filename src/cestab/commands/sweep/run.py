@@ -70,7 +70,8 @@ def run_sweep(
             more = plan_sweep(replace(request, formulations=names, arithmetics=arithmetics))
             return tuple(result for plan in more for result in run_group(plan, spare).results.values())
 
-        recommendations = recommend(results) if is_interrupted else advise(request, results, evaluate)
+        is_long = any(plan.is_long for plan in plans)  # then what was not asked for is not tried along
+        recommendations = recommend(results) if is_interrupted or is_long else advise(request, results, evaluate)
     return Report(
         version=version(),
         environment=describe_environment(targets),

@@ -23,10 +23,10 @@
     return "sort" in cell.dataset ? Number(cell.dataset.sort) : cell.textContent;
   };
 
-  const compare = (a, b) => {
-    if (typeof a === "number" && typeof b === "number") return a - b;
+  const compare = (a, b, isAscending) => {
     if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
-    return a.localeCompare(b, "en", { numeric: true });
+    const order = typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
+    return isAscending ? order : -order;
   };
 
   for (const table of document.querySelectorAll("table.long")) {
@@ -41,16 +41,15 @@
         const isAscending = head.getAttribute("aria-sort") !== "ascending";
         for (const other of heads) other.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", isAscending ? "ascending" : "descending");
-        const rows = [...body.rows].sort((a, b) => compare(valueOf(a, column), valueOf(b, column)));
-        body.append(...(isAscending ? rows : rows.reverse()));
+        body.append(...[...body.rows].sort((a, b) => compare(valueOf(a, column), valueOf(b, column), isAscending)));
       });
     });
     const input = table.parentElement.previousElementSibling.querySelector("input");
     input.addEventListener("input", () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       for (const row of body.rows) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
+        const text = ` ${row.textContent.toLowerCase().replace(/\s+/g, " ")}`;
+        row.hidden = !words.every((word) => text.includes(` ${word}`));
       }
     });
   }
