@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import pytest
 
 import cestab as package
-from cestab.cases.patterns import PATTERNS
+from cestab.cases.patterns import ALL_PATTERNS
 from cestab.cases.target_kinds import TARGET_KINDS
 from cestab.commands.sweep import run as sweep_module
 from cestab.commands.sweep.answer import Report
@@ -184,7 +184,7 @@ def test_lists_hold_every_registered_name(cestab: Command) -> None:
     registries: dict[str, Iterable[str]] = {
         "formulations": formulations,
         "dtypes": [*FORMATS, *REFUSED_FORMATS],
-        "patterns": PATTERNS,
+        "patterns": ALL_PATTERNS,
         "targets": TARGET_KINDS,
         "findings": [kind.label for kind in FindingKind],
         "objectives": OBJECTIVES,

@@ -30,6 +30,7 @@ from cestab.commands.options import (
     GateOptions,
     OutputOptions,
     SweepOptions,
+    WorkOptions,
 )
 from cestab.commands.reproduce import sweep_command
 from cestab.commands.resolve import make_arithmetics
@@ -216,7 +217,7 @@ def test_an_option_is_in_help_and_signature_with_its_default(
 def test_the_keys_of_a_configuration_are_those_of_the_groups() -> None:
     shared = [FormulationOptions, EvaluationOptions, GateOptions]
     for keys, groups, others in (
-        (SWEEP, [*shared, CaseOptions, RowOptions, CurveOptions], {"name", "allow"}),
+        (SWEEP, [*shared, CaseOptions, RowOptions, CurveOptions, WorkOptions], {"name", "allow"}),
         (RECORDED, [*shared, RecordingOptions], {"name", "allow", "file"}),
     ):
         assert set(keys) == others | {field.key for group in groups for field in fields_of(group).values()}

@@ -115,7 +115,7 @@ def test_beyond_the_intervals_that_a_report_keeps_a_finding_reaches_to_its_last_
     assert axis is not None
     assert axis.high == 1000
     marks = mark_steps(results, ends, axis, is_negative=False)
-    last = axis.step(127.9)  # above, float16 has no odd eighths
+    last = axis.step(255.9)  # above, float16 has no eighths
     assert set(marks[axis.step(20.0) : last]) == {Mark.NAN}
     assert set(marks[last + 1 :]) == {Mark.FINE}
 

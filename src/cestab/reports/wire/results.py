@@ -30,6 +30,8 @@ NEEDS_REASON = Meta(
     }
 )
 
+EITHER = Meta(extra_json_schema={"oneOf": [{"required": ["t"]}, {"required": ["logits"]}]})
+
 
 class _Found(Wire):
     kind: Kind
@@ -38,14 +40,14 @@ class _Found(Wire):
 
 
 class Finding(_Found):
-    """All cases of a setting that have one kind of defect."""
+    """All cases of a setting that have one kind of defect; of pairs all magnitudes are on the positive side."""
 
-    first: FirstMagnitude
-    first_positive: FirstMagnitude | None
-    first_negative: FirstMagnitude | None
-    lowest: MagnitudeOrPair
-    highest: MagnitudeOrPair
-    worst: WorstMagnitude
+    first: Annotated[FirstMagnitude, EITHER]
+    first_positive: Annotated[FirstMagnitude, EITHER] | None
+    first_negative: Annotated[FirstMagnitude, EITHER] | None
+    lowest: Annotated[MagnitudeOrPair, EITHER]
+    highest: Annotated[MagnitudeOrPair, EITHER]
+    worst: Annotated[WorstMagnitude, EITHER]
 
 
 class RowFinding(_Found):
