@@ -30,7 +30,9 @@ NEEDS_REASON = Meta(
     }
 )
 
-EITHER = Meta(extra_json_schema={"oneOf": [{"required": ["t"]}, {"required": ["logits"]}]})
+EITHER = Meta(
+    extra_json_schema={"if": {"type": "object"}, "then": {"oneOf": [{"required": ["t"]}, {"required": ["logits"]}]}},
+)
 
 
 class _Found(Wire):
@@ -43,8 +45,8 @@ class Finding(_Found):
     """All cases of a setting that have one kind of defect; of pairs all magnitudes are on the positive side."""
 
     first: Annotated[FirstMagnitude, EITHER]
-    first_positive: Annotated[FirstMagnitude, EITHER] | None
-    first_negative: Annotated[FirstMagnitude, EITHER] | None
+    first_positive: Annotated[FirstMagnitude | None, EITHER]
+    first_negative: Annotated[FirstMagnitude | None, EITHER]
     lowest: Annotated[MagnitudeOrPair, EITHER]
     highest: Annotated[MagnitudeOrPair, EITHER]
     worst: Annotated[WorstMagnitude, EITHER]

@@ -61,6 +61,10 @@ class MagnitudeOrPair(Wire):
     logits: tuple[float, float] | UnsetType = UNSET
     hex: Hex | tuple[Hex, Hex]
 
+    def __post_init__(self) -> None:
+        if (self.t is UNSET) == (self.logits is UNSET):
+            raise ValueError("it has either t or two logits")
+
 
 class FirstMagnitude(MagnitudeOrPair):
     """Where something begins, or at most begins where not every float nearer to 0 was tried, with a command line for it."""
