@@ -45,7 +45,7 @@ def _draw_map(overview: Overview, dtypes: Sequence[str], form: str) -> bytes:
     shown = [r for r in overview.settings if r.setting.classes in few and r.setting.dtype in dtypes]
     axis = choose_axis(shown, overview.ends, STEPS)
     if axis is None:
-        raise UsageError("the report has no magnitudes t but 0, and so no axis")
+        raise UsageError("the report has no magnitudes t but 0, or pairs of logits, and so no axis")
     panels: dict[str, dict[str, tuple[Mark, ...]]] = {dtype: {} for dtype in dtypes}
     for dtype, strips in panels.items():
         for name in overview.request.formulations:
