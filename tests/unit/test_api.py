@@ -55,7 +55,7 @@ def test_an_interrupt_is_passed_on(call: Callable[[], object], monkeypatch: pyte
 
 def test_the_shared_options_are_those_of_sweep() -> None:
     keywords = set(inspect.signature(cestab.sweep).parameters)
-    assert keywords == {"formulations", "fail_on", "curves", "jobs", *CompareOptions.__annotations__}
+    assert keywords == {"formulations", "fail_on", "certify", "curves", "jobs", *CompareOptions.__annotations__}
 
 
 @pytest.mark.parametrize(

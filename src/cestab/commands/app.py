@@ -22,6 +22,7 @@ from cestab.commands.plot.command import plot
 from cestab.commands.report.command import report
 from cestab.commands.schema import schema
 from cestab.commands.sweep.command import sweep
+from cestab.commands.verify.command import verify
 from cestab.errors import ExitStatus, UsageError
 from cestab.streams import is_abandoned
 from cestab.vocabulary.escaping import shorten_sentence
@@ -46,6 +47,7 @@ app.command()(diff)
 app.command()(check)
 app.command()(report)
 app.command()(plot)
+app.command()(verify)
 app.command("list")(list_registry)
 app.command()(schema)
 

@@ -164,6 +164,14 @@ class CurveOptions(TypedDict, total=False):
     curves: Annotated[bool, of_output(default=False, help="Add curves of the errors against t to the JSON.")]
 
 
+class CertifyOptions(TypedDict, total=False):
+    """What is proven again."""
+
+    certify: Annotated[
+        bool, of_judgement(default=False, help="Decide boundaries, findings and largest errors again in ball arithmetic.")
+    ]
+
+
 class WorkOptions(TypedDict, total=False):
     """How long work is done, which changes no result."""
 
@@ -173,7 +181,7 @@ class WorkOptions(TypedDict, total=False):
     ]
 
 
-class SweepOptions(CompareOptions, GateOptions, CurveOptions, WorkOptions, total=False):
+class SweepOptions(CompareOptions, GateOptions, CertifyOptions, CurveOptions, WorkOptions, total=False):
     """The options of sweep but for its formulations."""
 
 

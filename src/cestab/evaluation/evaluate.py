@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from cestab.cases.pairs import find_positions, make_pairs
+from cestab.cases.pairs import find_positions, make_pairs, split_pairs
 from cestab.cases.patterns import find_pattern, has_truth, make_logits
 from cestab.cases.target_kinds import make_target
 from cestab.evaluation.blocks import Block, Cases, Conditions, Outcome, attempt, evaluate_each
@@ -62,6 +62,15 @@ def _make_pair_cases(conditions: Conditions, numbers: IntArray) -> Cases:
     logits = make_pairs(positions, conditions.fmt)
     target = make_target(conditions.target, logits, conditions.fmt, conditions.objective)
     return Cases(positions=positions, logits=logits, target=target)
+
+
+def make_cases_at(conditions: Conditions, positions: IntArray) -> Cases:
+    """Return the generated cases at positions, as a result names them."""
+    if conditions.has_map:
+        return make_cases(conditions, positions)
+    low, high = conditions.ends
+    first, second = split_pairs(positions, conditions.fmt)
+    return make_cases(conditions, (first - low) * (high - low + 1) + second - low)
 
 
 def has_mean(conditions: Conditions, cases: Cases) -> npt.NDArray[np.bool_]:

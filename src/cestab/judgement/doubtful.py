@@ -158,7 +158,7 @@ def _gradient_facts(
     gradient: FloatArray, true: Sequence[arb], gradient_scale: float, limits: Limits
 ) -> tuple[GradientFacts, GradientFacts]:
     floor = float(limits.gradient_floor(gradient_scale))
-    entries = _count_entries(gradient, true)
+    entries = count_entries(gradient, true)
     values = [_measure(x_hat, x, floor, limits) for x_hat, x, _ in entries]
     counts = [count for _, _, count in entries]
     is_all_zero = all(value.computed == 0 for value in values)
@@ -192,7 +192,7 @@ def _gradient_facts(
     return facts(0), facts(1)
 
 
-def _count_entries(gradient: FloatArray, true: Sequence[arb]) -> list[tuple[float, arb, int]]:
+def count_entries(gradient: FloatArray, true: Sequence[arb]) -> list[tuple[float, arb, int]]:
     """Return the different pairs of a computed entry and its ball, and how often each is there: most classes are alike."""
     counted: dict[object, tuple[float, arb, int]] = {}
     for computed, x in zip(gradient.tolist(), true, strict=True):

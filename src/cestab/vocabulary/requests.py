@@ -76,6 +76,7 @@ class SweepRequest:
     guard: Guard = DEFAULT_GUARD
     curves: bool = False
     exhaustive: bool = False
+    certify: bool = False
     jobs: int | None = None
 
 

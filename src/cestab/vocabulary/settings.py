@@ -100,6 +100,15 @@ class LargestError:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What was decided again in ball arithmetic: how many figures, and numbers between which the largest errors are."""
+
+    figures: int
+    loss_ulps: tuple[float, float] | None
+    gradient_ulps: tuple[float, float] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CurvePoint:
     """The largest relative errors in a bin of t, as in LargestError, and the place of the larger one."""
 
@@ -166,6 +175,7 @@ class SettingResult:
     interval_count: int = 0
     unrefined_boundaries: int = 0
     curve: tuple[CurvePoint, ...] = ()
+    certificate: Certificate | None = None
     worst_rows: tuple[Place, ...] = ()
     rounding_cost: RoundingCost | None = None
     headroom: Headroom | None = None

@@ -21,6 +21,7 @@ from cestab.commands.explain.request import make_explain_request
 from cestab.commands.option_groups import Field, fields_of
 from cestab.commands.options import (
     AuditOptions,
+    CertifyOptions,
     CompareOptions,
     CurveOptions,
     DetailedOutput,
@@ -61,6 +62,7 @@ SAMPLES: dict[str, Any] = {
     "max_memory": "2G",
     "curves": True,
     "exhaustive": True,
+    "certify": True,
     "jobs": 3,
     "logits": "-5.0:5.0:3:linear",
     "patterns": ["spread", "equal"],
@@ -217,7 +219,7 @@ def test_an_option_is_in_help_and_signature_with_its_default(
 def test_the_keys_of_a_configuration_are_those_of_the_groups() -> None:
     shared = [FormulationOptions, EvaluationOptions, GateOptions]
     for keys, groups, others in (
-        (SWEEP, [*shared, CaseOptions, RowOptions, CurveOptions, WorkOptions], {"name", "allow"}),
+        (SWEEP, [*shared, CaseOptions, RowOptions, CertifyOptions, CurveOptions, WorkOptions], {"name", "allow"}),
         (RECORDED, [*shared, RecordingOptions], {"name", "allow", "file"}),
     ):
         assert set(keys) == others | {field.key for group in groups for field in fields_of(group).values()}
@@ -231,7 +233,7 @@ OUTPUT = "output-format json output"
 HELP: dict[str, dict[str | None, str]] = {  # the options of each panel in their order
     "sweep": {
         "Cases": f"formulation objective {GENERATED_CASES}",
-        "Judgement": "rtol atol fail-on",
+        "Judgement": "rtol atol fail-on certify",
         "Output": f"curves jobs {OUTPUT} detail plot",
     },
     "audit": {

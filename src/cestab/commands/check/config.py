@@ -13,6 +13,7 @@ from cestab.commands.check.answer import Allowance, CheckAudit, CheckConfig
 from cestab.commands.check.config_file import AUDIT, Source, show_path
 from cestab.commands.option_groups import keys_of
 from cestab.commands.options import (
+    CertifyOptions,
     CurveOptions,
     EvaluationOptions,
     FormulationOptions,
@@ -46,7 +47,7 @@ SHARED: Readers = {
     **_readers_of(FormulationOptions, EvaluationOptions, GateOptions),
     "allow": _keep,
 }
-SWEEP: Readers = SHARED | _readers_of(CaseOptions, RowOptions, CurveOptions, WorkOptions)
+SWEEP: Readers = SHARED | _readers_of(CaseOptions, RowOptions, CertifyOptions, CurveOptions, WorkOptions)
 RECORDED: Readers = SHARED | {"file": values.read_line} | _readers_of(RecordingOptions)
 TOP: Readers = {"baseline": values.read_line, AUDIT: _keep}
 ALLOW: Readers = {

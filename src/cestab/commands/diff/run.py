@@ -54,7 +54,7 @@ def compare_reports(old: Report, new: Report, names: tuple[str, str] = ("OLD", "
         old=names[0],
         new=names[1],
         max_growth=max_growth,
-        environment=tuple(_compare_environments(old, new)),
+        environment=tuple(compare_environments(old, new)),
         settings=(*compared, *missing),
     )
 
@@ -103,7 +103,8 @@ def _refuse_incomparable(old: Report, new: Report, names: tuple[str, str]) -> No
             raise UsageError(f"the reports are of different requests and cannot be compared: {shown}")
 
 
-def _compare_environments(old: Report, new: Report) -> Iterator[EnvironmentChange]:
+def compare_environments(old: Report, new: Report) -> Iterator[EnvironmentChange]:
+    """Yield what the numbers may depend on and is not the same in both reports."""
     before, after = (_name_versions(report) for report in (old, new))
     for name, value in before.items():
         if value != after.get(name, value):

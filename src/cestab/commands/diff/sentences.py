@@ -1,6 +1,8 @@
 """The sentences of `cestab diff`, and its flat forms: CSV, Markdown, and the gate that CI systems read."""
 
-from cestab.commands.diff.answer import Change, ChangeRule, Difference, SettingDifference
+from collections.abc import Sequence
+
+from cestab.commands.diff.answer import Change, ChangeRule, Difference, EnvironmentChange, SettingDifference
 from cestab.reports import rows
 from cestab.reports.gate import GateCase, GateReport, Level, Problem
 from cestab.reports.rows import Cell
@@ -74,7 +76,12 @@ def headline(difference: Difference) -> str:
 
 def describe_environment(difference: Difference) -> str | None:
     """Return the line that says which conditions of the numbers differ; None where all are the same."""
-    changes = [f"{change.name} was {change.old!r}, is {change.new!r}" for change in difference.environment]
+    return describe_changes(difference.environment)
+
+
+def describe_changes(environment: Sequence[EnvironmentChange]) -> str | None:
+    """Return the line that says what is not the same; None where nothing is."""
+    changes = [f"{change.name} was {change.old!r}, is {change.new!r}" for change in environment]
     return f"made under other conditions: {'; '.join(changes)}" if changes else None
 
 

@@ -33,6 +33,7 @@ def make_sweep_request(formulations: Names | None = None, **options: Unpack[Swee
         fail_on=read_options(GateOptions, options).get("fail_on", ()),
         guard=guard,
         curves=options.get("curves", False),
+        certify=options.get("certify", False),
         **read_options(WorkOptions, options),
         **cases,
         **make_rows(options),

@@ -95,6 +95,7 @@ def _restore_request(shown: wire.SweepRequest | wire.AuditRequest) -> SweepReque
         reduction=shown.reduction,
         curves=shown.curves,
         exhaustive=shown.exhaustive,
+        certify=shown.certify,
         guard=guard,
     )
 

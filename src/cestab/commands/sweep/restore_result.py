@@ -20,7 +20,16 @@ from cestab.reports.wire.types import KINDS, shorten
 from cestab.vocabulary.kinds import Coverage
 from cestab.vocabulary.recorded import Effect, Headroom
 from cestab.vocabulary.requests import PAIRS
-from cestab.vocabulary.settings import CurvePoint, Finding, Interval, LargestError, Place, RoundingCost, SettingResult
+from cestab.vocabulary.settings import (
+    Certificate,
+    CurvePoint,
+    Finding,
+    Interval,
+    LargestError,
+    Place,
+    RoundingCost,
+    SettingResult,
+)
 
 Shown = TypeVar("Shown")
 Value = TypeVar("Value")
@@ -106,7 +115,15 @@ def _restore_map(shown: wire_results.Setting, fmt: Format) -> dict[str, Any]:
     for number, (point, following) in enumerate(pairwise(curve), start=1):
         if following.place.position <= point.place.position:
             raise MismatchError(f"curve[{number}] is not above curve[{number - 1}]")
-    return {"intervals": intervals, "interval_count": count, "unrefined_boundaries": unrefined, "curve": curve}
+    own = shown.certificate
+    certificate = Certificate(**{name: getattr(own, name) for name in own.__struct_fields__}) if own else None
+    return {
+        "intervals": intervals,
+        "interval_count": count,
+        "unrefined_boundaries": unrefined,
+        "curve": curve,
+        "certificate": certificate,
+    }
 
 
 def _restore_point(shown: wire_results.CurvePoint, fmt: Format) -> CurvePoint:

@@ -14,6 +14,7 @@ from cestab.evaluation.assemble import assemble_failure, assemble_sweep
 from cestab.evaluation.blocks import Block, Failure, Outcome, attempt, evaluate_blocks, evaluate_each
 from cestab.evaluation.boundaries import Search, find_boundaries
 from cestab.evaluation.calls import CallCounter
+from cestab.evaluation.certify import certify_results
 from cestab.evaluation.environment import describe_environment, ignore_progress, ignore_sentence, version
 from cestab.evaluation.evaluate import evaluate_block
 from cestab.evaluation.executors import Advance, Workers, announce_long_work, count_cases, counted, ignore_cases
@@ -64,6 +65,7 @@ def run_sweep(
             running = (run_group(plan, spare, partial(workers.evaluate, advance=meter.advance)) for plan in plans)
             groups, is_interrupted = collect_groups(running, plans, meter)
         results = tuple(group.results[name] for name in request.formulations for group in groups if name in group.results)
+        results = certify_results(plans, results) if request.certify else results
         causes = explain_failures(results, request)
 
         def evaluate(arithmetics: Arithmetics, names: tuple[str, ...]) -> tuple[SettingResult, ...]:

@@ -38,6 +38,7 @@ def _parts(report: Report, width: int, *, detail: bool, plot: bool) -> Iterator[
     if report.portrait is not None:
         yield from draw_reach(report.settings, list(dict.fromkeys(result.setting.dtype for result in report.settings)))
     yield from (Text(sentence) for sentence in describe_roundings(report))
+    yield from _describe_certificates(report, detail=detail)
     yield from describe_external(report.settings, report.environment)
     is_one_dtype = len({result.setting.dtype for result in report.settings}) == 1
     if report.causes and (detail or is_one_dtype):
@@ -48,6 +49,26 @@ def _parts(report: Report, width: int, *, detail: bool, plot: bool) -> Iterator[
         yield from draw_conclusions(report.conclusions, width)
         return
     yield from _advise(report, is_short=not detail and not is_one_dtype)
+
+
+def _describe_certificates(report: Report, *, detail: bool) -> Iterator[RenderableType]:
+    """Yield how much was decided again in ball arithmetic, and with detail between which numbers the largest errors are."""
+    certified = [(result, result.certificate) for result in report.settings if result.certificate is not None]
+    if not certified:
+        return
+    figures = sum(certificate.figures for _, certificate in certified)
+    settings = show_count(len(certified), "setting")
+    yield Text(f"certified: {show_count(figures, 'figure')} of {settings} decided again in ball arithmetic, all confirmed")
+    for result, certificate in certified if detail else ():
+        ends = [("loss", certificate.loss_ulps), ("gradient", certificate.gradient_ulps)]
+        shown = [f"{part} {_show_enclosure(*own)}" for part, own in ends if own is not None]
+        yield Padding(Text(f"{result.setting}: largest errors {', '.join(shown)}"), (0, 0, 0, 2))
+
+
+def _show_enclosure(low: float, high: float) -> str:
+    """Return an enclosure as its middle and half its width, e.g. `1.497321 ± 2e-12 ulps`."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    return f"{middle:.10g} ± {half:.0e} ulps"
 
 
 def _advise(report: Report, *, is_short: bool) -> Iterator[RenderableType]:

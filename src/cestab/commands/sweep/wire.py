@@ -54,6 +54,7 @@ class SweepRequest(Request):
     reduction: Reduction = Reduction.MEAN
     curves: bool = False
     exhaustive: bool = False
+    certify: bool = False
 
 
 class AuditRequest(Request):
@@ -251,4 +252,5 @@ def write_request(request: requests.SweepRequest | requests.AuditRequest) -> Swe
         reduction=request.reduction,
         curves=request.curves,
         exhaustive=request.exhaustive,
+        certify=request.certify,
     )

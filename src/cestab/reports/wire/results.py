@@ -78,6 +78,14 @@ class CurvePoint(Wire):
     gradient_relative: Ulps
 
 
+class Certificate(Wire):
+    """How many figures were decided again in ball arithmetic, all as before; between which numbers the largest errors are."""
+
+    figures: Count
+    loss_ulps: tuple[Ulps, Ulps] | None
+    gradient_ulps: tuple[Ulps, Ulps] | None
+
+
 At = float | tuple[float, float] | None
 
 
@@ -154,6 +162,7 @@ class Setting(_Judged):
     unrefined_boundaries: Count
     max_error: MaxError
     curve: tuple[CurvePoint, ...] | UnsetType = UNSET
+    certificate: Certificate | UnsetType = UNSET
 
 
 class RowSetting(_Judged):
@@ -199,6 +208,7 @@ def write_result(result: settings.SettingResult) -> Setting | RowSetting:
         unrefined_boundaries=result.unrefined_boundaries,
         max_error=MaxError(**largest),
         curve=tuple(_write_point(point) for point in result.curve) or UNSET,
+        certificate=UNSET if result.certificate is None else Certificate(**vars(result.certificate)),
     )
 
 

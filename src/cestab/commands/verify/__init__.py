@@ -1,0 +1,1 @@
+"""`cestab verify`: what a report says, decided again in ball arithmetic."""
