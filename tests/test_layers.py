@@ -15,7 +15,7 @@ ALLOWED = {"reports": {"reports", "vocabulary", "errors"}}
 ROOMS = {
     "sweep": {"explain"},
     "check": {"sweep", "audit"},
-    **{room: {"sweep", "diff"} for room in ("report", "plot")},
+    **{room: {"sweep", "diff"} for room in ("report", "plot", "verify")},
     **{room: {"sweep"} for room in ("advise", "audit", "compare", "diff")},
 }
 

@@ -52,7 +52,7 @@ def test_what_a_schema_requires_it_describes_and_what_it_describes_may_be_added_
 
 def test_the_docs_hold_what_the_command_prints() -> None:
     """Each differs? `for name in $(cestab schema); do cestab schema $name > docs/schema/$name.json; done`."""
-    assert [*REPORTS] == ["advice", "audit", "baseline", "check", "compare", "diff", "error", "explain", "sweep"]
+    assert [*REPORTS] == ["advice", "audit", "baseline", "check", "compare", "diff", "error", "explain", "sweep", "verify"]
     assert {path.stem: path.read_text(encoding="utf-8") for path in DOCS.iterdir()} == {
         name: read_schema(name) for name in REPORTS
     }
