@@ -1,7 +1,9 @@
 """Executors: a map over parts of a plan, in this process or in several; the same bytes for any number of them and any order."""
 
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -78,9 +80,17 @@ class Workers:
 
 
 def _prepare() -> None:
-    """Prepare a worker: Ctrl-C is for the process that started it."""
+    """Prepare a worker: Ctrl-C is for the process that started it, without which it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has one"
+    parent.join()
+    os._exit(1)
 
 
 def _is_shared(name: str) -> bool:

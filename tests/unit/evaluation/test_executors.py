@@ -2,8 +2,12 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import cestab
@@ -109,3 +113,19 @@ def test_a_loss_of_ones_own_stays_in_its_process(tmp_path: Path) -> None:
     assert own.cases == built_in.cases == 2**23
     assert own.findings == ()
     assert own.largest_error.loss_relative == built_in.largest_error.loss_relative
+
+
+@pytest.mark.thorough
+def test_no_process_outlives_the_one_that_started_it() -> None:
+    words = "sweep -f log-sum-exp --dtype float32 --classes 2 --pattern margin --logits all --exhaustive --jobs 2"
+    command = [sys.executable, "-m", "cestab", *words.split()]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        own = psutil.Process(process.pid)
+        deadline = time.monotonic() + 30
+        while sum(child.cpu_times().user > 1 for child in own.children()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        workers = own.children(recursive=True)
+        assert len(workers) >= 2
+        process.kill()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
