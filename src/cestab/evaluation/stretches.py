@@ -38,7 +38,7 @@ Numbering = Callable[[IntArray], IntArray]
 
 LONGEST, SHORT = 2**12, 2**6  # stretches at most, and where their ends do not settle them
 MOST_STRETCHES = 0.4  # per case; of more, every case is judged
-MOST_WAITING = 2**14  # ends of stretches, which are judged together
+MOST_WAITING, MOST_SLICES = 2**14, 16  # ends of stretches that are judged together, and slices that are kept for them
 HARMLESS = 0.09  # of a loss or a gradient; a tenth is wrong
 TURN_SLACK = 1e-7  # relative, of turns in float64: those of float32 weights are 0 or at least 6e-8, and off by a few 1e-16
 
@@ -119,7 +119,7 @@ class LineJudge:
         places, _ = stretches.find_ends()
         self.waiting.append((stretches, part.cases.select(places), _choose(results, places)))
         self.count += places.size
-        if self.count > MOST_WAITING:
+        if self.count > MOST_WAITING or len(self.waiting) == MOST_SLICES:
             self.flush()
 
     def flush(self) -> None:
