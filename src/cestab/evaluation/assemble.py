@@ -8,11 +8,14 @@ import numpy as np
 
 from cestab.cases.pairs import split_pairs
 from cestab.evaluation.blocks import Conditions, Failure
+from cestab.judgement.cells import list_kinds
 from cestab.judgement.curve import Worst
 from cestab.judgement.summary import Error, Run, Summary, Tally, outcome_kinds
 from cestab.numerics.formats import Format
 from cestab.numerics.rounding import from_ordinal, hexadecimal, shortest_decimal
+from cestab.vocabulary.curves import BINS
 from cestab.vocabulary.kinds import Coverage, FindingKind, Verdict
+from cestab.vocabulary.marks import Mark
 from cestab.vocabulary.settings import CurvePoint, Finding, Interval, LargestError, Place, Setting, SettingResult
 
 MOST_INTERVALS = 64
@@ -92,8 +95,14 @@ def assemble_sweep(
         interval_count=len(summary.runs),
         unrefined_boundaries=unrefined,
         curve=tuple(_make_point(summary.curve[number], placing) for number in sorted(summary.curve)),
+        cells=_draw_cells(summary) if conditions.curve_end and not conditions.has_map else (),
         reason=describe_unjudged(summary),
     )
+
+
+def _draw_cells(summary: Summary) -> tuple[str, ...]:
+    letters = [Mark.worst(list_kinds(summary.cells.get(number, 0))).letter for number in range(4 * BINS * BINS)]
+    return tuple("".join(letters[start : start + 2 * BINS]) for start in range(0, len(letters), 2 * BINS))
 
 
 def _make_point(worst: Worst, placing: Placing) -> CurvePoint:

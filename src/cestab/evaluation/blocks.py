@@ -31,8 +31,9 @@ FEWEST_CASES = 8  # with very many classes
 class Conditions(Rules):
     """All that is fixed while t moves, except the formulation: plain and picklable.
 
-    `fmt` is the dtype of logits, loss and gradient, `compute` the format of the arithmetic between; `curve_end` is the largest
-    |t| of the range where curves of the errors are wanted, else 0; `ends` are the smallest and the largest ordinal of pairs.
+    `fmt` is the dtype of logits, loss and gradient, `compute` the format of the arithmetic between. `curve_end` is the largest
+    |t| of the range where curves of the errors, or cells of pairs, are wanted, else 0; `ends` are the smallest and the largest
+    ordinal of pairs.
     """
 
     objective: Objective

@@ -12,6 +12,7 @@ from cestab.cases.target_kinds import make_target
 from cestab.evaluation.blocks import Block, Cases, Conditions, Outcome, attempt, evaluate_each
 from cestab.evaluation.compute import Results, compute
 from cestab.external.formulation import AnyFormulation, find_any_formulation
+from cestab.judgement.cells import find_cells
 from cestab.judgement.curve import find_curve
 from cestab.judgement.doubtful import decide_exactly
 from cestab.judgement.judge import Judgement, judge_block, judge_hard_outcomes
@@ -137,9 +138,11 @@ def judge_results(
 
 
 def with_curve(conditions: Conditions, cases: Cases, judgement: Judgement, summary: Summary) -> Summary:
-    """Return the summary with the curve of the errors, where one is wanted."""
+    """Return the summary with the curve of the errors, or of pairs the cells of findings, where they are wanted."""
     if not conditions.curve_end or not cases.positions.size:
         return summary
+    if not conditions.has_map:
+        return replace(summary, cells=find_cells(cases.logits, judgement, conditions.curve_end))
     t = from_ordinal(cases.positions, conditions.fmt).astype(np.float64)
     return replace(summary, curve=find_curve(cases.positions, t, judgement, conditions.curve_end))
 

@@ -9,6 +9,7 @@ from cestab.cases.target_kinds import make_target
 from cestab.evaluation.blocks import Block, Cases, Conditions, Outcome
 from cestab.evaluation.lines import judge_slices
 from cestab.evaluation.stretches import Slice
+from cestab.judgement.curve import number_bins
 from cestab.numerics.rounding import from_ordinal
 from cestab.numerics.target import repeat_target
 
@@ -53,6 +54,9 @@ def _make_slice(conditions: Conditions, rows: range, columns: range, *, has_one_
     breaks[second.size - 1 :: second.size] = True
     if columns.start < -low < columns.stop:
         breaks[-low - columns.start - 1 :: second.size] = True  # the next one is 0
+    if conditions.curve_end:  # a stretch is in one cell
+        changes = np.flatnonzero(np.diff(number_bins(second.astype(np.float64), conditions.curve_end)))
+        breaks.reshape(first.size, second.size)[:, changes] = True
     if has_one_target:
         target = repeat_target(target, positions.size)
     else:

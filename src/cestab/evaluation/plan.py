@@ -116,7 +116,7 @@ def _plan_group(request: SweepRequest, options: LossOptions, names: tuple[str, .
                     classes=classes,
                     target=target,
                     seed=request.seed,
-                    curve_end=largest if request.curves and not is_pairs else 0.0,
+                    curve_end=largest if request.curves else 0.0,
                     ends=ends if is_pairs else (0, 0),
                 ),
                 formulations=names,

@@ -222,7 +222,7 @@ def are_settled(
     for name in ("loss_ulps", "gradient_ulps", "loss_relative", "gradient_relative"):
         settled &= agree(np.isnan(getattr(judgement, name)))
     settled &= _has_no_turn(conditions, cases, first, last)
-    if conditions.curve_end:
+    if conditions.curve_end and conditions.has_map:
         t = from_ordinal(cases.positions, conditions.fmt).astype(np.float64)
         settled &= agree(number_bins(t, conditions.curve_end))
     loss, gradient = results

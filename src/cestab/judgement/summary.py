@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cestab.judgement.cells import Cells, merge_cells
 from cestab.judgement.curve import Curve, merge_curves
 from cestab.judgement.judge import Judgement
 from cestab.judgement.rules import KINDS, Codes, Doubles
@@ -94,6 +95,7 @@ class Summary:
     gradient_relative: float | None = None
     has_gradient: bool = True
     curve: Curve = field(default_factory=dict)
+    cells: Cells = field(default_factory=dict)
 
     def merge(self, other: "Summary") -> "Summary":
         tallies = dict(self.tallies)
@@ -114,6 +116,7 @@ class Summary:
             gradient_relative=_larger(self.gradient_relative, other.gradient_relative),
             has_gradient=self.has_gradient and other.has_gradient,
             curve=merge_curves(self.curve, other.curve),
+            cells=merge_cells(self.cells, other.cells),
         )
 
 

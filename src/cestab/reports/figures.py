@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cestab.reports.footnotes import shorten
-from cestab.reports.strips import Axis, Mark, list_spans
+from cestab.reports.strips import Axis, list_spans
 from cestab.vocabulary.curves import BINS, DECADES, find_bin
+from cestab.vocabulary.marks import Mark
 from cestab.vocabulary.settings import SettingResult
 
 if TYPE_CHECKING:
@@ -137,6 +138,41 @@ def _find_broken(results: Sequence[SettingResult], end: float) -> Iterator[int]:
                 yield from range(find_bin(near, end), find_bin(far, end) + 1)
 
 
+def draw_planes(planes: Mapping[str, Sequence[str]], end: float, form: str = "svg") -> bytes:
+    """Return a heat map per title: what is wrong with pairs of logits, the first upwards, the second to the right.
+
+    Each row of a plane has a letter for each bin of the second logit; the axes are logarithmic on either side of 0.
+    """
+    marks = {mark.letter: mark for mark in Mark}
+    order: list[Mark] = [mark for mark in Mark if mark is not Mark.OUTSIDE]
+    with _drawing(COLUMN_INCHES * min(len(planes), 3), 0.6 + 2.9 * math.ceil(len(planes) / 3)) as figure:
+        from matplotlib.colors import ListedColormap
+
+        axes = figure.subplots(math.ceil(len(planes) / 3), min(len(planes), 3), squeeze=False, sharex=True, sharey=True)
+        colours = ListedColormap([FILLS[mark][0] for mark in order])
+        for ax, (title, rows) in zip(axes.flat, planes.items(), strict=False):
+            numbers = [[order.index(marks[letter]) for letter in row] for row in rows]
+            ax.pcolormesh(numbers, cmap=colours, vmin=-0.5, vmax=len(order) - 0.5, rasterized=True)
+            ax.set_title(title, fontsize=8, pad=3)
+            ticks = _find_ticks(end)
+            ax.set(xlabel="second logit", ylabel="first logit", aspect="equal")
+            ax.set_xticks(list(ticks), [f"{z:g}" for z in ticks.values()], fontsize=6, rotation=90)
+            ax.set_yticks(list(ticks), [f"{z:g}" for z in ticks.values()], fontsize=6)
+        for ax in list(axes.flat)[len(planes) :]:
+            ax.set_visible(False)
+        seen = {marks[letter] for rows in planes.values() for row in rows for letter in row} - {Mark.FINE}
+        _add_legend(figure, [mark for mark in order if mark in seen], has_hatches=False)
+        return write_figure(figure, form)
+
+
+def _find_ticks(end: float) -> dict[float, float]:
+    """Return places on an axis of bins, and the logits there: 0, and powers of ten on either side."""
+    first = math.ceil(math.log10(end) - DECADES + 0.5)
+    powers = [10.0**power for power in range(first, math.floor(math.log10(end)) + 1)]
+    places = {BINS + BINS * ((math.log10(z) - math.log10(end)) / DECADES + 1): z for z in powers}
+    return {BINS: 0.0} | places | {2 * BINS - place: -z for place, z in places.items()}
+
+
 Strips = Mapping[str, Sequence[Mark]]
 
 
@@ -177,8 +213,10 @@ def _find_runs(marks: Sequence[Mark]) -> Iterator[tuple[Mark, int, int]]:
             start = step
 
 
-def _add_legend(figure: "Figure", marks: Sequence[Mark]) -> None:
+def _add_legend(figure: "Figure", marks: Sequence[Mark], *, has_hatches: bool = True) -> None:
     from matplotlib.patches import Patch
 
-    handles = [Patch(facecolor=FILLS[m][0], hatch=FILLS[m][1], edgecolor=INK, linewidth=0.3, label=m.words) for m in marks]
+    hatches = [FILLS[mark][1] if has_hatches else "" for mark in marks]
+    style: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.3}
+    handles = [Patch(facecolor=FILLS[m][0], hatch=h, label=m.words, **style) for m, h in zip(marks, hatches, strict=True)]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=7)

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.marks import Mark
 from cestab.vocabulary.settings import Finding, SettingResult
 
 Ends = Mapping[str, tuple[float, float]]  # of the range that was swept, by dtype
@@ -13,31 +13,6 @@ Ends = Mapping[str, tuple[float, float]]  # of the range that was swept, by dtyp
 FEWEST_DECADES = 3  # of an axis without a finding
 MOST_DECADES = 8  # of an axis: below its first step nothing is drawn apart
 ROOM = 0.5  # decades nearer to 0 than all findings, in which an axis begins at least
-
-
-class Mark(Enum):
-    """What a step shows, the worst first: its letter, its words, its style, and how the labels of its kinds begin."""
-
-    NAN = ("N", "NaN", "bold red reverse", ("nan",))
-    INF = ("I", "inf", "red reverse", ("inf",))
-    ZERO = ("0", "gradient 0", "magenta reverse", ("vanishing",))
-    OFF = ("W", "off by > 10%", "red", ("wrong",))
-    DIGITS = ("d", "digits lost", "yellow", ("inaccurate", "negative"))
-    ZEROED = ("z", "small values lost", "yellow", ("zeroed",))
-    BEYOND = ("b", "beyond the format", "blue", ("overflowing", "underflowing"))
-    FINE = ("·", "nothing found", "green", ())
-    OUTSIDE = (" ", "outside of the range", "", ())
-
-    def __init__(self, letter: str, words: str, style: str, beginnings: tuple[str, ...]) -> None:
-        self.letter = letter
-        self.words = words
-        self.style = style
-        self.beginnings = beginnings
-
-    @classmethod
-    def of(cls, kind: FindingKind) -> "Mark":
-        """Return the mark of a kind of finding."""
-        return next(mark for mark in cls if mark.beginnings and kind.label.startswith(mark.beginnings))
 
 
 @dataclass(frozen=True, kw_only=True)

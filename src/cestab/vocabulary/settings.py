@@ -161,7 +161,10 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class SettingResult:
-    """A setting's verdict and its evidence."""
+    """A setting's verdict and its evidence.
+
+    `cells` of pairs: a row for each bin of the first logit, a letter of a mark for each of the second, from the smallest on.
+    """
 
     setting: Setting
     verdict: Verdict
@@ -175,6 +178,7 @@ class SettingResult:
     interval_count: int = 0
     unrefined_boundaries: int = 0
     curve: tuple[CurvePoint, ...] = ()
+    cells: tuple[str, ...] = ()
     certificate: Certificate | None = None
     worst_rows: tuple[Place, ...] = ()
     rounding_cost: RoundingCost | None = None

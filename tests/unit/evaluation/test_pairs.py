@@ -22,6 +22,7 @@ from cestab.evaluation.plan import Plan, plan_sweep
 from cestab.judgement.summary import Summary
 from cestab.numerics.formats import FORMATS
 from cestab.numerics.rounding import round_number, to_ordinal
+from cestab.vocabulary.marks import Mark
 
 
 def test_pairs_come_by_their_larger_magnitude_then_by_their_bits() -> None:
@@ -151,3 +152,16 @@ def test_worst_cases_are_pairs_of_the_format() -> None:
     assert place is not None
     assert place.pair is not None
     assert tuple(own.value for own in place.pair) in set(product(grid, grid))
+
+
+def test_cells_of_pairs_say_what_is_wrong_where() -> None:
+    """In float8_e5m2 exp(12) overflows, and exp(-14) is 0: beyond, on all four sides, naive is NaN or inf."""
+    report = cestab.sweep("naive", dtypes="float8_e5m2", patterns="pairs", targets="wrong", curves=True)
+    (result,) = report.settings
+    assert [len(row) for row in result.cells] == [64] * 64
+    sides = [*result.cells[0], *result.cells[-1], *(row[0] for row in result.cells), *(row[-1] for row in result.cells)]
+    assert set(sides) <= {"N", "I", "b"}
+    assert result.cells[32][32] == Mark.FINE.letter  # both 0, or next to it
+    plain = cestab.sweep("naive", dtypes="float8_e5m2", patterns="pairs", targets="wrong")
+    assert plain.settings[0].cells == ()
+    assert plain.settings[0].findings == result.findings

@@ -9,8 +9,9 @@ import pytest
 import cestab
 from cestab.commands.sweep.overview import Overview
 from cestab.commands.sweep.plot import label_axis
-from cestab.reports.strips import Axis, Ends, Mark, choose_axis, mark_steps, pair_sides
+from cestab.reports.strips import Axis, Ends, choose_axis, mark_steps, pair_sides
 from cestab.vocabulary.kinds import FindingKind
+from cestab.vocabulary.marks import Mark
 from cestab.vocabulary.settings import SettingResult
 
 

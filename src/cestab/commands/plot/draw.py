@@ -8,10 +8,11 @@ from cestab.commands.sweep.answer import Report
 from cestab.commands.sweep.overview import Overview
 from cestab.errors import UsageError
 from cestab.numerics.formats import find_format
-from cestab.reports.figures import draw_curves, draw_map
-from cestab.reports.strips import Mark, choose_axis, mark_steps
+from cestab.reports.figures import draw_curves, draw_map, draw_planes
+from cestab.reports.strips import choose_axis, mark_steps
+from cestab.vocabulary.marks import Mark
 from cestab.vocabulary.phrases import show_list
-from cestab.vocabulary.requests import SweepRequest
+from cestab.vocabulary.requests import PAIRS, SweepRequest
 
 STEPS = 240  # of a map: finer than a printed line
 
@@ -45,7 +46,7 @@ def _draw_map(overview: Overview, dtypes: Sequence[str], form: str) -> bytes:
     shown = [r for r in overview.settings if r.setting.classes in few and r.setting.dtype in dtypes]
     axis = choose_axis(shown, overview.ends, STEPS)
     if axis is None:
-        raise UsageError("the report has no magnitudes t but 0, or pairs of logits, and so no axis")
+        return _draw_planes(overview, dtypes, form)
     panels: dict[str, dict[str, tuple[Mark, ...]]] = {dtype: {} for dtype in dtypes}
     for dtype, strips in panels.items():
         for name in overview.request.formulations:
@@ -54,6 +55,18 @@ def _draw_map(overview: Overview, dtypes: Sequence[str], form: str) -> bytes:
                 sides = [mark_steps(mapped, overview.ends, axis, is_negative=is_negative) for is_negative in (False, True)]
                 strips[name] = tuple(min(pair, key=list(Mark).index) for pair in zip(*sides, strict=True))
     return draw_map({dtype: strips for dtype, strips in panels.items() if strips}, axis, form)
+
+
+def _draw_planes(overview: Overview, dtypes: Sequence[str], form: str) -> bytes:
+    """Return the heat maps of pairs, of one dtype."""
+    if not any(result.setting.pattern == PAIRS for result in overview.settings):
+        raise UsageError("the report has no magnitudes t but 0, and so no axis")
+    if len(dtypes) > 1:
+        raise UsageError(f"a heat map of pairs is of one dtype: --dtype names one of {show_list(dtypes)}")
+    planes = overview.planes(dtypes[0])
+    if not planes:
+        raise UsageError("the report has no cells of pairs: make it with `cestab sweep --curves`")
+    return draw_planes(planes, overview.largest(dtypes[0]), form)
 
 
 def _draw_errors(overview: Overview, dtypes: Sequence[str], form: str) -> bytes:

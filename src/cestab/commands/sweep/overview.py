@@ -101,6 +101,11 @@ class Overview:
         shown = {name: self.results(name, dtype, self.classes[:1]) for name in self.request.formulations}
         return {name: own for name, own in shown.items() if any(result.curve for result in own)}
 
+    def planes(self, dtype: str) -> dict[str, tuple[str, ...]]:
+        """Return the cells of pairs in a dtype, by formulation and target."""
+        own = [r for name in self.request.formulations for r in self.results(name, dtype) if r.cells]
+        return {f"{shorten(r.setting.formulation)}, {r.setting.target}": r.cells for r in own}
+
     def many(self, name: str, dtype: str) -> tuple[Trouble, str] | None:
         """Return what fails first with more classes, and from where on, if that is much nearer to 0 than with the fewest."""
         few, more = (

@@ -49,7 +49,7 @@ def spare_curves(report: Report) -> Report:
     """Return a report of very many settings without its curves, which the page draws: they would be most of it."""
     if len(report.settings) <= MOST_WITH_CURVES:
         return report
-    return replace(report, settings=tuple(replace(result, curve=()) for result in report.settings))
+    return replace(report, settings=tuple(replace(result, curve=(), cells=()) for result in report.settings))
 
 
 def count_verdicts(report: Report) -> Iterator[Number]:

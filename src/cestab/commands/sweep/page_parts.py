@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from cestab.commands.sweep.overview import Overview, list_legends
 from cestab.commands.sweep.plot import label_axis
 from cestab.numerics.formats import find_format
-from cestab.reports.figures import draw_curves, to_inline
+from cestab.reports.figures import draw_curves, draw_planes, to_inline
 from cestab.reports.footnotes import list_external
 from cestab.reports.page.model import Block, Cell, Figure, Paragraph, Run, Table
-from cestab.reports.strips import Axis, Mark, choose_axis, pair_sides
+from cestab.reports.strips import Axis, choose_axis, pair_sides
 from cestab.reports.troubles import Answer, Trouble, show_answer
 from cestab.vocabulary.kinds import Severity
+from cestab.vocabulary.marks import Mark
 from cestab.vocabulary.phrases import show_classes
 from cestab.vocabulary.settings import Environment, Finding, Place
 
@@ -68,7 +69,14 @@ def _style(trouble: Trouble) -> str:
 
 
 def draw_strip_tables(overview: Overview) -> Iterator[Block]:
-    """Yield a table per dtype: for each formulation a strip along |t|, and exactly where its first failure begins."""
+    """Yield a table per dtype: for each formulation a strip along |t|, and exactly where its first failure begins.
+
+    Of pairs, a figure per dtype: what is wrong with which two logits.
+    """
+    for dtype in overview.dtypes:
+        if planes := overview.planes(dtype):
+            svg = to_inline(draw_planes(planes, overview.largest(dtype)))
+            yield Figure(svg=svg, caption=f"{dtype}: what is wrong with which two logits, by formulation and target")
     results = [result for result in overview.settings if result.setting.classes in overview.classes[:1]]
     axis = choose_axis(results, overview.ends, STEPS) if overview.is_sweep else None
     if axis is None:

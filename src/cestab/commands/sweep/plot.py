@@ -8,9 +8,10 @@ from rich.text import Text
 
 from cestab.commands.sweep.overview import Overview
 from cestab.reports.footnotes import shorten
-from cestab.reports.strips import Axis, Mark, choose_axis, pair_sides
+from cestab.reports.strips import Axis, choose_axis, pair_sides
 from cestab.reports.text import Name, new_table
 from cestab.reports.troubles import Answer, show_short
+from cestab.vocabulary.marks import Mark
 
 NARROWEST = 16  # steps
 MOST_STEPS = 100

@@ -115,6 +115,8 @@ def _restore_map(shown: wire_results.Setting, fmt: Format) -> dict[str, Any]:
     for number, (point, following) in enumerate(pairwise(curve), start=1):
         if following.place.position <= point.place.position:
             raise MismatchError(f"curve[{number}] is not above curve[{number - 1}]")
+    if shown.cells and shown.pattern != PAIRS:
+        raise MismatchError(f"only {PAIRS} have cells")
     own = shown.certificate
     certificate = Certificate(**{name: getattr(own, name) for name in own.__struct_fields__}) if own else None
     return {
@@ -122,6 +124,7 @@ def _restore_map(shown: wire_results.Setting, fmt: Format) -> dict[str, Any]:
         "interval_count": count,
         "unrefined_boundaries": unrefined,
         "curve": curve,
+        "cells": shown.cells or (),
         "certificate": certificate,
     }
 

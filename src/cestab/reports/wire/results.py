@@ -20,6 +20,7 @@ from cestab.reports.wire.settings import (
 from cestab.reports.wire.types import Count, Hard, Kind, Number, Positive, Text, Ulps, Wire, Word
 from cestab.vocabulary import settings
 from cestab.vocabulary.kinds import Severity, Verdict
+from cestab.vocabulary.marks import Mark
 from cestab.vocabulary.recorded import Quantity
 from cestab.vocabulary.requests import PAIRS
 
@@ -76,6 +77,17 @@ class CurvePoint(Wire):
     t: float
     loss_relative: Ulps
     gradient_relative: Ulps
+
+
+LETTERS = "".join(mark.letter for mark in Mark if mark is not Mark.OUTSIDE)
+Row64 = Annotated[
+    str,
+    Meta(
+        title="CellRow",
+        pattern=f"^[{LETTERS}]{{64}}$",
+        description="a letter per bin of the second logit, from the smallest on",
+    ),
+]
 
 
 class Certificate(Wire):
@@ -162,6 +174,7 @@ class Setting(_Judged):
     unrefined_boundaries: Count
     max_error: MaxError
     curve: tuple[CurvePoint, ...] | UnsetType = UNSET
+    cells: Annotated[tuple[Row64, ...], Meta(min_length=64, max_length=64)] | UnsetType = UNSET
     certificate: Certificate | UnsetType = UNSET
 
 
@@ -208,6 +221,7 @@ def write_result(result: settings.SettingResult) -> Setting | RowSetting:
         unrefined_boundaries=result.unrefined_boundaries,
         max_error=MaxError(**largest),
         curve=tuple(_write_point(point) for point in result.curve) or UNSET,
+        cells=result.cells or UNSET,
         certificate=UNSET if result.certificate is None else Certificate(**vars(result.certificate)),
     )
 
